@@ -1,0 +1,27 @@
+"""People, roles and fresh proof of who somebody is."""
+
+from django.apps import AppConfig
+from django.db.models.signals import post_migrate
+from django.utils.translation import gettext_lazy as _
+
+
+class AccountsConfig(AppConfig):
+    """Users and roles; roles are brought in line after each migrate."""
+
+    name = "backoffice.accounts"
+    verbose_name = _("People and roles")
+    role_permissions = {
+        "owner": ("accounts.view_user", "accounts.view_rolechange", "accounts.change_roles"),
+        "auditor": ("accounts.view_user", "accounts.view_rolechange"),
+    }
+
+    def ready(self) -> None:
+        """Connect role keeping and the record of sign-ins."""
+        from django.contrib.auth import signals  # noqa: PLC0415 - needs loaded apps
+
+        from backoffice.accounts import roles, sessions  # noqa: PLC0415 - needs loaded models
+
+        post_migrate.connect(roles.after_migrate, dispatch_uid="backoffice.roles")
+        signals.user_logged_in.connect(sessions.signed_in, dispatch_uid="backoffice.in")
+        signals.user_logged_out.connect(sessions.signed_out, dispatch_uid="backoffice.out")
+        signals.user_login_failed.connect(sessions.sign_in_failed, dispatch_uid="backoffice.fail")

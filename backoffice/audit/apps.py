@@ -1,0 +1,15 @@
+"""Who did, saw, exported or approved what, and why."""
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class AuditConfig(AppConfig):
+    """The record of activity."""
+
+    name = "backoffice.audit"
+    verbose_name = _("Record of activity")
+    role_permissions = {
+        "owner": ("audit.view_event",),
+        "auditor": ("audit.view_event",),
+    }

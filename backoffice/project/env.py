@@ -1,0 +1,116 @@
+"""The one place that reads the environment; a wrong value is an error at start."""
+
+import os
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+
+def text(name: str, default: str | None = None) -> str:
+    """Return variable `name`, or the content of the file that `name`_FILE points to.
+
+    Raises ImproperlyConfigured when neither is set and there is no default, or when both are.
+    """
+    value, path = os.environ.get(name), os.environ.get(f"{name}_FILE")
+    if value is not None and path is not None:
+        msg = f"{name} and {name}_FILE are both set; keep one."
+        raise ImproperlyConfigured(msg)
+    if path is not None:
+        return _read(name, path)
+    if value is None and default is None:
+        msg = f"{name} is not set (nor {name}_FILE)."
+        raise ImproperlyConfigured(msg)
+    return value if value is not None else str(default)
+
+
+def _read(name: str, path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        msg = f"{name}_FILE: {path} cannot be read ({error.strerror})."
+        raise ImproperlyConfigured(msg) from error
+
+
+def flag(name: str, *, default: bool) -> bool:
+    """Return a boolean; only `true` and `false` are accepted."""
+    value = text(name, "true" if default else "false")
+    if value not in {"true", "false"}:
+        msg = f"{name} must be true or false, not {value!r}."
+        raise ImproperlyConfigured(msg)
+    return value == "true"
+
+
+def number(name: str, default: int) -> int:
+    """Return a whole number of zero or more."""
+    value = text(name, str(default))
+    if not value.isdecimal():
+        msg = f"{name} must be a whole number, not {value!r}."
+        raise ImproperlyConfigured(msg)
+    return int(value)
+
+
+def choice(name: str, default: str, allowed: set[str]) -> str:
+    """Return one of the allowed words."""
+    value = text(name, default)
+    if value not in allowed:
+        msg = f"{name} must be one of {', '.join(sorted(allowed))}, not {value!r}."
+        raise ImproperlyConfigured(msg)
+    return value
+
+
+def words(name: str, default: str = "") -> list[str]:
+    """Return a comma-separated list without blanks."""
+    return [part.strip() for part in text(name, default).split(",") if part.strip()]
+
+
+def database(name: str, sqlite_path: Path) -> dict[str, Any]:
+    """Return Django's settings of the database that the address in `name` describes.
+
+    Without an address, SQLite in `sqlite_path` in write-ahead mode: readers never wait, and a
+    writer takes its lock at the start of the transaction, so that no transaction fails half-way.
+    """
+    address = text(name, "")
+    if not address:
+        return _sqlite(sqlite_path)
+    parts = urlsplit(address)
+    if parts.scheme == "sqlite":
+        return _sqlite(Path(unquote(parts.path)))
+    if parts.scheme not in {"postgres", "postgresql"}:
+        msg = f"{name} must start with postgresql:// or sqlite://, not {parts.scheme}://."
+        raise ImproperlyConfigured(msg)
+    return _postgresql(address)
+
+
+def _sqlite(path: Path) -> dict[str, Any]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": path,
+        "OPTIONS": {
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 20,
+            "init_command": (
+                "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; "
+                "PRAGMA temp_store=MEMORY; PRAGMA cache_size=-32000;"
+            ),
+        },
+    }
+
+
+def _postgresql(address: str) -> dict[str, Any]:
+    parts = urlsplit(address)
+    options: dict[str, Any] = dict(parse_qsl(parts.query))
+    host = options.pop("host", None) or unquote(parts.hostname or "")
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(parts.path.lstrip("/")),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": host,
+        "PORT": str(parts.port or ""),
+        "CONN_MAX_AGE": 60,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": options,
+    }

@@ -1,0 +1,242 @@
+"""Settings of the reference business: development by default, production by one variable."""
+
+from pathlib import Path
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.translation import gettext_lazy as _
+
+from backoffice.project import env
+from backoffice.site import theme
+
+BASE_DIR = Path(__file__).resolve().parent.parent.parent
+VAR_DIR = Path(env.text("BACKOFFICE_VAR", str(BASE_DIR / "var")))
+VAR_DIR.mkdir(parents=True, exist_ok=True)
+
+PROFILE = env.choice("BACKOFFICE_PROFILE", "development", {"development", "production"})
+PRODUCTION = PROFILE == "production"
+DEBUG = env.flag("BACKOFFICE_DEBUG", default=False)
+if PRODUCTION and DEBUG:
+    msg = "BACKOFFICE_DEBUG must be false in production."
+    raise ImproperlyConfigured(msg)
+
+_DEVELOPMENT_KEY = "development-only-key-never-use-it-for-real-data-0123456789"
+_default_key = None if PRODUCTION else _DEVELOPMENT_KEY
+SECRET_KEY = env.text("BACKOFFICE_SECRET_KEY", _default_key)
+# Key of the blind indexes by which masked fields are searched: kept apart from SECRET_KEY, since
+# changing it means that every index has to be computed anew.
+BACKOFFICE_MASKING_INDEX_KEY = env.text("BACKOFFICE_MASKING_INDEX_KEY", _default_key)
+if PRODUCTION and _DEVELOPMENT_KEY in {SECRET_KEY, BACKOFFICE_MASKING_INDEX_KEY}:
+    msg = "The development keys must not be used in production."
+    raise ImproperlyConfigured(msg)
+
+ALLOWED_HOSTS = env.words(
+    "BACKOFFICE_HOSTS", "" if PRODUCTION else "127.0.0.1,localhost,[::1],testserver"
+)
+if PRODUCTION and not ALLOWED_HOSTS:
+    msg = "BACKOFFICE_HOSTS must name the hosts of this site in production."
+    raise ImproperlyConfigured(msg)
+CSRF_TRUSTED_ORIGINS = env.words("BACKOFFICE_ORIGINS")
+
+# Leave out one of the optional apps by name, e.g. BACKOFFICE_WITHOUT=sheets,sources
+OPTIONAL_APPS = {
+    "sheets": "backoffice.sheets",
+    "sources": "backoffice.sources",
+    "reports": "reports",
+}
+WITHOUT = env.words("BACKOFFICE_WITHOUT")
+if unknown := set(WITHOUT) - set(OPTIONAL_APPS):
+    msg = f"BACKOFFICE_WITHOUT names no optional app: {', '.join(sorted(unknown))}."
+    raise ImproperlyConfigured(msg)
+
+INSTALLED_APPS = [
+    "unfold.apps.BasicAppConfig",
+    "backoffice.site",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "django.contrib.admin.apps.SimpleAdminConfig",
+    "guardian",
+    "simple_history",
+    "import_export",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django_tasks_db",
+    "backoffice.audit",
+    "backoffice.accounts",
+    "backoffice.masking",
+    "backoffice.jobs",
+    "backoffice.approvals",
+    "backoffice.sheets",
+    "backoffice.sources",
+    "backoffice.charts",
+    "customers",
+    "sellers",
+    "orders",
+    "payments",
+    "reports",
+    "backoffice.project",
+]
+INSTALLED_APPS = [
+    app for app in INSTALLED_APPS if app not in {OPTIONAL_APPS[name] for name in WITHOUT}
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "backoffice.audit.middleware.RequestContextMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "backoffice.audit.middleware.ActorMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "simple_history.middleware.HistoryRequestMiddleware",
+]
+
+ROOT_URLCONF = "backoffice.project.urls"
+WSGI_APPLICATION = "backoffice.project.wsgi.application"
+ASGI_APPLICATION = "backoffice.project.asgi.application"
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    }
+]
+
+DATABASES = {"default": env.database("DATABASE_URL", VAR_DIR / "backoffice.sqlite3")}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = [
+    "django.contrib.auth.backends.ModelBackend",
+    "guardian.backends.ObjectPermissionBackend",
+]
+ANONYMOUS_USER_NAME = None
+GUARDIAN_MONKEY_PATCH_USER = False
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 12},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "/admin/login/"
+SESSION_COOKIE_AGE = 12 * 60 * 60
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_SAMESITE = "Lax"
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", _("English")), ("ko", _("Korean"))]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = env.text("BACKOFFICE_TIME_ZONE", "Europe/London")
+
+STATIC_URL = "static/"
+STATIC_ROOT = VAR_DIR / "static"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": (
+            "whitenoise.storage.CompressedManifestStaticFilesStorage"
+            if PRODUCTION
+            else "django.contrib.staticfiles.storage.StaticFilesStorage"
+        )
+    },
+}
+WHITENOISE_USE_FINDERS = not PRODUCTION
+# Uploaded sheets and made workbooks: private, served only by views that ask the policy.
+MEDIA_ROOT = VAR_DIR / "files"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
+FILE_UPLOAD_PERMISSIONS = 0o600
+
+TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend", "QUEUES": ["default"]}}
+
+IMPORT_EXPORT_IMPORT_PERMISSION_CODE = "import"
+IMPORT_EXPORT_EXPORT_PERMISSION_CODE = "export"
+
+REST_FRAMEWORK: dict[str, Any] = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PAGINATION_CLASS": "rest_framework.pagination.LimitOffsetPagination",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "PAGE_SIZE": 50,
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Backoffice API",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+}
+
+UNFOLD = theme.unfold()
+UNFOLD_SELLER = theme.unfold_seller()
+
+# alias -> adapter; see docs/payments.md
+GATEWAYS: dict[str, dict[str, Any]] = {
+    "simulator": {
+        "BACKEND": "payments.gateways.simulator.Simulator",
+        "OPTIONS": {
+            "base_url": env.text("BACKOFFICE_SIMULATOR_URL", "http://127.0.0.1:8101"),
+        },
+    },
+}
+BACKOFFICE_CUSTOMER_API_URL = env.text("BACKOFFICE_CUSTOMER_API_URL", "http://127.0.0.1:8102")
+BACKOFFICE_ORDER_API_URL = env.text("BACKOFFICE_ORDER_API_URL", "http://127.0.0.1:8103")
+
+# Distinct records of which one person may see clear values, an hour and a day.
+BACKOFFICE_REVEALS_PER_HOUR = env.number("BACKOFFICE_REVEALS_PER_HOUR", 30)
+BACKOFFICE_REVEALS_PER_DAY = env.number("BACKOFFICE_REVEALS_PER_DAY", 120)
+# A job whose worker gave no sign of life for so many seconds is taken up by another worker.
+BACKOFFICE_JOB_LOST_AFTER = env.number("BACKOFFICE_JOB_LOST_AFTER", 15)
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"request": {"()": "backoffice.audit.logs.RequestFilter"}},
+    "formatters": {"json": {"()": "backoffice.audit.logs.JsonFormatter"}},
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "filters": ["request"],
+            "formatter": "json",
+        }
+    },
+    "root": {"handlers": ["console"], "level": env.text("BACKOFFICE_LOG_LEVEL", "INFO")},
+    "loggers": {"django": {"handlers": [], "propagate": True}},
+}
+
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+if PRODUCTION:
+    SECURE_SSL_REDIRECT = env.flag("BACKOFFICE_SSL_REDIRECT", default=True)
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SESSION_COOKIE_SECURE = True
+    CSRF_COOKIE_SECURE = True
+    SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60
+    # Sub-domains and the browsers' preload list bind more than this site; its owner decides that.
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = env.flag("BACKOFFICE_HSTS_SUBDOMAINS", default=False)
+    SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]

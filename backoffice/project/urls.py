@@ -1,0 +1,19 @@
+"""Addresses: the staff site, the seller site, the API."""
+
+from django.conf import settings
+from django.urls import include, path
+from django.views.generic import RedirectView
+
+from backoffice.site import seller_site, staff_site
+
+urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
+    path("admin/", staff_site.urls),
+    path("seller/", seller_site.urls),
+    path("api/v1/", include("backoffice.project.api")),
+]
+
+if settings.DEBUG:
+    from django.contrib.staticfiles.urls import staticfiles_urlpatterns
+
+    urlpatterns += staticfiles_urlpatterns()

@@ -1,0 +1,33 @@
+"""Orders and returns."""
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class OrdersConfig(AppConfig):
+    """Orders: what was bought, and what came back."""
+
+    name = "orders"
+    verbose_name = _("Orders")
+    role_permissions = {
+        "support": (
+            "orders.view_order",
+            "orders.view_return",
+            "orders.cancel_order",
+            "orders.ship_order",
+            "orders.export_order",
+        ),
+        "finance": ("orders.view_order", "orders.view_return", "orders.export_order"),
+        "ops": (
+            "orders.view_order",
+            "orders.view_return",
+            "orders.cancel_order",
+            "orders.ship_order",
+            "orders.export_order",
+            "orders.import_order",
+        ),
+        "analyst": ("orders.view_order", "orders.view_return"),
+        "owner": ("orders.view_order", "orders.view_return", "orders.export_order"),
+        "auditor": ("orders.view_order", "orders.view_return"),
+        "seller": ("orders.view_order",),
+    }

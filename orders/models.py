@@ -1,0 +1,328 @@
+"""Orders, their lines and charges, and returns.
+
+The states of an order and the moves between them stand in `TRANSITIONS`, and nowhere else.
+"""
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+from simple_history.models import HistoricalRecords
+
+from backoffice.money import Money
+from customers.models import Customer
+from sellers.models import Product, Seller
+
+_CURRENCY = r"^[A-Z]{3}$"
+
+
+class Order(models.Model):
+    """What one buyer bought at one time; without customer where the sheet names none."""
+
+    class Status(models.TextChoices):
+        """Where the order stands."""
+
+        PLACED = "placed", _("Placed")
+        PAID = "paid", _("Paid")
+        SHIPPED = "shipped", _("Shipped")
+        DELIVERED = "delivered", _("Delivered")
+        CANCELLED = "cancelled", _("Cancelled")
+
+    number = models.CharField(_("number"), max_length=40, unique=True)
+    customer = models.ForeignKey(
+        Customer,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="orders",
+        verbose_name=_("customer"),
+    )
+    placed_at = models.DateTimeField(_("placed"), db_index=True)
+    country = models.CharField(_("country"), max_length=80, blank=True, db_index=True)
+    currency = models.CharField(_("currency"), max_length=3, default="GBP")
+    status = models.CharField(
+        _("state"), max_length=10, choices=Status, default=Status.PLACED, db_index=True
+    )
+    total_minor = models.BigIntegerField(
+        _("total in minor units"), default=0, help_text=_("Lines and charges together.")
+    )
+    batch = models.CharField(
+        _("sheet"), max_length=80, blank=True, help_text=_("The sheet that brought the order.")
+    )
+    created_at = models.DateTimeField(_("added"), auto_now_add=True)
+    history = HistoricalRecords()
+
+    objects: ClassVar[models.Manager["Order"]] = models.Manager()
+
+    class Meta:
+        """Newest first."""
+
+        verbose_name = _("order")
+        verbose_name_plural = _("orders")
+        ordering = ["-placed_at", "-id"]
+        permissions = (
+            ("cancel_order", _("Can cancel an order")),
+            ("ship_order", _("Can mark an order as shipped or delivered")),
+        )
+        indexes = [models.Index(fields=["-placed_at", "-id"], name="order_newest")]
+        constraints = [
+            models.CheckConstraint(condition=~Q(number=""), name="order_has_number"),
+            models.CheckConstraint(condition=Q(currency__regex=_CURRENCY), name="order_currency"),
+            models.CheckConstraint(
+                condition=Q(status__in=["placed", "paid", "shipped", "delivered", "cancelled"]),
+                name="order_known_state",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.number
+
+    @property
+    def total(self) -> Money:
+        """Lines and charges together."""
+        return Money(self.total_minor, self.currency)
+
+
+# From a state to the states that may follow it.
+TRANSITIONS: dict[str, frozenset[str]] = {
+    Order.Status.PLACED: frozenset({Order.Status.PAID, Order.Status.CANCELLED}),
+    Order.Status.PAID: frozenset({Order.Status.SHIPPED, Order.Status.CANCELLED}),
+    Order.Status.SHIPPED: frozenset({Order.Status.DELIVERED}),
+    Order.Status.DELIVERED: frozenset(),
+    Order.Status.CANCELLED: frozenset(),
+}
+
+
+class OrderLine(models.Model):
+    """A number of pieces of one product at one price.
+
+    `source_price` is the price as the source gave it, in major units with all its decimals;
+    `total_minor` is quantity x source price, rounded half up. `occurrence` counts equal lines of
+    one order from 0, so that a product may stand twice. `seller` repeats the product's seller as
+    it was, since the shop's right to see the line hangs on it. `reserved_minor` is the part that
+    refunds hold or have paid out.
+    """
+
+    order = models.ForeignKey(
+        Order, on_delete=models.PROTECT, related_name="lines", verbose_name=_("order")
+    )
+    position = models.PositiveIntegerField(_("position"))
+    product = models.ForeignKey(
+        Product, on_delete=models.PROTECT, related_name="lines", verbose_name=_("product")
+    )
+    description = models.CharField(
+        _("description"), max_length=200, blank=True, help_text=_("As the sheet names it.")
+    )
+    seller = models.ForeignKey(
+        Seller, on_delete=models.PROTECT, related_name="lines", verbose_name=_("seller")
+    )
+    quantity = models.IntegerField(_("quantity"))
+    source_price = models.DecimalField(_("source price"), max_digits=14, decimal_places=5)
+    occurrence = models.PositiveIntegerField(_("position among equal lines"), default=0)
+    unit_price_minor = models.BigIntegerField(_("price in minor units"))
+    total_minor = models.BigIntegerField(_("amount in minor units"))
+    reserved_minor = models.BigIntegerField(_("reserved for refunds"), default=0)
+    currency = models.CharField(_("currency"), max_length=3, default="GBP")
+    history = HistoricalRecords()
+
+    objects: ClassVar[models.Manager["OrderLine"]] = models.Manager()
+
+    class Meta:
+        """In the order of the order."""
+
+        verbose_name = _("order line")
+        verbose_name_plural = _("order lines")
+        ordering = ["order", "position"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["order", "product", "quantity", "source_price", "occurrence"],
+                name="order_line_once",
+            ),
+            models.CheckConstraint(condition=Q(quantity__gt=0), name="order_line_quantity"),
+            models.CheckConstraint(condition=Q(currency__regex=_CURRENCY), name="line_currency"),
+            models.CheckConstraint(
+                condition=Q(reserved_minor__gte=0)
+                & (Q(reserved_minor=0) | Q(reserved_minor__lte=F("total_minor"))),
+                name="order_line_reserved_within_amount",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.order_id} / {self.position}"
+
+    @property
+    def total(self) -> Money:
+        """Quantity times source price, rounded half up."""
+        return Money(self.total_minor, self.currency)
+
+    @property
+    def unit_price(self) -> Money:
+        """The price of one piece, rounded half up."""
+        return Money(self.unit_price_minor, self.currency)
+
+
+class Return(models.Model):
+    """Goods that came back (a credit note). Not a refund: no money moved through us.
+
+    `order` is set only where exactly one sale can be meant.
+    """
+
+    number = models.CharField(_("number"), max_length=40, unique=True)
+    customer = models.ForeignKey(
+        Customer,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="returns",
+        verbose_name=_("customer"),
+    )
+    order = models.ForeignKey(
+        Order,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="returns",
+        verbose_name=_("order"),
+    )
+    returned_at = models.DateTimeField(_("returned"), db_index=True)
+    country = models.CharField(_("country"), max_length=80, blank=True)
+    currency = models.CharField(_("currency"), max_length=3, default="GBP")
+    total_minor = models.BigIntegerField(_("total in minor units"), default=0)
+    batch = models.CharField(_("sheet"), max_length=80, blank=True)
+    history = HistoricalRecords()
+
+    objects: ClassVar[models.Manager["Return"]] = models.Manager()
+
+    class Meta:
+        """Newest first."""
+
+        verbose_name = _("return")
+        verbose_name_plural = _("returns")
+        ordering = ["-returned_at", "-id"]
+        constraints = [
+            models.CheckConstraint(condition=~Q(number=""), name="return_has_number"),
+            models.CheckConstraint(condition=Q(currency__regex=_CURRENCY), name="return_currency"),
+        ]
+
+    def __str__(self) -> str:
+        return self.number
+
+    @property
+    def total(self) -> Money:
+        """What the goods were worth, as a negative amount."""
+        return Money(self.total_minor, self.currency)
+
+
+class ReturnLine(models.Model):
+    """A number of pieces that came back: `quantity` and `total_minor` are negative."""
+
+    parent = models.ForeignKey(
+        Return, on_delete=models.PROTECT, related_name="lines", verbose_name=_("return")
+    )
+    order_line = models.ForeignKey(
+        OrderLine,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="returns",
+        verbose_name=_("order line"),
+    )
+    position = models.PositiveIntegerField(_("position"))
+    product = models.ForeignKey(
+        Product, on_delete=models.PROTECT, related_name="+", verbose_name=_("product")
+    )
+    description = models.CharField(
+        _("description"), max_length=200, blank=True, help_text=_("As the sheet names it.")
+    )
+    quantity = models.IntegerField(_("quantity"))
+    source_price = models.DecimalField(_("source price"), max_digits=14, decimal_places=5)
+    occurrence = models.PositiveIntegerField(_("position among equal lines"), default=0)
+    total_minor = models.BigIntegerField(_("amount in minor units"))
+    currency = models.CharField(_("currency"), max_length=3, default="GBP")
+    history = HistoricalRecords()
+
+    objects: ClassVar[models.Manager["ReturnLine"]] = models.Manager()
+
+    class Meta:
+        """In the order of the credit note."""
+
+        verbose_name = _("return line")
+        verbose_name_plural = _("return lines")
+        ordering = ["parent", "position"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["parent", "product", "quantity", "source_price", "occurrence"],
+                name="return_line_once",
+            ),
+            models.CheckConstraint(condition=Q(quantity__lt=0), name="return_line_quantity"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.parent_id} / {self.position}"
+
+    @property
+    def total(self) -> Money:
+        """What came back, as a negative amount."""
+        return Money(self.total_minor, self.currency)
+
+
+class Charge(models.Model):
+    """Money on an order or a return that is for no product: postage, fees, manual entries."""
+
+    order = models.ForeignKey(
+        Order,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="charges",
+        verbose_name=_("order"),
+    )
+    parent = models.ForeignKey(
+        Return,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="charges",
+        verbose_name=_("return"),
+    )
+    code = models.CharField(_("code"), max_length=40)
+    description = models.CharField(_("description"), max_length=200, blank=True)
+    quantity = models.IntegerField(_("quantity"))
+    source_price = models.DecimalField(_("source price"), max_digits=14, decimal_places=5)
+    occurrence = models.PositiveIntegerField(_("position among equal lines"), default=0)
+    total_minor = models.BigIntegerField(_("amount in minor units"))
+    currency = models.CharField(_("currency"), max_length=3, default="GBP")
+    history = HistoricalRecords()
+
+    objects: ClassVar[models.Manager["Charge"]] = models.Manager()
+
+    class Meta:
+        """Either of an order or of a return."""
+
+        verbose_name = _("charge")
+        verbose_name_plural = _("charges")
+        ordering = ["id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(order__isnull=False, parent__isnull=True)
+                | Q(order__isnull=True, parent__isnull=False),
+                name="charge_of_one_document",
+            ),
+            models.UniqueConstraint(
+                fields=["order", "code", "quantity", "source_price", "occurrence"],
+                name="order_charge_once",
+            ),
+            models.UniqueConstraint(
+                fields=["parent", "code", "quantity", "source_price", "occurrence"],
+                name="return_charge_once",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.order_id or self.parent_id}"
+
+    @property
+    def total(self) -> Money:
+        """The amount; negative on returns."""
+        return Money(self.total_minor, self.currency)

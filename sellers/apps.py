@@ -1,0 +1,33 @@
+"""Sellers and their products."""
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class SellersConfig(AppConfig):
+    """Sellers: who sells, and what."""
+
+    name = "sellers"
+    verbose_name = _("Sellers")
+    role_permissions = {
+        "support": ("sellers.view_seller", "sellers.view_product"),
+        "finance": ("sellers.view_seller", "sellers.view_product"),
+        "ops": (
+            "sellers.view_seller",
+            "sellers.change_seller",
+            "sellers.add_seller",
+            "sellers.view_product",
+            "sellers.change_product",
+            "sellers.add_product",
+            "sellers.export_product",
+        ),
+        "analyst": ("sellers.view_seller", "sellers.view_product"),
+        "owner": (
+            "sellers.view_seller",
+            "sellers.change_seller",
+            "sellers.view_product",
+            "sellers.view_membership",
+        ),
+        "auditor": ("sellers.view_seller", "sellers.view_product", "sellers.view_membership"),
+        "seller": ("sellers.view_product", "sellers.add_product", "sellers.change_product"),
+    }
