@@ -1,0 +1,79 @@
+# `make run` serves the filled demo on this machine, `make test` runs every check there is.
+# The first use of a target sets up .venv by itself; nothing else needs installing for `make run`.
+
+PY := .venv/bin/python
+RUN := @.ci/bootstrap run &&
+DEV := @.ci/bootstrap dev &&
+
+.DEFAULT_GOAL := help
+.PHONY: help run web worker backends reset shell test lint format types imports deploy migrations \
+	catalogues test-sqlite test-postgres test-browser postgres bench-sheets wheel lock clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
+
+run: ## set up, fill and serve the demo: web, worker and the three demo backends
+	$(RUN) exec $(PY) manage.py serve
+
+web: ## the web server alone
+	$(RUN) exec $(PY) manage.py serve web
+
+worker: ## the worker alone
+	$(RUN) exec $(PY) manage.py serve worker
+
+backends: ## the three demo backends alone
+	$(RUN) exec $(PY) manage.py serve backends
+
+reset: ## throw the demo's data away (on DATABASE_URL: CONFIRM=1)
+	$(RUN) exec $(PY) manage.py demo --reset $(if $(CONFIRM),--confirm)
+
+shell: ## a Python shell with the models
+	$(RUN) exec $(PY) manage.py shell
+
+test: ## every check and every test, on both databases and in a browser
+	$(DEV) exec $(PY) .ci/test
+
+lint: ## ruff: rules and format
+	$(DEV) $(PY) .ci/test lint
+
+format: ## let ruff mend what it can
+	$(DEV) .venv/bin/ruff check --fix-only --quiet . && .venv/bin/ruff format .
+
+types: ## mypy, strict
+	$(DEV) $(PY) .ci/test types
+
+imports: ## the import order of docs/architecture.md
+	$(DEV) $(PY) .ci/test imports
+
+deploy: ## Django's checks on production settings
+	$(DEV) $(PY) .ci/test deploy
+
+migrations: ## models and migrations agree
+	$(DEV) $(PY) .ci/test migrations
+
+catalogues: ## translations compile
+	$(DEV) $(PY) .ci/test catalogues
+
+test-sqlite: ## pytest on SQLite
+	$(DEV) exec $(PY) .ci/test sqlite
+
+test-postgres: ## pytest on a PostgreSQL 18 of its own
+	$(DEV) exec $(PY) .ci/test postgres
+
+test-browser: ## the journeys in a real Chromium, on both databases
+	$(DEV) exec $(PY) .ci/test browser browser-postgres
+
+postgres: ## `make run` on a PostgreSQL 18 that lives as long as it does
+	$(DEV) exec $(PY) .ci/postgres $(PY) manage.py serve
+
+bench-sheets: ## import the workbook: seconds and memory
+	$(DEV) exec $(PY) tests/benchmarks/bench_sheets.py
+
+wheel: ## build dist/django_backoffice-*.whl, the framework without the project
+	$(DEV) exec $(PY) -m build --wheel --no-isolation .
+
+lock: ## resolve pyproject.toml anew, pinned and hashed, without addresses
+	$(DEV) exec .ci/lock
+
+clean: ## take away what the tools left behind (not the data)
+	rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist var/test
