@@ -16,7 +16,7 @@ class CustomersConfig(AppConfig):
             "customers.export_customer",
         ),
         "finance": ("customers.view_customer",),
-        "ops": ("customers.view_customer", "customers.import_customer"),
+        "ops": ("customers.view_customer",),
         "analyst": ("customers.view_customer",),
         "owner": (
             "customers.view_customer",

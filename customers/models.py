@@ -35,6 +35,7 @@ class Customer(models.Model):
         verbose_name = _("customer")
         verbose_name_plural = _("customers")
         ordering = ["number"]
+        permissions = (("export_customer", _("Can export customers")),)
         constraints = [
             models.CheckConstraint(condition=~models.Q(number=""), name="customer_has_number")
         ]

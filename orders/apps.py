@@ -24,7 +24,6 @@ class OrdersConfig(AppConfig):
             "orders.cancel_order",
             "orders.ship_order",
             "orders.export_order",
-            "orders.import_order",
         ),
         "analyst": ("orders.view_order", "orders.view_return"),
         "owner": ("orders.view_order", "orders.view_return", "orders.export_order"),

@@ -64,6 +64,7 @@ class Order(models.Model):
         permissions = (
             ("cancel_order", _("Can cancel an order")),
             ("ship_order", _("Can mark an order as shipped or delivered")),
+            ("export_order", _("Can export orders")),
         )
         indexes = [models.Index(fields=["-placed_at", "-id"], name="order_newest")]
         constraints = [

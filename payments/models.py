@@ -44,6 +44,7 @@ class Payment(models.Model):
         verbose_name = _("payment")
         verbose_name_plural = _("payments")
         ordering = ["-captured_at", "-id"]
+        permissions = (("export_payment", _("Can export payments")),)
         constraints = [
             models.UniqueConstraint(fields=["gateway", "reference"], name="payment_once"),
             models.CheckConstraint(
@@ -86,7 +87,8 @@ class Refund(models.Model):
     """Money to give back through the gateway that took it, exactly once.
 
     `number` is what the gateway sees as our reference; `key` is the idempotency key, made once
-    and never changed while the outcome is unknown.
+    and never changed. `next_try_at` is when the machine looks at an open refund again, and the
+    lease of the worker that holds it until then.
     """
 
     class State(models.TextChoices):
@@ -95,6 +97,7 @@ class Refund(models.Model):
         REQUESTED = "requested", _("Requested")
         REJECTED = "rejected", _("Rejected")
         WITHDRAWN = "withdrawn", _("Withdrawn")
+        EXPIRED = "expired", _("Expired")
         APPROVED = "approved", _("Approved")
         EXECUTING = "executing", _("Executing")
         PENDING = "pending", _("Pending at the gateway")
@@ -164,6 +167,7 @@ class Refund(models.Model):
         permissions = (
             ("request_refund", _("Can ask for a refund")),
             ("approve_refund", _("Can approve a refund")),
+            ("export_refund", _("Can export refunds")),
         )
         constraints = [
             models.CheckConstraint(condition=Q(amount_minor__gt=0), name="refund_positive"),
@@ -188,9 +192,10 @@ class Refund(models.Model):
 
 
 _S = Refund.State
-# From a state to the states that may follow it. Only a definite refusal is "failed".
+# From a state to the states that may follow it. Only a definite refusal is "failed"; executing
+# goes back to approved where the request surely never reached the gateway.
 TRANSITIONS: dict[str, frozenset[str]] = {
-    _S.REQUESTED: frozenset({_S.APPROVED, _S.REJECTED, _S.WITHDRAWN}),
+    _S.REQUESTED: frozenset({_S.APPROVED, _S.REJECTED, _S.WITHDRAWN, _S.EXPIRED}),
     _S.APPROVED: frozenset({_S.EXECUTING}),
     _S.EXECUTING: frozenset({_S.SUCCEEDED, _S.PENDING, _S.FAILED, _S.UNKNOWN, _S.APPROVED}),
     _S.UNKNOWN: frozenset({_S.SUCCEEDED, _S.PENDING, _S.FAILED, _S.NEEDS_REVIEW}),
@@ -198,6 +203,7 @@ TRANSITIONS: dict[str, frozenset[str]] = {
     _S.NEEDS_REVIEW: frozenset(),
     _S.REJECTED: frozenset(),
     _S.WITHDRAWN: frozenset(),
+    _S.EXPIRED: frozenset(),
     _S.SUCCEEDED: frozenset(),
     _S.FAILED: frozenset(),
 }

@@ -99,6 +99,7 @@ class Product(models.Model):
         verbose_name = _("product")
         verbose_name_plural = _("products")
         ordering = ["code", "id"]
+        permissions = (("export_product", _("Can export products")),)
         constraints = [
             models.UniqueConstraint(fields=["seller", "code"], name="product_code_once_a_seller"),
             models.CheckConstraint(
