@@ -205,6 +205,14 @@ GATEWAYS: dict[str, dict[str, Any]] = {
 }
 BACKOFFICE_CUSTOMER_API_URL = env.text("BACKOFFICE_CUSTOMER_API_URL", "http://127.0.0.1:8102")
 BACKOFFICE_ORDER_API_URL = env.text("BACKOFFICE_ORDER_API_URL", "http://127.0.0.1:8103")
+# What the demo's two systems want to hear; in production a token has to be given.
+_demo = not PRODUCTION
+BACKOFFICE_CUSTOMER_API_TOKEN = env.text(
+    "BACKOFFICE_CUSTOMER_API_TOKEN", "demo-customer-token" if _demo else ""
+)
+BACKOFFICE_ORDER_API_TOKEN = env.text(
+    "BACKOFFICE_ORDER_API_TOKEN", "demo-order-token" if _demo else ""
+)
 
 # Distinct records of which one person may see clear values, an hour and a day.
 BACKOFFICE_REVEALS_PER_HOUR = env.number("BACKOFFICE_REVEALS_PER_HOUR", 30)
