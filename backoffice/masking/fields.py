@@ -1,0 +1,291 @@
+"""Model fields whose loaded value is the mask.
+
+`from_db_value` seals; assigning seals too, so that an object in memory never shows more than the
+row will. Only writes of the column see the clear value.
+"""
+
+import datetime as dt
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from django import forms
+from django.core import checks
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models.query_utils import DeferredAttribute
+from django.utils.dateparse import parse_date
+from django.utils.translation import gettext_lazy as _
+
+from backoffice.masking import masks
+from backoffice.masking.forms import MaskedFormField
+from backoffice.masking.indexes import BlindIndexField
+from backoffice.masking.lookups import AnyLookup, allowed
+from backoffice.masking.values import (
+    MASK_CHAR,
+    Clear,
+    MaskedQueryError,
+    MaskWriteError,
+    Sealed,
+    Whole,
+    is_typed,
+    unseal,
+)
+
+if TYPE_CHECKING:
+    _CharField = models.CharField[str | None, str]
+    _EmailField = models.EmailField[str | None, str]
+    _TextField = models.TextField[str | None, str]
+    _DateField = models.Field[str | dt.date | None, str | None]
+    _Field = models.Field[Any, Any]
+else:
+    _CharField, _EmailField, _TextField = models.CharField, models.EmailField, models.TextField
+    _DateField = models.Field
+    _Field = object
+
+type MaskRule = Callable[[str], str]
+
+REVEAL = "reveal"
+
+
+class MaskedAttribute(DeferredAttribute):
+    """Seals what is assigned; text equal to the present mask leaves the value as it is."""
+
+    field: "MaskedMixin"
+
+    def __set__(self, instance: models.Model, value: object) -> None:
+        name = self.field.attname
+        instance.__dict__[name] = self.field.seal(value, instance.__dict__.get(name))
+
+
+class MaskedMixin(_Field):
+    """What makes a field a masked one; `mask` says what may be seen, `search` how it is found.
+
+    `search="exact"` adds the column `<name>_index` (see `indexes`); without it the field cannot
+    be searched at all. Neither `mask` nor `search` is part of migrations: they change no column.
+    """
+
+    descriptor_class = MaskedAttribute
+    default_mask: masks.Mask = masks.text
+
+    def __init__(
+        self,
+        *args: Any,
+        mask: MaskRule | None = None,
+        search: Literal["exact"] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self.mask: MaskRule = mask or self.default_mask
+        self.search = search
+        super().__init__(*args, **kwargs)
+
+    @property
+    def kind(self) -> str:
+        """The way whole values are compared, one of `masks.NORMAL_FORMS`."""
+        rule = self.mask if isinstance(self.mask, masks.Mask) else self.default_mask
+        return rule.kind
+
+    def contribute_to_class(
+        self,
+        cls: type[models.Model],
+        name: str,
+        private_only: bool = False,  # noqa: FBT001, FBT002
+    ) -> None:
+        """Join the model, with the index column and the right to reveal."""
+        super().contribute_to_class(cls, name, private_only)
+        # The state of a migration names each column itself.
+        if self.search and cls.__module__ != "__fake__":
+            cls.add_to_class(f"{name}_index", BlindIndexField(source=name, kind=self.kind))
+        _add_reveal_permission(cls)
+
+    def seal(self, value: object, present: object = None) -> object:
+        """Return `value` sealed; blanks, expressions and foreign masks are returned as they are."""
+        if value is None or value == "" or hasattr(value, "resolve_expression"):
+            return value
+        if isinstance(value, Sealed):
+            return self._sealed(unseal(value), typed=is_typed(value))
+        if isinstance(value, str) and MASK_CHAR in value:
+            return present if present == value else value
+        try:
+            return self._sealed(self.to_clear(value), typed=True)
+        except ValidationError:
+            return value  # full_clean() says what is wrong with it
+
+    def _sealed(self, clear: Clear, *, typed: bool) -> Sealed:
+        return Sealed(self.mask(str(clear)) or masks.text(str(clear)), clear, typed=typed)
+
+    def to_clear(self, value: object) -> Clear:
+        """Return the clear value in the column's type; raises ValidationError."""
+        return str(value)
+
+    def from_db_value(self, value: Any, _expression: object, _connection: object) -> Any:
+        """Seal what a query brings."""
+        return self._sealed(self.to_clear(value), typed=False) if value else value
+
+    def to_python(self, value: Any) -> Any:
+        """Leave a sealed value as it is; refuse a mask."""
+        if value is None or isinstance(value, Sealed):
+            return value
+        if isinstance(value, str) and MASK_CHAR in value:
+            raise ValidationError(self.error_messages["masked"], code="masked")
+        return self.to_clear(value)
+
+    def clean(self, value: Any, model_instance: models.Model | None) -> Any:
+        """Validate a value assigned here by its clear form; one read from a row stands."""
+        if not isinstance(value, Sealed):
+            return super().clean(value, model_instance)
+        if is_typed(value):
+            self._clean_typed(unseal(value), model_instance)
+        return value
+
+    def _clean_typed(self, clear: Clear, model_instance: models.Model | None) -> None:
+        try:
+            super().clean(clear, model_instance)
+        except ValidationError as error:
+            raise ValidationError([_without_value(part) for part in error.error_list]) from None
+
+    def get_prep_value(self, value: Any) -> Any:
+        """Return the clear value for the column. Raises MaskWriteError for a mask."""
+        if isinstance(value, Sealed):
+            value = unseal(value)
+        elif isinstance(value, str) and MASK_CHAR in value:
+            msg = f"{self} would be overwritten by its mask"
+            raise MaskWriteError(msg)
+        return super().get_prep_value(str(value) if isinstance(value, Whole) else value)
+
+    def get_lookup(self, lookup: str) -> AnyLookup | None:
+        """Return one of the three lookups. Raises MaskedQueryError for any other."""
+        return allowed(self, lookup)
+
+    def get_transform(self, name: str) -> type[models.Transform] | None:
+        """Refuse: a part or a form of a hidden value is not to be found by."""
+        msg = f"{self} is masked: it cannot be found by {name}"
+        raise MaskedQueryError(msg)
+
+    def value_to_string(self, obj: models.Model) -> str:
+        """Return the mask, also for dumpdata."""
+        return str(self.value_from_object(obj) or "")
+
+    def deconstruct(self) -> tuple[str, str, list[Any], dict[str, Any]]:
+        """Leave `mask` and `search` out: they change no column."""
+        name, path, args, kwargs = super().deconstruct()
+        return name, path, list(args), kwargs
+
+    def formfield(self, *_args: Any, **kwargs: Any) -> forms.Field | None:
+        """Return a form field that shows the mask and takes it back as "unchanged"."""
+        kwargs["form_class"] = MaskedFormField
+        kwargs.pop("choices_form_class", None)
+        field = super().formfield(**kwargs)
+        if field is not None and hasattr(field.widget, "input_type"):
+            # A browser would refuse a mask in an e-mail or date box.
+            field.widget.input_type = "text"
+        return field
+
+    def check(self, **kwargs: Any) -> list[checks.CheckMessage]:
+        """Add the rules of masked fields to Django's own."""
+        return [*super().check(**kwargs), *self._check_masked()]
+
+    def _check_masked(self) -> list[checks.CheckMessage]:
+        found: list[checks.CheckMessage] = []
+        if self.choices:
+            found.append(
+                checks.Error("A masked field has no choices.", obj=self, id="masking.E001")
+            )
+        if self.unique and not self.search:
+            text = "A unique masked field needs search='exact': it is compared by its index."
+            found.append(checks.Error(text, obj=self, id="masking.E002"))
+        return found
+
+
+def _without_value(error: ValidationError) -> ValidationError:
+    """Return the error with the clear value taken out of what its text may hold."""
+    params = {**(error.params or {}), "value": MASK_CHAR * 3} if error.params else None
+    return ValidationError(error.message, code=error.code, params=params)
+
+
+def _add_reveal_permission(cls: type[models.Model]) -> None:
+    """Give the model the right `reveal_<model>`; rows of history have none of their own."""
+    if any(base.__name__ == "HistoricalChanges" for base in cls.__mro__):
+        return
+    codename = f"{REVEAL}_{cls._meta.model_name}"
+    if cls._meta.abstract or codename in dict(cls._meta.permissions):
+        return
+    label = f"Can see masked values of {cls._meta.verbose_name_raw}"
+    cls._meta.permissions = [*cls._meta.permissions, (codename, label)]
+
+
+_MASKED = _("Type the whole new value, or leave the masked one as it was.")
+
+
+class MaskedCharField(MaskedMixin, _CharField):
+    """A line of text, shown as its mask."""
+
+    default_error_messages = {"masked": _MASKED}
+
+
+class MaskedTextField(MaskedMixin, _TextField):
+    """A longer text, shown as its mask."""
+
+    default_error_messages = {"masked": _MASKED}
+
+
+class MaskedEmailField(MaskedMixin, _EmailField):
+    """An e-mail address, shown as its mask; without case where it is searched."""
+
+    default_mask = masks.email
+    default_error_messages = {"masked": _MASKED}
+
+
+class MaskedDateField(MaskedMixin, _DateField):
+    """A date in a date column, shown as its mask: in Python it is text like the others.
+
+    Its internal type is its own, so that nothing that knows dates (filters, drill-downs, widgets,
+    import widgets) takes it for one.
+    """
+
+    default_mask = masks.date
+    default_error_messages = {
+        "masked": _MASKED,
+        "invalid": _("Type a date as year-month-day, for example 1990-05-14."),
+    }
+    description = _("Masked date")
+
+    def get_internal_type(self) -> str:
+        """Return a type of its own."""
+        return "MaskedDateField"
+
+    def db_type(self, connection: Any) -> str | None:
+        """Return the type of a date column."""
+        return cast("str | None", connection.data_types["DateField"])
+
+    def cast_db_type(self, connection: Any) -> str | None:
+        """Return the type of a date column."""
+        return self.db_type(connection)
+
+    def to_clear(self, value: object) -> Clear:
+        """Return a date; raises ValidationError for what is none."""
+        if isinstance(value, dt.datetime):
+            return value.date()
+        if isinstance(value, dt.date):
+            return value
+        try:
+            parsed = parse_date(str(value).strip())
+        except ValueError:
+            parsed = None
+        if parsed is None:
+            raise ValidationError(self.error_messages["invalid"], code="invalid")
+        return parsed
+
+    def get_prep_value(self, value: Any) -> Any:
+        """Return a date for the column; "" is None."""
+        value = super().get_prep_value(value)
+        return None if value in {None, ""} else self.to_clear(value)
+
+    def get_db_prep_value(self, value: Any, connection: Any, prepared: bool = False) -> Any:  # noqa: FBT001, FBT002
+        """Return the date as the database takes it."""
+        value = super().get_db_prep_value(value, connection, prepared)
+        return connection.ops.adapt_datefield_value(value)
+
+
+def masked_fields(model: type[models.Model]) -> list[MaskedMixin]:
+    """Return the masked fields of a model, in order."""
+    return [field for field in model._meta.concrete_fields if isinstance(field, MaskedMixin)]

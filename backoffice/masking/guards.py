@@ -1,0 +1,172 @@
+"""What no single field can hold: guards where Django builds a query.
+
+Every manager, history and relation of every model ends in these three methods, so one guard each
+covers them all; a QuerySet of ours would not be asked when orders are sorted by a customer's name.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import wraps
+from typing import Any
+
+from django.core.exceptions import FieldDoesNotExist
+from django.db import models
+from django.db.models import Case, Count, Subquery, Value, When
+from django.db.models.constants import LOOKUP_SEP
+from django.db.models.expressions import Col, F
+from django.db.models.functions import Cast
+from django.db.models.sql.query import Query
+from django.db.models.sql.subqueries import InsertQuery, UpdateQuery
+
+from backoffice.masking.fields import MaskedMixin
+from backoffice.masking.indexes import AnyField, BlindIndexField, index_of
+from backoffice.masking.values import MaskedQueryError
+
+type Triple = tuple[AnyField, Any, Any]
+type Method = Callable[..., Any]
+
+
+def install() -> None:
+    """Put the guards in, once."""
+    _guard(Query, "add_ordering", _before_ordering)
+    _guard(UpdateQuery, "add_update_fields", _before_update)
+    _guard(InsertQuery, "insert_values", _before_insert)
+    _guard(Query, "add_annotation", _before_annotation)
+    _guard(Query, "get_aggregation", _before_aggregation)
+
+
+def _guard(owner: type[Query], name: str, before: Callable[..., tuple[Any, ...]]) -> None:
+    original: Method = getattr(owner, name)
+    if getattr(original, "masking_guard", False):
+        return
+
+    @wraps(original)
+    def guarded(self: Query, *args: Any, **kwargs: Any) -> Any:
+        return original(self, *before(self, *args), **kwargs)
+
+    guarded.masking_guard = True  # type: ignore[attr-defined]
+    setattr(owner, name, guarded)
+
+
+def _before_ordering(query: Query, *ordering: Any) -> tuple[Any, ...]:
+    for item in ordering:
+        if _reads_masked(query, item):
+            msg = "rows cannot be ordered by a masked field"
+            raise MaskedQueryError(msg)
+    return ordering
+
+
+def _reads_masked(query: Query, item: Any) -> bool:
+    """Say whether an ordering or an expression reads a masked column of the query's model."""
+    if isinstance(item, str):
+        name = item.removeprefix("-")
+        annotation = query.annotations.get(name)
+        return _is_masked_path(query.model, name) if annotation is None else _holds(annotation)
+    if isinstance(item, F):
+        return _reads_masked(query, item.name)
+    parts = getattr(item, "get_source_expressions", list)()
+    return _holds(item) or any(_reads_masked(query, part) for part in parts if part is not None)
+
+
+def _holds(expression: Any) -> bool:
+    """Say whether a resolved expression reads a masked column."""
+    flatten = getattr(expression, "flatten", None)
+    return flatten is not None and any(
+        isinstance(part, Col) and isinstance(part.target, MaskedMixin) for part in flatten()
+    )
+
+
+def _is_masked_path(model: type[models.Model] | None, path: str) -> bool:
+    for name in path.split(LOOKUP_SEP):
+        if model is None:
+            return False
+        try:
+            field = model._meta.get_field(name)
+        except FieldDoesNotExist:
+            return False
+        if isinstance(field, MaskedMixin):
+            return True
+        model = field.related_model if field.is_relation else None  # type: ignore[assignment]
+    return False
+
+
+def _before_annotation(query: Query, annotation: Any, alias: str, *rest: Any) -> tuple[Any, ...]:
+    _refuse_unmasking(query, annotation)
+    return (annotation, alias, *rest)
+
+
+def _before_aggregation(
+    query: Query, using: str, aggregates: Mapping[str, Any], *rest: Any
+) -> tuple[Any, ...]:
+    for aggregate in aggregates.values():
+        _refuse_unmasking(query, aggregate)
+    return (using, aggregates, *rest)
+
+
+def _refuse_unmasking(query: Query, expression: Any) -> None:
+    """Refuse an expression over a masked column whose result would not be masked itself."""
+    if isinstance(expression, Count) or not _reads_masked(query, expression):
+        return
+    resolved = expression.resolve_expression(query.clone(), allow_joins=True, summarize=False)
+    if not isinstance(resolved.output_field, MaskedMixin):
+        msg = "a part or a form of a masked field cannot be computed by a query"
+        raise MaskedQueryError(msg)
+
+
+def _before_update(query: UpdateQuery, values: Iterable[Triple]) -> tuple[list[Triple]]:
+    """Refuse to copy a hidden value into another column, and bring each index along."""
+    triples = list(values)
+    for field, _model, value in triples:
+        if hasattr(value, "resolve_expression") and not _is_own_case(field, value):
+            _refuse_reading(query, value)
+    indexes = {
+        index: (index, model, _digest(index, value))
+        for field, model, value in triples
+        if isinstance(field, MaskedMixin) and (index := index_of(field)) is not None
+    }
+    kept = [triple for triple in triples if triple[0] not in indexes]
+    return ([*kept, *indexes.values()],)
+
+
+def _refuse_reading(query: Query, value: Any) -> None:
+    subquery = isinstance(value, Subquery) and isinstance(value.output_field, MaskedMixin)
+    if subquery or _reads_masked(query, value):
+        msg = "a masked column cannot be read by an UPDATE"
+        raise MaskedQueryError(msg)
+
+
+def _cases(value: Any) -> Sequence[When]:
+    """Return the cases of what `bulk_update` builds: CASE WHEN pk = … THEN value, maybe cast."""
+    inner = value.get_source_expressions()[0] if isinstance(value, Cast) else value
+    return inner.cases if isinstance(inner, Case) else ()
+
+
+def _is_own_case(field: AnyField, value: Any) -> bool:
+    return isinstance(field, MaskedMixin) and bool(_cases(value))
+
+
+def _digest(index: BlindIndexField, value: Any) -> Any:
+    if not hasattr(value, "resolve_expression"):
+        return index.digest_of(value)
+    if isinstance(value, Value):
+        return index.digest_of(value.value)
+    cases = _cases(value)
+    if cases and all(isinstance(case.result, Value) for case in cases):
+        whens = [When(case.condition, then=Value(_digest(index, case.result))) for case in cases]
+        digests = Case(*whens, output_field=index)
+        return Cast(digests, output_field=index) if isinstance(value, Cast) else digests
+    msg = f"{index.source} has a blind index: an UPDATE needs its values, not an expression"
+    raise MaskedQueryError(msg)
+
+
+def _before_insert(
+    query: InsertQuery, fields: Sequence[AnyField], objs: Any, *rest: Any
+) -> tuple[Any, ...]:
+    """Let an upsert that changes a masked column change its index too."""
+    named = list(query.update_fields)
+    extra = [
+        index
+        for field in named
+        if isinstance(field, MaskedMixin) and (index := index_of(field)) is not None
+    ]
+    query.update_fields = [*named, *(index for index in extra if index not in named)]
+    return (fields, objs, *rest)

@@ -1,0 +1,117 @@
+"""Blind indexes: a keyed digest of a whole value in a column beside the masked field.
+
+The digest is HMAC-SHA256 over kind and normal form, keyed by BACKOFFICE_MASKING_INDEX_KEY, which
+lives outside the database: who holds a dump cannot try values out.
+"""
+
+import hashlib
+import hmac
+from typing import TYPE_CHECKING, Any, cast
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.db import models
+from django.db.models.query_utils import DeferredAttribute
+
+from backoffice.masking.masks import NORMAL_FORMS
+from backoffice.masking.values import Clear, Sealed, unseal, whole
+
+# Aliases are read lazily: at run time Django's fields take no parameters.
+type AnyField = models.Field[Any, Any]
+
+_HEX_LENGTH = 64
+_MISSING = object()
+
+if TYPE_CHECKING:
+    _CharField = models.CharField[str | None, str | None]
+else:
+    _CharField = models.CharField
+
+
+def digest(kind: str, value: Clear) -> str:
+    """Return the digest of a whole value as 64 hexadecimal characters; of a blank, a blank.
+
+    Raises ImproperlyConfigured without a key.
+    """
+    clear = unseal(value) if isinstance(value, Sealed) else value
+    normal = NORMAL_FORMS[kind](whole(clear))
+    if not normal:
+        return ""
+    message = f"{kind}\0{normal}".encode()
+    return hmac.new(_key(), message, hashlib.sha256).hexdigest()
+
+
+def _key() -> bytes:
+    key = getattr(settings, "BACKOFFICE_MASKING_INDEX_KEY", "")
+    if not key:
+        msg = "BACKOFFICE_MASKING_INDEX_KEY is not set: masked fields with search= need it."
+        raise ImproperlyConfigured(msg)
+    return str(key).encode()
+
+
+class _IndexAttribute(DeferredAttribute):
+    """Computes the digest from the masked value at hand, so that it can never be stale."""
+
+    field: "BlindIndexField"
+
+    def __get__(self, instance: models.Model | None, cls: Any = None) -> Any:
+        if instance is None:
+            return self
+        source = instance.__dict__.get(self.field.source, _MISSING)
+        if source is _MISSING or hasattr(source, "resolve_expression"):
+            return super().__get__(instance, cls)
+        return self.field.digest_of(source)
+
+    def __set__(self, instance: models.Model, value: object) -> None:
+        instance.__dict__[self.field.attname] = value
+
+
+class BlindIndexField(_CharField):
+    """The column `<name>_index` of a masked field with search=; made by that field, never by hand.
+
+    It stands in migrations, so that data migrations keep it right too.
+    """
+
+    descriptor_class = _IndexAttribute
+
+    def __init__(self, *args: Any, source: str, kind: str, **kwargs: Any) -> None:
+        self.source = source
+        self.kind = kind
+        kwargs.update(dict.fromkeys(("null", "blank", "db_index"), True))
+        kwargs.update(max_length=_HEX_LENGTH, editable=False, serialize=False)
+        super().__init__(*args, **kwargs)
+
+    def deconstruct(self) -> tuple[str, str, list[Any], dict[str, Any]]:
+        """Keep what the digest depends on; the rest is fixed."""
+        name, path, args, kwargs = super().deconstruct()
+        for fixed in ("max_length", "editable", "serialize", "null", "blank", "db_index"):
+            kwargs.pop(fixed, None)
+        kwargs.update(source=self.source, kind=self.kind)
+        return name, path, list(args), kwargs
+
+    def contribute_to_class(
+        self,
+        cls: type[models.Model],
+        name: str,
+        private_only: bool = False,  # noqa: FBT001, FBT002
+    ) -> None:
+        """Join the model once: migrations, history and abstract parents bring a copy along."""
+        if name not in {field.name for field in cls._meta.local_fields}:
+            super().contribute_to_class(cls, name, private_only)
+
+    def digest_of(self, value: Clear | None) -> str | None:
+        """Return the digest of a value of the masked field (None of None)."""
+        return None if value is None else digest(self.kind, value)
+
+
+def index_of(field: AnyField) -> BlindIndexField | None:
+    """Return the index that belongs to a masked field of a model, if it has one."""
+    for other in field.model._meta.concrete_fields:
+        if isinstance(other, BlindIndexField) and other.source == field.name:
+            return other
+    return None
+
+
+def source_of(index: BlindIndexField) -> AnyField:
+    """Return the masked field that an index belongs to."""
+    return cast("AnyField", index.model._meta.get_field(index.source))

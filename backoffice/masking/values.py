@@ -1,0 +1,114 @@
+"""Values of masked fields: text whose characters are the mask, the clear value riding inside."""
+
+import datetime as dt
+import logging
+from typing import Any, NoReturn, Self
+
+from django.core.exceptions import SuspiciousOperation
+
+from backoffice.masking import purposes
+
+MASK_CHAR = "\N{BULLET}"
+
+type Clear = str | dt.date
+
+_log = logging.getLogger(__name__)
+
+
+class MaskWriteError(ValueError):
+    """A mask was about to be written where a clear value belongs."""
+
+
+class MaskedQueryError(SuspiciousOperation):
+    """A query would find, order or copy by a hidden value. Django answers 400."""
+
+
+class Whole(str):
+    """A whole value typed by a person or known to the code, to find rows of a masked field by.
+
+    A plain `str` is refused in a lookup, so that a query string never becomes one.
+    """
+
+    __slots__ = ()
+
+
+def whole(value: Clear) -> Whole:
+    """Return `value` marked as a whole value: `filter(email=whole("anna@example.com"))`."""
+    return Whole(value.isoformat() if isinstance(value, dt.date) else value)
+
+
+class Sealed(str):
+    """A masked value. As text, JSON, pickle or part of other text it is the mask and no more.
+
+    Only writes of a masked field and `clear()` take the clear value out. Two sealed values are
+    equal when mask and clear value are, so that history and imports see a change that the mask
+    hides; beside plain text the mask alone counts, so that a posted mask equals the stored value.
+    A copy inside the process stays sealed; a pickle holds the mask alone and cannot be saved.
+    """
+
+    __slots__ = ("_raw", "_typed")
+
+    _raw: Clear
+    _typed: bool
+
+    def __new__(cls, mask: str, raw: Clear, *, typed: bool = False) -> Self:
+        """Seal `raw` under `mask`; `typed` says that it was assigned here, not read from a row."""
+        self = super().__new__(cls, mask)
+        object.__setattr__(self, "_raw", raw)
+        object.__setattr__(self, "_typed", typed)
+        return self
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        """Refuse: a sealed value never changes."""
+        raise AttributeError(name)
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Sealed):
+            return str.__eq__(self, other) and self._raw == other._raw
+        return str.__eq__(self, other) if isinstance(other, str) else NotImplemented
+
+    def __ne__(self, other: object) -> bool:
+        equal = self.__eq__(other)
+        return equal if equal is NotImplemented else not equal
+
+    def __hash__(self) -> int:
+        return str.__hash__(self)
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
+    def __reduce_ex__(self, protocol: object) -> tuple[type[str], tuple[str]]:
+        return str, (str(self),)
+
+    def __getstate__(self) -> None:
+        """Hold no state beside the text (the default would list the slots)."""
+
+
+def unseal(value: Sealed) -> Clear:
+    """Return the clear value. For the fields of this package; others call `clear()`."""
+    return value._raw  # noqa: SLF001 - the one door
+
+
+def is_typed(value: Sealed) -> bool:
+    """Say whether the value was assigned in this process and is not yet known to be valid."""
+    return value._typed  # noqa: SLF001 - the one door
+
+
+def clear(value: Sealed | str | None, *, purpose: str) -> Clear:
+    """Return the clear value for `purpose`, a name from `purposes.register`; leaves a log line.
+
+    For code that must use the value (to send a mail to it), never to show it: that is a reveal.
+    A blank stays blank, None becomes "". Raises UnknownPurposeError, and TypeError for text that
+    was not read from a masked field.
+    """
+    purposes.require(purpose)
+    if not value:
+        return ""
+    if not isinstance(value, Sealed):
+        msg = "only a value of a masked field can be cleared"
+        raise TypeError(msg)
+    _log.info("personal value used: %s", purpose)
+    return unseal(value)
