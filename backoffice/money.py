@@ -1,5 +1,6 @@
 """Money as whole minor units of one currency: no float, nothing lost in rounding."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
@@ -8,11 +9,31 @@ from typing import Self
 # ISO 4217: minor digits where they are not two.
 _EXPONENTS = {
     **dict.fromkeys(
-        "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF".split(), 0
+        [
+            "BIF",
+            "CLP",
+            "DJF",
+            "GNF",
+            "ISK",
+            "JPY",
+            "KMF",
+            "KRW",
+            "PYG",
+            "RWF",
+            "UGX",
+            "UYI",
+            "VND",
+            "VUV",
+            "XAF",
+            "XOF",
+            "XPF",
+        ],
+        0,
     ),
-    **dict.fromkeys("BHD IQD JOD KWD LYD OMR TND".split(), 3),
-    **dict.fromkeys("CLF UYW".split(), 4),
+    **dict.fromkeys(["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"], 3),
+    **dict.fromkeys(["CLF", "UYW"], 4),
 }
+_CODE = re.compile(r"[A-Z]{3}")
 _SYMBOLS = {"GBP": "£", "EUR": "€", "USD": "$", "JPY": "¥", "KRW": "₩"}
 MINUS = "\N{MINUS SIGN}"
 
@@ -37,7 +58,7 @@ class Money:
         if not isinstance(self.minor, int) or isinstance(self.minor, bool):
             msg = f"minor units must be an int, not {type(self.minor).__name__}"
             raise TypeError(msg)
-        if len(self.currency) != 3 or not self.currency.isalpha() or not self.currency.isupper():
+        if not _CODE.fullmatch(self.currency):
             msg = f"a currency is three capital letters, not {self.currency!r}"
             raise ValueError(msg)
 

@@ -19,9 +19,7 @@ class Customer(models.Model):
     number = models.CharField(_("number"), max_length=40, unique=True)
     name = MaskedCharField(_("name"), max_length=200, blank=True, mask=masks.name)
     email = MaskedEmailField(_("e-mail"), blank=True, mask=masks.email, search="exact")
-    phone = MaskedCharField(
-        _("phone"), max_length=40, blank=True, mask=masks.phone, search="exact"
-    )
+    phone = MaskedCharField(_("phone"), max_length=40, blank=True, mask=masks.phone, search="exact")
     country = models.CharField(_("country"), max_length=80, blank=True, db_index=True)
     created_at = models.DateTimeField(_("added"), auto_now_add=True)
     updated_at = models.DateTimeField(_("changed"), auto_now=True)

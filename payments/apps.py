@@ -1,6 +1,7 @@
 """Payments and refunds."""
 
 from django.apps import AppConfig
+from django.core import checks
 from django.utils.translation import gettext_lazy as _
 
 
@@ -32,3 +33,10 @@ class PaymentsConfig(AppConfig):
         ),
         "auditor": ("payments.view_payment", "payments.view_refund"),
     }
+
+    def ready(self) -> None:
+        """Put the rule, the job and the reconciler in force, and check the gateways at start."""
+        from payments import services  # noqa: F401, PLC0415 - needs loaded models
+        from payments.gateways import gateways  # noqa: PLC0415
+
+        checks.register(gateways.check)

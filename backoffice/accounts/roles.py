@@ -57,7 +57,7 @@ def sync_roles() -> None:
             group.permissions.set(wanted)
 
 
-def after_migrate(sender: AppConfig, **kwargs: Any) -> None:  # noqa: ANN401 - signal arguments
+def after_migrate(sender: AppConfig, **kwargs: Any) -> None:
     """Sync once, after the last app's permissions were made."""
     migrated = [config for config in apps.get_app_configs() if config.models_module is not None]
     if sender is migrated[-1]:

@@ -64,9 +64,7 @@ def ask(
             maker=actor,
             expires_at=timezone.now() + rule.expires,
         )
-        record(
-            ASKED, actor=actor, subject=subject, reason=reason, context={"request": request.pk}
-        )
+        record(ASKED, actor=actor, subject=subject, reason=reason, context={"request": request.pk})
     return request
 
 
@@ -103,9 +101,7 @@ def reject(request: ApprovalRequest, *, actor: User, comment: str) -> ApprovalRe
     return _decide(request, _State.REJECTED, actor=actor, comment=comment)
 
 
-def _decide(
-    request: ApprovalRequest, state: str, *, actor: User, comment: str
-) -> ApprovalRequest:
+def _decide(request: ApprovalRequest, state: str, *, actor: User, comment: str) -> ApprovalRequest:
     """Decide once.
 
     Raises PermissionDenied for the maker and for whoever lacks the rule's permission,

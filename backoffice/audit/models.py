@@ -48,9 +48,7 @@ class Event(models.Model):
     subject_type = models.CharField(_("kind of record"), max_length=100, blank=True)
     subject_id = models.CharField(_("record"), max_length=64, blank=True)
     reason = models.TextField(_("why"), blank=True)
-    outcome = models.CharField(
-        _("outcome"), max_length=10, choices=Outcome, default=Outcome.DONE
-    )
+    outcome = models.CharField(_("outcome"), max_length=10, choices=Outcome, default=Outcome.DONE)
     context: models.JSONField[Any, Any] = models.JSONField(_("details"), default=dict, blank=True)
     address = models.CharField(_("address"), max_length=45, blank=True)
     session = models.CharField(_("session"), max_length=16, blank=True)

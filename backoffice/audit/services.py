@@ -60,7 +60,7 @@ def _subject(subject: models.Model | type[models.Model] | None) -> tuple[str, st
     return subject._meta.label_lower, identity
 
 
-def _refuse_personal_values(value: Any) -> None:  # noqa: ANN401 - any JSON value
+def _refuse_personal_values(value: Any) -> None:
     if isinstance(value, Mapping):
         for part in value.values():
             _refuse_personal_values(part)

@@ -39,8 +39,9 @@ class JobRun:
         self._written = 0.0
 
     def progress(self, done: int, total: int, message: str = "") -> None:
-        """Show `done` of `total`. Raises CancelledError when somebody asked to stop, LostError
-        when another worker has the job.
+        """Show `done` of `total`.
+
+        Raises CancelledError when somebody asked to stop, LostError when another worker has it.
         """
         if done < total and time.monotonic() - self._written < _PROGRESS_SECONDS:
             return
@@ -54,9 +55,7 @@ class JobRun:
         self._update(heartbeat_at=timezone.now())
 
     def _update(self, **values: object) -> None:
-        mine = Job.objects.filter(
-            pk=self.job.pk, attempt=self.job.attempt, state=Job.State.RUNNING
-        )
+        mine = Job.objects.filter(pk=self.job.pk, attempt=self.job.attempt, state=Job.State.RUNNING)
         if not mine.update(**values):
             raise LostError
 

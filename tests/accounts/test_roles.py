@@ -27,7 +27,9 @@ def test_groups_equal_the_declared_roles() -> None:
 @pytest.mark.django_db
 def test_sync_roles_takes_away_what_is_not_declared() -> None:
     group = Group.objects.get(name="auditor")
-    group.permissions.add(Group.objects.get(name="finance").permissions.get(codename="approve_refund"))
+    group.permissions.add(
+        Group.objects.get(name="finance").permissions.get(codename="approve_refund")
+    )
     roles.sync_roles()
     assert _names("auditor") == roles.declared()["auditor"]
 

@@ -45,7 +45,7 @@ class Command(BaseCommand):
         parser.add_argument("--interval", type=float, default=0.3, help="seconds between looks")
         parser.add_argument("--batch", action="store_true", help="stop when nothing waits")
 
-    def handle(self, *args: Any, interval: float, batch: bool, **options: Any) -> None:  # noqa: ANN401, ARG002
+    def handle(self, *args: Any, interval: float, batch: bool, **options: Any) -> None:
         """Run until stopped. A running job is finished first; a second signal ends at once."""
         name = f"{socket.gethostname()[:40]}-{os.getpid()}"
         name_worker(name)
