@@ -1,0 +1,194 @@
+"""The demo's people, shops, customers, orders and payments: made up, and always the same.
+
+Orders come from the first sheet of `fixtures/online_retail_II.xlsx`, imported by the same engine as
+an upload. The workbook has neither personal data nor payments nor shops; those are added here.
+Numbers, not chance, decide who gets what, so that two demos are equal.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import Group, Permission
+from django.db.models import Q
+
+from backoffice.accounts.models import User
+from backoffice.audit.services import save_with_history, update_where
+from backoffice.http import Client
+from customers.models import Customer
+from orders.models import Order
+from orders.services import mark_shipped
+from payments.services import record_capture
+from sellers.models import Membership, Seller
+
+PASSWORD = "backoffice-demo"  # noqa: S105 - printed by `make run`, refused in production
+WORKBOOK = settings.BASE_DIR / "fixtures" / "online_retail_II.xlsx"
+NAMES = settings.BASE_DIR / "fixtures" / "backends" / "data" / "customers.jsonl"
+REASON = "Demo data"
+
+Say = Callable[[str], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody who can sign in; `rights` are permissions beyond those of the role."""
+
+    username: str
+    name: str
+    role: str
+    what: str
+    rights: tuple[str, ...] = ()
+    shop: int | None = None
+
+
+PEOPLE = (
+    Person("ann", "Ann Archer", "support", "support, may reveal personal data",
+           rights=("customers.reveal_customer",)),
+    Person("eve", "Eve Ellis", "support", "support, sees masks"),
+    Person("max", "Max Miller", "finance", "finance, approves refunds"),
+    Person("oli", "Oli Owens", "ops", "operations, imports sheets"),
+    Person("nia", "Nia Nolan", "analyst", "analyst, dashboards"),
+    Person("kim", "Kim Kerr", "owner", "owner, decides what roles may do"),
+    Person("ada", "Ada Abbott", "auditor", "auditor, reads the record"),
+    Person("sol", "Sol Sutton", "seller", "seller site, first shop", shop=0),
+    Person("sam", "Sam Stone", "seller", "seller site, second shop", shop=1),
+)  # fmt: skip
+
+SHOPS = (
+    "Acorn & Oak", "Blue Lantern", "Cotton Row", "Daisy Lane", "Elm Street Crafts", "Fern & Fig",
+    "Glasshouse", "Harbour Gifts", "Ivy Cottage", "Juniper Press", "Kite & Co", "Linden Lights",
+)  # fmt: skip
+
+# Of the newest orders so many are taken as not yet delivered: placed, paid, shipped.
+OPEN_ORDERS = {"placed": 6, "paid": 18, "shipped": 12}
+BULK = 10_000
+"""Payments that the simulator learns at a time."""
+
+
+def everything(say: Say) -> None:
+    """Seed an empty database. Raises CommandError's causes: HttpError without the simulator."""
+    say("people and shops")
+    shops = make_shops()
+    people = make_people(shops)
+    say("orders, from the first sheet of the workbook")
+    import_sheet(people["oli"])
+    say("customers, products, payments")
+    name_customers(people["oli"])
+    share_products(shops, people["oli"])
+    reopen_newest(people["oli"])
+    capture_payments()
+    ship(people["oli"])
+
+
+def pick[T](choices: Sequence[T], *what: str) -> T:
+    """Return one of the choices, always the same for the same words."""
+    digest = sha256(":".join(what).encode()).digest()
+    return choices[int.from_bytes(digest[:8]) % len(choices)]
+
+
+def make_shops() -> list[Seller]:
+    """Return a dozen new shops."""
+    shops = []
+    for name in SHOPS:
+        code = "-".join(word for word in name.lower().split() if word.isalpha())
+        shop = Seller(code=code, name=name)
+        save_with_history(shop, actor=None, reason=REASON)
+        shops.append(shop)
+    return shops
+
+
+def make_people(shops: Sequence[Seller]) -> dict[str, User]:
+    """Return username -> new user, in their role and shop."""
+    return {person.username: make_person(person, shops) for person in PEOPLE}
+
+
+def make_person(person: Person, shops: Sequence[Seller]) -> User:
+    """Return a new user."""
+    first, last = person.name.split()
+    user = User.objects.create_user(
+        person.username,
+        email=f"{person.username}@example.com",
+        password=PASSWORD,
+        first_name=first,
+        last_name=last,
+        is_staff=person.shop is None,
+    )
+    user.groups.set([Group.objects.get(name=person.role)])
+    for right in person.rights:
+        app, codename = right.split(".")
+        user.user_permissions.add(
+            Permission.objects.get(content_type__app_label=app, codename=codename)
+        )
+    if person.shop is not None:
+        membership = Membership(user=user, seller=shops[person.shop])
+        save_with_history(membership, actor=None, reason=REASON)
+    return user
+
+
+def name_customers(actor: User) -> None:
+    """Give each customer a name, an e-mail at example.com and a phone number.
+
+    A customer whom the demo's customer API knows has the same name there. The numbers are those
+    that Ofcom keeps free for drama: 07700 900000 to 900999.
+    """
+    rows = [json.loads(line) for line in NAMES.read_text(encoding="utf-8").splitlines()]
+    known = {row["id"]: row["name"] for row in rows}
+    firsts, lasts = zip(*(name.split(" ", 1) for name in known.values()), strict=True)
+    for place, customer in enumerate(Customer.objects.order_by("number")):
+        number = customer.number
+        made_up = f"{pick(firsts, 'first', number)} {pick(lasts, 'last', number)}"
+        customer.name = known.get(number, made_up)
+        customer.email = f"customer{number}@example.com"
+        customer.phone = f"+44 7700 {900_000 + place % 1000:06d}"
+        save_with_history(customer, actor=actor, reason=REASON)
+
+
+def reopen_newest(actor: User) -> None:
+    """Take the newest orders as just placed, so that there is something to do."""
+    newest = Order.objects.filter(total_minor__gt=0).order_by("-placed_at", "-id")
+    for order in newest[: sum(OPEN_ORDERS.values())]:
+        changes = {"status": Order.Status.PLACED}
+        update_where(order, Q(), actor=actor, reason=REASON, changes=changes)
+
+
+def capture_payments() -> None:
+    """Let the simulator know a captured payment for each order but the very newest; note each."""
+    orders = list(Order.objects.filter(total_minor__gt=0).order_by("-placed_at", "-id"))
+    paid = orders[OPEN_ORDERS["placed"] :]
+    tell_simulator([payment_of(order) for order in paid])
+    for order in paid:
+        record_capture(
+            order,
+            order.total,
+            gateway="simulator",
+            reference=f"pay_{order.number}",
+            captured_at=order.placed_at,
+            actor=None,
+        )
+
+
+def payment_of(order: Order) -> dict[str, Any]:
+    """Return the payment of an order as the simulator wants it."""
+    return {
+        "reference": f"pay_{order.number}",
+        "amount_minor": order.total_minor,
+        "currency": order.currency,
+    }
+
+
+def tell_simulator(payments: list[dict[str, Any]]) -> None:
+    """Make payments known to the gateway simulator, which must be running."""
+    url = settings.GATEWAYS["simulator"]["OPTIONS"]["base_url"]
+    client = Client(url, allow_loopback=True)
+    for start in range(0, len(payments), BULK):
+        client.post("/payments/bulk", json={"payments": payments[start : start + BULK]})
+
+
+def ship(actor: User) -> None:
+    """Send the oldest of the open orders on their way."""
+    paid = Order.objects.filter(status=Order.Status.PAID).order_by("placed_at", "id")
+    for order in paid[: OPEN_ORDERS["shipped"]]:
+        mark_shipped(order, actor=actor, reason=REASON)
