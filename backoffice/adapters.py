@@ -58,7 +58,7 @@ class Adapters[T]:
     def __len__(self) -> int:
         return len(self._table())
 
-    def check(self, **kwargs: object) -> list[CheckMessage]:
+    def check(self) -> list[CheckMessage]:
         """Return a system check message for every entry that cannot work.
 
         ``adapters.E001`` the table is no dict of dicts with BACKEND · ``E002`` the class cannot be

@@ -37,6 +37,6 @@ class PaymentsConfig(AppConfig):
     def ready(self) -> None:
         """Put the rule, the job and the reconciler in force, and check the gateways at start."""
         from payments import services  # noqa: F401, PLC0415 - needs loaded models
-        from payments.gateways import gateways  # noqa: PLC0415
+        from payments.gateways import check_gateways  # noqa: PLC0415
 
-        checks.register(gateways.check)
+        checks.register(check_gateways)

@@ -1,0 +1,195 @@
+"""Asking for a refund, and what follows from the decision about it.
+
+The rule for who must approve is `REFUND_RULE`; what may be asked for is `_check`.
+"""
+
+from datetime import timedelta
+from typing import Any
+
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from backoffice.accounts.models import User
+from backoffice.approvals import registry as rules
+from backoffice.approvals import services as approvals
+from backoffice.approvals.models import ApprovalRequest
+from backoffice.audit.services import record, save_with_history
+from backoffice.jobs import services as jobs
+from backoffice.money import Money
+from orders.models import Order, OrderLine
+from orders.services import reserve_line
+from payments.gateways import gateways
+from payments.models import Payment, Refund
+from payments.queries import payment_for
+from payments.services.moves import VERBS, move, reserve
+
+_S = Refund.State
+RUN_JOB = "payments.refund"
+# An approved refund whose job got lost is taken up by the reconciler after so long.
+JOB_GRACE = timedelta(seconds=60)
+
+
+class RefundRefusedError(ValidationError):
+    """The refund may not be asked for; the text says why and how much may be."""
+
+
+def request_refund(
+    order: Order,
+    amount: Money,
+    *,
+    actor: User,
+    reason: str,
+    line: OrderLine | None = None,
+) -> Refund:
+    """Reserve `amount` and ask a second person for its refund; no money moves yet.
+
+    With `line`, no more than is left of that line. Raises PermissionDenied, RefundRefusedError or
+    orders.services.LineLimitError; then nothing is held.
+    """
+    _check(order, amount, actor=actor, reason=reason, line=line)
+    payment = payment_for(order, amount)
+    if payment is None:
+        raise RefundRefusedError({"amount": _("No payment of this order was captured here.")})
+    _check_gateway(payment, amount)
+    with transaction.atomic():
+        if not reserve(payment, amount, actor=actor, reason=reason):
+            raise _beyond(payment)
+        if line is not None:
+            reserve_line(line, amount, actor=actor, reason=reason)
+        return _ask(payment, amount, actor=actor, reason=reason, line=line)
+
+
+def withdraw_refund(refund: Refund, *, actor: User) -> None:
+    """Take one's own request back before it is decided, and let go of the money.
+
+    Raises PermissionDenied for others, approvals' AlreadyDecidedError.
+    """
+    approvals.withdraw(_approval(refund), actor=actor)
+
+
+def approve_refund(refund: Refund, *, actor: User, comment: str = "") -> None:
+    """Approve; the worker sends it. Raises what `approvals.services.approve` raises."""
+    approvals.approve(_approval(refund), actor=actor, comment=comment)
+
+
+def reject_refund(refund: Refund, *, actor: User, comment: str) -> None:
+    """Reject, and let go of the money. Raises what `approvals.services.reject` raises."""
+    approvals.reject(_approval(refund), actor=actor, comment=comment)
+
+
+def _approval(refund: Refund) -> ApprovalRequest:
+    if refund.approval is None:
+        raise PermissionDenied
+    return refund.approval
+
+
+def _check(
+    order: Order, amount: Money, *, actor: User, reason: str, line: OrderLine | None
+) -> None:
+    if not actor.is_active or not actor.has_perm("payments.request_refund"):
+        raise PermissionDenied
+    if not reason.strip():
+        raise RefundRefusedError({"reason": _("Say why.")})
+    if amount.minor <= 0:
+        raise RefundRefusedError({"amount": _("The amount must be more than nothing.")})
+    if line is not None and line.order_id != order.pk:
+        raise RefundRefusedError({"line": _("This line belongs to another order.")})
+
+
+def _check_gateway(payment: Payment, amount: Money) -> None:
+    if payment.gateway not in gateways:
+        raise RefundRefusedError(_("The gateway of this payment is not set up any more."))
+    if not gateways[payment.gateway].caps.partial and amount != payment.captured:
+        raise RefundRefusedError({"amount": _("This gateway refunds whole payments only.")})
+
+
+def _beyond(payment: Payment) -> RefundRefusedError:
+    payment.refresh_from_db()
+    message = _("Only %(left)s can still be refunded.") % {"left": payment.refundable}
+    return RefundRefusedError({"amount": message})
+
+
+def _ask(
+    payment: Payment, amount: Money, *, actor: User, reason: str, line: OrderLine | None
+) -> Refund:
+    refund = Refund(
+        payment=payment,
+        order_line=line,
+        amount_minor=amount.minor,
+        currency=amount.currency,
+        reason=reason,
+        requested_by=actor,
+    )
+    refund.save_without_historical_record()
+    refund.approval = approvals.ask(
+        REFUND_RULE.kind,
+        subject=refund,
+        payload=_payload(refund),
+        summary=_("Refund %(amount)s, order %(order)s")
+        % {"amount": amount, "order": payment.order.number},
+        reason=reason,
+        actor=actor,
+    )
+    save_with_history(refund, actor=actor, reason=reason)
+    facts = {"amount": str(amount), "order": payment.order.number}
+    record(VERBS[_S.REQUESTED], actor=actor, subject=refund, reason=reason, context=facts)
+    return refund
+
+
+def _payload(refund: Refund) -> dict[str, Any]:
+    """Return what is approved: another amount or payment is another refund."""
+    return {
+        "refund": str(refund.number),
+        "payment": refund.payment_id,
+        "line": refund.order_line_id,
+        "amount_minor": refund.amount_minor,
+        "currency": refund.currency,
+        "key": str(refund.key),
+    }
+
+
+def _on_approved(request: ApprovalRequest) -> None:
+    """Let the worker send it, once the decision is committed."""
+    refund = Refund.objects.select_related("payment__order").get(approval=request)
+    changes = {"decided_by": request.decided_by, "next_try_at": timezone.now() + JOB_GRACE}
+    if _payload(refund) != request.payload or not move(
+        refund, _S.APPROVED, actor=request.decided_by, reason=request.comment, changes=changes
+    ):
+        raise approvals.AlreadyDecidedError(_("The refund is not what was asked for any more."))
+    jobs.start(
+        RUN_JOB,
+        actor=request.decided_by,
+        title=request.summary,
+        params={"refund": refund.pk},
+    )
+
+
+_ENDINGS = {
+    ApprovalRequest.State.REJECTED: _S.REJECTED,
+    ApprovalRequest.State.WITHDRAWN: _S.WITHDRAWN,
+    ApprovalRequest.State.EXPIRED: _S.EXPIRED,
+}
+
+
+def _on_not_approved(request: ApprovalRequest) -> None:
+    """End the refund as its request ended; `move` lets go of the money."""
+    refund = Refund.objects.get(approval=request)
+    ending = _ENDINGS[ApprovalRequest.State(request.state)]
+    actor = request.maker if ending is _S.WITHDRAWN else request.decided_by
+    changes = {"decided_by": request.decided_by}
+    move(refund, ending, actor=actor, reason=request.comment, changes=changes)
+
+
+REFUND_RULE = rules.register(
+    rules.Rule(
+        kind="payments.refund",
+        label=gettext_lazy("Refund"),
+        permission="payments.approve_refund",
+        execute=_on_approved,
+        on_reject=_on_not_approved,
+        expires=timedelta(hours=72),
+    )
+)
