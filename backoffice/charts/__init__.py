@@ -1,0 +1,1 @@
+"""Charts: questions to the database, drawn on the server and never apart from their list."""

@@ -1,0 +1,171 @@
+"""Reads a chart for one person: rows by currency, links to the lists, a table beside the plot."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+from django.core.exceptions import PermissionDenied
+from django.db.models import Model
+from django.urls import NoReverseMatch, reverse
+from django.utils.formats import number_format
+
+from backoffice import policy
+from backoffice.charts.registry import Chart, Kind, Row, Scope
+from backoffice.money import Money, exponent
+
+if TYPE_CHECKING:
+    from backoffice.accounts.models import User
+
+COLOURS = ("c1", "c2", "c3", "c4", "c5", "c6")
+NARROW_SPACE = "\N{NARROW NO-BREAK SPACE}"
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A row ready to be shown: `text` exact, `brief` in whole units, `share` of its panel."""
+
+    row: Row
+    url: str
+    colour: str
+    text: str
+    brief: str
+    share: str
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the table beside a chart: a label and one mark (or none) for each series."""
+
+    label: str
+    cells: list[Mark | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """All marks of one currency: what is drawn as one plot, since currencies never add up."""
+
+    chart: Chart
+    currency: str
+    marks: list[Mark]
+
+    @property
+    def series(self) -> list[str]:
+        """The names of the series, in order of appearance."""
+        return list(dict.fromkeys(mark.row.series for mark in self.marks))
+
+    @property
+    def labels(self) -> list[str]:
+        """The labels, in order of appearance."""
+        return list(dict.fromkeys(mark.row.label for mark in self.marks))
+
+    @property
+    def legend(self) -> list[Mark]:
+        """One mark of each series, for its name and colour."""
+        return list({mark.row.series: mark for mark in self.marks}.values())
+
+    @property
+    def total(self) -> str:
+        """The sum of all marks, as text."""
+        return exact(sum(mark.row.minor for mark in self.marks), self.currency)
+
+    @property
+    def table(self) -> list[Line]:
+        """The same marks as lines of a table, one column a series."""
+        found = {(mark.row.label, mark.row.series): mark for mark in self.marks}
+        return [
+            Line(label, [found.get((label, series)) for series in self.series])
+            for label in self.labels
+        ]
+
+
+def read(chart: Chart, scope: Scope) -> list[Panel]:
+    """Ask `chart` for the person of `scope` and return one panel a currency, in order of rows.
+
+    Raises PermissionDenied when that person may not see the chart.
+    """
+    if not chart.allowed(scope.user):
+        raise PermissionDenied
+    rows = [_row(row) for row in chart.ask(scope)]
+    lists = {model: _address(chart, model, scope.user) for model in _lists(chart, rows)}
+    return [
+        _panel(chart, currency, [row for row in rows if row.currency == currency], lists)
+        for currency in dict.fromkeys(row.currency for row in rows)
+    ]
+
+
+def exact(minor: int, currency: str) -> str:
+    """Return the amount as text ("£22.71"), or the plain number when there is no currency."""
+    return str(Money(minor, currency)) if currency else number_format(minor)
+
+
+def brief(minor: int, currency: str) -> str:
+    """Return the amount in whole units ("£23"), rounded half away from zero."""
+    if not currency:
+        return number_format(minor)
+    whole = Money(minor, currency).amount.quantize(Decimal(1), rounding=ROUND_HALF_UP)
+    return str(Money.of(whole, currency)).removesuffix("." + "0" * exponent(currency))
+
+
+def percent(part: int, whole: int) -> str:
+    """Return the share as text with one decimal ("3.7 %"); nothing when the whole is not positive."""
+    if whole <= 0:
+        return ""
+    share = (Decimal(100) * part / whole).quantize(Decimal("0.1"), rounding=ROUND_HALF_UP)
+    return f"{number_format(share, 1)}{NARROW_SPACE}%"
+
+
+def _row(row: Row | tuple[str, str, int]) -> Row:
+    return row if isinstance(row, Row) else Row(str(row[0]), row[1], row[2])
+
+
+def _lists(chart: Chart, rows: list[Row]) -> set[type[Model]]:
+    return {model for row in rows if (model := row.drill or chart.drill)}
+
+
+def _panel(
+    chart: Chart, currency: str, rows: list[Row], lists: Mapping[type[Model], str]
+) -> Panel:
+    whole = sum(row.minor for row in rows)
+    colours = _colours(chart, rows)
+    marks = [
+        Mark(
+            row=row,
+            url=_url(lists.get(model, "") if (model := row.drill or chart.drill) else "", row),
+            colour=colour,
+            text=exact(row.minor, currency),
+            brief=brief(row.minor, currency),
+            share=percent(row.minor, whole),
+        )
+        for row, colour in zip(rows, colours, strict=True)
+    ]
+    return Panel(chart, currency, marks)
+
+
+def _colours(chart: Chart, rows: list[Row]) -> Iterable[str]:
+    """A colour a part in a ring, else a colour a series."""
+    if chart.kind is Kind.PIE:
+        return [COLOURS[i % len(COLOURS)] for i in range(len(rows))]
+    series = list(dict.fromkeys(row.series for row in rows))
+    return [_series_colour(series.index(row.series), len(series)) for row in rows]
+
+
+def _series_colour(index: int, count: int) -> str:
+    """Of two series the first is what the second is compared with: grey."""
+    return COLOURS[index - 1] if count == 2 else COLOURS[index % len(COLOURS)]  # noqa: PLR2004
+
+
+def _url(address: str, row: Row) -> str:
+    return f"{address}?{urlencode(row.query)}" if address and row.query else ""
+
+
+def _address(chart: Chart, model: type[Model], user: "User") -> str:
+    """The page of the list of `model`; nothing where the person may not open it."""
+    if not policy.may(user, "view", model).allowed:
+        return ""
+    meta = model._meta
+    try:
+        return reverse(f"{chart.site}:{meta.app_label}_{meta.model_name}_changelist")
+    except NoReverseMatch:
+        return ""
