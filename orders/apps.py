@@ -28,5 +28,14 @@ class OrdersConfig(AppConfig):
         "analyst": ("orders.view_order", "orders.view_return"),
         "owner": ("orders.view_order", "orders.view_return", "orders.export_order"),
         "auditor": ("orders.view_order", "orders.view_return"),
-        "seller": ("orders.view_order",),
+        "seller": ("orders.view_order", "orders.view_orderline"),
     }
+
+    def ready(self) -> None:
+        """Say which rows exist for the people of a shop."""
+        from backoffice import policy  # noqa: PLC0415 - needs loaded models
+        from orders import models, queries  # noqa: PLC0415 - needs loaded models
+
+        policy.register_scope(models.Order, policy.SELLERS, queries.own_orders)
+        policy.register_scope(models.OrderLine, policy.SELLERS, queries.own_lines)
+        policy.register_scope(models.ReturnLine, policy.SELLERS, queries.own_return_lines)

@@ -1,0 +1,1 @@
+"""What the business sold, how it compares, and whether everything runs."""

@@ -1,0 +1,103 @@
+"""Staff pages of shops and their products."""
+
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.db.models import Count, Model, Q, QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from backoffice.money import Money
+from backoffice.site import BackofficeAdmin, BackofficeInline, navigation, register, staff_site
+from sellers.models import Membership, Product, Seller
+
+SHOP_STATES: dict[str, Any] = {"active": "quiet", "paused": "wait", "closed": "rest"}
+PRODUCT_STATES: dict[str, Any] = {"active": "quiet", "draft": "rest", "retired": "rest"}
+
+
+class MembershipInline(BackofficeInline):
+    """Who works for the shop."""
+
+    model = Membership
+    fields = ("user",)
+    verbose_name_plural = _("people of the shop")
+
+
+@register(Seller, site=staff_site)
+class SellerAdmin(BackofficeAdmin):
+    """Shops on the marketplace."""
+
+    list_subtitle = _("Shops that sell here. A paused shop takes no new products.")
+    list_display = ("name", "code", "status", "products_on_sale", "created_at")
+    list_filter = ("status",)
+    search_fields = ("name", "code")
+    fields = ("code", "name", "status")
+    inlines = (MembershipInline,)
+    badges: ClassVar[dict[str, Any]] = {"status": SHOP_STATES}
+    numeric_columns: ClassVar[tuple[str, ...]] = ("products_on_sale",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Seller]:
+        """Count what is on sale in the same query."""
+        on_sale = Count("products", filter=Q(products__status=Product.Status.ACTIVE))
+        return super().get_queryset(request).annotate(on_sale=on_sale)
+
+    @admin.display(description=_("products on sale"), ordering="on_sale")
+    def products_on_sale(self, seller: Any) -> int:
+        """How many products are active."""
+        return int(seller.on_sale)
+
+    def record_title(self, obj: Model) -> str:
+        """The name alone: shops are known by it."""
+        return str(obj)
+
+
+@register(Product, site=staff_site)
+class ProductAdmin(BackofficeAdmin):
+    """Everything that shops sell. The price is the shop's own decision, so it is only shown."""
+
+    list_subtitle = _("What shops sell. Shops register products and set prices themselves.")
+    list_display = ("code", "name", "seller", "category", "list_price", "status")
+    list_filter = ("status", "category", "seller")
+    list_select_related = ("seller",)
+    search_fields = ("code", "name")
+    fields = ("seller", "code", "name", "category", "list_price", "status")
+    readonly_fields = ("seller", "code", "list_price")
+    badges: ClassVar[dict[str, Any]] = {"status": PRODUCT_STATES}
+    numeric_columns: ClassVar[tuple[str, ...]] = ("list_price",)
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Products come from their shop or from a sheet."""
+        return False
+
+    @admin.display(description=_("price"), ordering="price_minor")
+    def list_price(self, product: Product) -> Money | None:
+        """The list price, where there is one."""
+        return product.price
+
+    def record_title(self, obj: Any) -> str:
+        """The name: the code stands below it."""
+        return str(obj.name)
+
+    def record_subtitle(self, request: HttpRequest, obj: Any) -> str:
+        """Code and shop."""
+        return f"{obj.code} · {obj.seller}"
+
+
+navigation.add(
+    staff_site,
+    group=_("Business"),
+    label=_("Sellers"),
+    icon="storefront",
+    url_name="sellers_seller_changelist",
+    permission="sellers.view_seller",
+    order=140,
+)
+navigation.add(
+    staff_site,
+    group=_("Business"),
+    label=_("Products"),
+    icon="inventory_2",
+    url_name="sellers_product_changelist",
+    permission="sellers.view_product",
+    order=150,
+)
