@@ -1,0 +1,66 @@
+"""The addresses of the API under /api/v1/, its OpenAPI description, and a page to read that."""
+
+from typing import Any, override
+
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.urls import include, path
+from django.utils.decorators import method_decorator
+from django.views.decorators.cache import never_cache
+from django.views.generic import TemplateView
+from drf_spectacular.views import SpectacularAPIView
+from rest_framework import permissions, routers
+
+from backoffice.site import staff_site
+from backoffice.site.api import StaffOnly
+from customers.api import CustomerViewSet
+from orders.api import OrderViewSet, ReturnViewSet
+from payments.api import PaymentViewSet, RefundViewSet
+from sellers.api import ProductViewSet, SellerViewSet
+
+
+class Root(routers.APIRootView):
+    """The list of addresses."""
+
+    permission_classes = (permissions.IsAuthenticated,)
+
+
+class Router(routers.DefaultRouter):
+    """Addresses with JSON only, without a second one for each format."""
+
+    APIRootView = Root
+    include_format_suffixes = False
+
+
+@method_decorator(never_cache, name="dispatch")
+class SchemaView(SpectacularAPIView):
+    """The OpenAPI description, for staff."""
+
+    permission_classes = (StaffOnly,)
+
+
+class DocsPage(TemplateView):
+    """Swagger UI from our own static files, without a script or style inside the page."""
+
+    template_name = "api/docs.html"
+
+    @override
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        return staff_site.admin_view(super().dispatch)(request, *args, **kwargs)  # type: ignore[no-any-return]
+
+
+router = Router()
+router.register("customers", CustomerViewSet, basename="customer")
+router.register("sellers", SellerViewSet, basename="seller")
+router.register("products", ProductViewSet, basename="product")
+router.register("orders", OrderViewSet, basename="order")
+router.register("returns", ReturnViewSet, basename="return")
+router.register("payments", PaymentViewSet, basename="payment")
+router.register("refunds", RefundViewSet, basename="refund")
+
+app_name = "api"
+urlpatterns = [
+    path("schema/", SchemaView.as_view(), name="schema"),
+    path("docs/", DocsPage.as_view(), name="docs"),
+    path("", include(router.urls)),
+]

@@ -1,0 +1,46 @@
+"""Verbs on customers."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from backoffice.accounts.models import User
+from backoffice.audit import verbs
+from backoffice.audit.services import record, save_with_history
+from backoffice.policy import may
+from customers.models import Customer
+
+EDITABLE: Final = frozenset({"name", "email", "phone", "country"})
+
+
+def edit_customer(
+    customer: Customer, *, changes: Mapping[str, str], actor: User, reason: str = ""
+) -> Customer:
+    """Set the named fields; with nothing changed, nothing is written. Returns the fresh row.
+
+    A mask equal to the present one means "unchanged". The event names the fields, not the values.
+    Raises PermissionDenied, and ValidationError for a wrong value or a field that is not editable.
+    """
+    if not may(actor, "change", customer):
+        raise PermissionDenied
+    if unknown := sorted(set(changes) - EDITABLE):
+        raise ValidationError({unknown[0]: _("This cannot be changed here.")})
+    with transaction.atomic():
+        kept = Customer.objects.select_for_update().get(pk=customer.pk)
+        changed = [name for name, value in changes.items() if _set(kept, name, value)]
+        if changed:
+            kept.full_clean()
+            save_with_history(kept, actor=actor, reason=reason)
+            context = {"fields": sorted(changed)}
+            record(verbs.CHANGED, actor=actor, subject=kept, reason=reason, context=context)
+    return kept
+
+
+def _set(customer: Customer, name: str, value: str) -> bool:
+    """Set one field and tell whether that changed it (masked values compare by what they hide)."""
+    before = getattr(customer, name)
+    setattr(customer, name, value)
+    return bool(getattr(customer, name) != before)
