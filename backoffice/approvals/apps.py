@@ -16,5 +16,7 @@ class ApprovalsConfig(AppConfig):
     }
 
     def ready(self) -> None:
-        """Let old requests run out."""
-        from backoffice.approvals import recurring  # noqa: F401, PLC0415 - needs loaded models
+        """Let old requests and grants run out; put the rule of grants in force."""
+        from backoffice.approvals import grants, recurring  # noqa: F401, PLC0415 - needs models
+
+        grants.register()

@@ -1,6 +1,9 @@
 """Masked personal data: fields, revealing, grants."""
 
+from typing import ClassVar
+
 from django.apps import AppConfig
+from django.core.checks import register
 from django.utils.translation import gettext_lazy as _
 
 
@@ -9,10 +12,20 @@ class MaskingConfig(AppConfig):
 
     name = "backoffice.masking"
     verbose_name = _("Personal data")
+    role_permissions: ClassVar[dict[str, tuple[str, ...]]] = {
+        "finance": ("masking.view_grant", "masking.give_grant"),
+        "owner": ("masking.view_grant", "masking.give_grant"),
+        "auditor": ("masking.view_grant",),
+    }
 
     def ready(self) -> None:
-        """Guard the queries and teach the API its field."""
-        from backoffice.masking import guards, serializers  # noqa: PLC0415 - needs loaded apps
+        """Guard the queries, teach the API its field, tell the policy where grants stand."""
+        from backoffice import policy  # noqa: PLC0415 - needs loaded models
+        from backoffice.masking import checks, grants, guards, serializers  # noqa: PLC0415
 
         guards.install()
         serializers.register()
+        policy.register_grants(grants.granted)
+        register(checks.check_pages)
+        register(checks.check_models)
+        register(checks.check_setting)

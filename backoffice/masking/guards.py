@@ -8,10 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import wraps
 from typing import Any
 
-from django.core.exceptions import FieldDoesNotExist
-from django.db import models
 from django.db.models import Case, Count, Subquery, Value, When
-from django.db.models.constants import LOOKUP_SEP
 from django.db.models.expressions import Col, F
 from django.db.models.functions import Cast
 from django.db.models.sql.query import Query
@@ -19,6 +16,7 @@ from django.db.models.sql.subqueries import InsertQuery, UpdateQuery
 
 from backoffice.masking.fields import MaskedMixin
 from backoffice.masking.indexes import AnyField, BlindIndexField, index_of
+from backoffice.masking.paths import passes
 from backoffice.masking.values import MaskedQueryError
 
 type Triple = tuple[AnyField, Any, Any]
@@ -60,7 +58,7 @@ def _reads_masked(query: Query, item: Any) -> bool:
     if isinstance(item, str):
         name = item.removeprefix("-")
         annotation = query.annotations.get(name)
-        return _is_masked_path(query.model, name) if annotation is None else _holds(annotation)
+        return passes(query.model, name, MaskedMixin) if annotation is None else _holds(annotation)
     if isinstance(item, F):
         return _reads_masked(query, item.name)
     parts = getattr(item, "get_source_expressions", list)()
@@ -73,20 +71,6 @@ def _holds(expression: Any) -> bool:
     return flatten is not None and any(
         isinstance(part, Col) and isinstance(part.target, MaskedMixin) for part in flatten()
     )
-
-
-def _is_masked_path(model: type[models.Model] | None, path: str) -> bool:
-    for name in path.split(LOOKUP_SEP):
-        if model is None:
-            return False
-        try:
-            field = model._meta.get_field(name)
-        except FieldDoesNotExist:
-            return False
-        if isinstance(field, MaskedMixin):
-            return True
-        model = field.related_model if field.is_relation else None  # type: ignore[assignment]
-    return False
 
 
 def _before_annotation(query: Query, annotation: Any, alias: str, *rest: Any) -> tuple[Any, ...]:

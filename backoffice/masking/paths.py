@@ -1,0 +1,20 @@
+"""Lookup paths, as in "customer__email__startswith"."""
+
+from django.core.exceptions import FieldDoesNotExist
+from django.db.models import Model
+from django.db.models.constants import LOOKUP_SEP
+
+
+def passes(model: type[Model] | None, path: str, *kinds: type[object]) -> bool:
+    """Say whether a path ("customer__email__startswith") goes through a field of one of `kinds`."""
+    for name in path.split(LOOKUP_SEP):
+        if model is None:
+            return False
+        try:
+            field = model._meta.get_field(name)
+        except FieldDoesNotExist:
+            return False
+        if isinstance(field, kinds):
+            return True
+        model = field.related_model if field.is_relation else None  # type: ignore[assignment]
+    return False
