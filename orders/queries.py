@@ -18,7 +18,7 @@ YEAR = 12
 
 @dataclass(frozen=True, slots=True)
 class MonthOfShop:
-    """What a shop sold in one month: `minor` in minor units, its lines, and the orders they are in."""
+    """What a shop sold in one month: `minor` in minor units, in how many lines and orders."""
 
     minor: int = 0
     lines: int = 0
@@ -91,8 +91,10 @@ def months_of_shop(scope: Scope) -> dict[str, list[MonthOfShop]]:
 
 def to_ship(scope: Scope) -> ToShip:
     """Return what is paid and not yet shipped."""
-    found = scope(Order).filter(status=Order.Status.PAID).aggregate(
-        count=Count("pk"), oldest=Min("placed_at")
+    found = (
+        scope(Order)
+        .filter(status=Order.Status.PAID)
+        .aggregate(count=Count("pk"), oldest=Min("placed_at"))
     )
     return ToShip(found["count"], found["oldest"])
 

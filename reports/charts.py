@@ -1,7 +1,7 @@
 """The charts of the dashboard.
 
-Each asks `reports.queries.sales` with the scope of the person who looks; each mark carries the filter of
-the list whose amounts add up to it.
+Each asks `reports.queries.sales` with the scope of the person who looks; each mark carries the
+filter of the list whose amounts add up to it.
 """
 
 from collections.abc import Iterator
@@ -84,9 +84,7 @@ def share_by_category(scope: Scope) -> Iterator[Row]:
             yield Row(label, currency, charged[currency], query=query, drill=Charge)
 
 
-def _categories(
-    rows: list[tuple[str, int]], query: dict[str, str], currency: str
-) -> Iterator[Row]:
+def _categories(rows: list[tuple[str, int]], query: dict[str, str], currency: str) -> Iterator[Row]:
     """Yield at most PARTS parts: those beyond become one, which opens the lines of them all."""
     head = rows if len(rows) <= PARTS else rows[: PARTS - 1]
     for category, minor in head:

@@ -43,7 +43,7 @@ class ProductSerializer(serializers.ModelSerializer[Product]):
         model = Product
         fields = ("id", "seller", *EDITABLE, "created_at")
         # The service says in words that a code is taken, for the shop that it is meant for.
-        validators: ClassVar = []
+        validators: ClassVar[list[Any]] = []
 
 
 class SellerViewSet(ReadViewSet):

@@ -105,13 +105,23 @@ class ShopProductAdmin(BackofficeAdmin):
         return ("list_price", "created_at")
 
     def get_form(
-        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
+        self,
+        request: HttpRequest,
+        obj: Any = None,
+        change: bool = False,  # noqa: FBT001, FBT002 - Django's signature
+        **kwargs: Any,
     ) -> Any:
         """Tell the form whose products it may not repeat."""
         made = super().get_form(request, obj, change, **kwargs)
         return type(made.__name__, (made,), {"shop": queries.shop_of(request.user)})
 
-    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+    def save_model(
+        self,
+        request: HttpRequest,
+        obj: Any,
+        form: Any,
+        change: bool,  # noqa: FBT001 - Django's signature
+    ) -> None:
         """Leave registering and editing to the services, which ask for the rights again."""
         actor = cast("User", request.user)
         data = form.data_for_service()

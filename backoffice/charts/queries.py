@@ -109,7 +109,7 @@ def brief(minor: int, currency: str) -> str:
 
 
 def percent(part: int, whole: int) -> str:
-    """Return the share as text with one decimal ("3.7 %"); nothing when the whole is not positive."""
+    """Return the share as text with one decimal ("3.7 %"); "" when the whole is not positive."""
     if whole <= 0:
         return ""
     share = (Decimal(100) * part / whole).quantize(Decimal("0.1"), rounding=ROUND_HALF_UP)
@@ -124,9 +124,7 @@ def _lists(chart: Chart, rows: list[Row]) -> set[type[Model]]:
     return {model for row in rows if (model := row.drill or chart.drill)}
 
 
-def _panel(
-    chart: Chart, currency: str, rows: list[Row], lists: Mapping[type[Model], str]
-) -> Panel:
+def _panel(chart: Chart, currency: str, rows: list[Row], lists: Mapping[type[Model], str]) -> Panel:
     whole = sum(row.minor for row in rows)
     colours = _colours(chart, rows)
     marks = [

@@ -29,7 +29,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Scope:
-    """Gives one person's rows: `scope(Order)` is every order that the policy lets them see.
+    """Gives one person's rows: `scope(Order)` is every order that they may see on `site`.
 
     Charts drawn on one page share one scope, so a question that several of them ask
     (`scope.once(newest_day)`) reaches the database once. `options` are the page's own choices (a
@@ -37,11 +37,12 @@ class Scope:
     """
 
     user: "User"
+    site: str = policy.STAFF
     options: Mapping[str, str] = field(default_factory=dict)
     _answers: dict[Callable[..., Any], Any] = field(default_factory=dict, compare=False)
 
     def __call__[M: Model](self, model: type[M]) -> QuerySet[M]:
-        return policy.scope(self.user, model._default_manager.all())
+        return policy.scope(self.user, model._default_manager.all(), site=self.site)
 
     def once[T](self, question: "Callable[[Scope], T]") -> T:
         """Return `question(self)`, asked at most once in the life of this scope."""
@@ -83,7 +84,7 @@ class Chart:
     permission: str
     ask: Question
     drill: type[Model] | None = None
-    site: str = "admin"
+    site: str = policy.STAFF
     note: "Text" = ""
     label: "Text" = ""
 
@@ -113,7 +114,7 @@ def chart(
     permission: str,
     key: str = "",
     drill: type[Model] | None = None,
-    site: str = "admin",
+    site: str = policy.STAFF,
     note: "Text" = "",
     label: "Text" = "",
 ) -> Callable[[Question], Question]:

@@ -28,11 +28,12 @@ def context(request: HttpRequest) -> dict[str, Any]:
     user = cast("User", request.user)
     waiting = policy.scope(user, waiting_for(user).select_related("maker"))
     count = waiting.count()
-    values = {
+    values: dict[str, Any] = {
         "title": greeting(user),
         "page_subtitle": _subtitle(count),
         "waiting": list(waiting[:WAITING_SHOWN]),
         "waiting_count": count,
+        "waiting_url": health.address("approvals_approvalrequest_changelist"),
         "health": health.lines(user),
         "sees_numbers": policy.may(user, "reports.view_dashboard", None).allowed,
     }
@@ -87,4 +88,3 @@ def _subtitle(count: int) -> str:
         count,
     )
     return text % {"count": count}
-

@@ -30,7 +30,7 @@ class Period:
 
     @property
     def title(self) -> str:
-        """First and last month in words ("Dec 2010 – Nov 2011")."""
+        """First and last month in words ("Dec 2010" to "Nov 2011")."""
         first, last = (month_label(month) for month in (self.months[0], self.last))
         return f"{first} \N{EN DASH} {last}"
 

@@ -28,7 +28,7 @@ def chart(context: Context, key: str) -> dict[str, Any]:
     Charts on one page share the scope that the page passes as `chart_scope`.
     """
     item = registry.get(key)
-    scope = context.get("chart_scope") or registry.Scope(context["request"].user)
+    scope = context.get("chart_scope") or registry.Scope(context["request"].user, site=item.site)
     if not item.allowed(scope.user):
         return {}
     slug = "chart-" + key.replace(".", "-").replace("_", "-")

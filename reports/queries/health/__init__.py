@@ -1,14 +1,17 @@
 """Is everything running well? One module each for what can go wrong; each registers its lines.
 
-    @register(order=20)
-    def refunds(user: User) -> Line | None: ...
+@register(order=20)
+def refunds(user: User) -> Line | None: ...
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from django.urls import NoReverseMatch, reverse
 from django.utils.functional import Promise
+
+from backoffice import policy
 
 if TYPE_CHECKING:
     from backoffice.accounts.models import User
@@ -26,6 +29,14 @@ class Line:
     kind: str
     word: str | Promise
     url: str = ""
+
+
+def address(name: str, query: str = "") -> str:
+    """Return the address of a staff page by its name; nothing where its page is left out."""
+    try:
+        return reverse(f"{policy.STAFF}:{name}") + query
+    except NoReverseMatch:
+        return ""
 
 
 _questions: list[tuple[int, "Question"]] = []

@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import number_format
 from django.utils.translation import gettext, ngettext
@@ -12,7 +11,7 @@ from backoffice import policy
 from backoffice.accounts.models import User
 from backoffice.jobs.models import Job, Recurring
 from payments.models import Refund
-from reports.queries.health import Line, register
+from reports.queries.health import Line, address, register
 
 # The worker looks for due functions every few seconds; so long without a look means none runs.
 WORKER_SILENT = timedelta(minutes=2)
@@ -29,8 +28,10 @@ def refunds(user: User) -> Line | None:
     if not count:
         return Line(_("Refunds"), gettext("All have an answer"), "help", "quiet", _("Known"))
     found = ngettext("%(n)s waits for an answer", "%(n)s wait for an answer", count)
-    url = f"{reverse('admin:payments_refund_changelist')}?state__in={','.join(open_states)}"
-    return Line(_("Refunds"), found % {"n": number_format(count)}, "help", "unkn", _("Unknown"), url)
+    url = address("payments_refund_changelist", f"?state__in={','.join(open_states)}")
+    return Line(
+        _("Refunds"), found % {"n": number_format(count)}, "help", "unkn", _("Unknown"), url
+    )
 
 
 @register(order=20)
@@ -43,7 +44,7 @@ def jobs(user: User) -> Line | None:
     failed = mine.filter(
         state=Job.State.FAILED, finished_at__gte=timezone.now() - FAILED_WITHIN
     ).count()
-    url = reverse("admin:jobs_job_changelist")
+    url = address("jobs_job_changelist")
     detail = gettext("%(running)s at work, %(failed)s failed within a day") % {
         "running": number_format(running),
         "failed": number_format(failed),
