@@ -1,7 +1,7 @@
 """A process of its own that asks for or executes refunds, for tests that race or kill it.
 
-`python -m tests.payments.child request ORDER USER MINOR TIMES` · `… execute REFUND`. It prints
-"ready", waits for a line, acts, and prints what came of it as JSON.
+`python -m tests.payments.child request ORDER USER MINOR TIMES` · `… execute REFUND` ·
+`… reconcile`. It prints "ready", waits for a line, acts, and prints what came of it as JSON.
 """
 
 import json
@@ -40,12 +40,21 @@ def execute(refund: int) -> str:
     return row.state
 
 
+def reconcile() -> list[str]:
+    """Look once at all open refunds."""
+    services.reconcile()
+    return []
+
+
+VERBS = {"request": request, "execute": execute, "reconcile": reconcile}
+
+
 def main() -> None:
     verb, numbers = sys.argv[1], [int(text) for text in sys.argv[2:]]
     Refund.objects.exists()  # opens the connection
     print("ready", flush=True)
     sys.stdin.readline()
-    print(json.dumps({"request": request, "execute": execute}[verb](*numbers)), flush=True)
+    print(json.dumps(VERBS[verb](*numbers)), flush=True)
 
 
 if __name__ == "__main__":
