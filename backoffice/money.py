@@ -55,7 +55,8 @@ class Money:
     currency: str
 
     def __post_init__(self) -> None:
-        if not isinstance(self.minor, int) or isinstance(self.minor, bool):
+        # A bool is an int to Python, and no amount.
+        if type(self.minor) is not int:
             msg = f"minor units must be an int, not {type(self.minor).__name__}"
             raise TypeError(msg)
         if not _CODE.fullmatch(self.currency):

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 class User(AbstractUser):
     """A person who signs in: staff on the staff site, members of a shop on the seller site."""
 
-    class Meta(AbstractUser.Meta):  # type: ignore[name-defined,misc]
+    class Meta:
         """One right beside the usual ones: to change what roles may do."""
 
         verbose_name = _("person")

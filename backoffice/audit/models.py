@@ -1,6 +1,6 @@
 """Rows of the record of activity."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django.conf import settings
 from django.db import models
@@ -23,10 +23,6 @@ class EventQuerySet(models.QuerySet["Event"]):
     def about(self, instance: models.Model) -> "EventQuerySet":
         """Return the events whose subject is this row."""
         return self.filter(subject_type=instance._meta.label_lower, subject_id=str(instance.pk))
-
-
-class EventManager(models.Manager.from_queryset(EventQuerySet)):  # type: ignore[misc]
-    """Manager of events."""
 
 
 class Event(models.Model):
@@ -54,7 +50,7 @@ class Event(models.Model):
     session = models.CharField(_("session"), max_length=16, blank=True)
     request_id = models.CharField(_("request"), max_length=64, blank=True)
 
-    objects: ClassVar[EventManager] = EventManager()
+    objects = EventQuerySet.as_manager()
 
     class Meta:
         """Newest first."""

@@ -1,4 +1,3 @@
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -19,7 +18,7 @@ refused: list[int] = []
 
 
 @pytest.fixture(autouse=True)
-def rule(monkeypatch: pytest.MonkeyPatch) -> Iterator[registry.Rule]:
+def rule(monkeypatch: pytest.MonkeyPatch) -> registry.Rule:
     rule = registry.Rule(
         KIND,
         "Rename",

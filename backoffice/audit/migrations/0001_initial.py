@@ -6,7 +6,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -15,27 +14,55 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='Event',
+            name="Event",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('at', models.DateTimeField(auto_now_add=True, db_index=True, verbose_name='when')),
-                ('verb', models.CharField(db_index=True, max_length=80, verbose_name='what')),
-                ('subject_type', models.CharField(blank=True, max_length=100, verbose_name='kind of record')),
-                ('subject_id', models.CharField(blank=True, max_length=64, verbose_name='record')),
-                ('reason', models.TextField(blank=True, verbose_name='why')),
-                ('outcome', models.CharField(choices=[('done', 'Done'), ('refused', 'Refused'), ('failed', 'Failed')], default='done', max_length=10, verbose_name='outcome')),
-                ('context', models.JSONField(blank=True, default=dict, verbose_name='details')),
-                ('address', models.CharField(blank=True, max_length=45, verbose_name='address')),
-                ('session', models.CharField(blank=True, max_length=16, verbose_name='session')),
-                ('request_id', models.CharField(blank=True, max_length=64, verbose_name='request')),
-                ('actor', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='who')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("at", models.DateTimeField(auto_now_add=True, db_index=True, verbose_name="when")),
+                ("verb", models.CharField(db_index=True, max_length=80, verbose_name="what")),
+                (
+                    "subject_type",
+                    models.CharField(blank=True, max_length=100, verbose_name="kind of record"),
+                ),
+                ("subject_id", models.CharField(blank=True, max_length=64, verbose_name="record")),
+                ("reason", models.TextField(blank=True, verbose_name="why")),
+                (
+                    "outcome",
+                    models.CharField(
+                        choices=[("done", "Done"), ("refused", "Refused"), ("failed", "Failed")],
+                        default="done",
+                        max_length=10,
+                        verbose_name="outcome",
+                    ),
+                ),
+                ("context", models.JSONField(blank=True, default=dict, verbose_name="details")),
+                ("address", models.CharField(blank=True, max_length=45, verbose_name="address")),
+                ("session", models.CharField(blank=True, max_length=16, verbose_name="session")),
+                ("request_id", models.CharField(blank=True, max_length=64, verbose_name="request")),
+                (
+                    "actor",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="who",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'event',
-                'verbose_name_plural': 'events',
-                'ordering': ['-id'],
-                'default_permissions': ('view',),
-                'indexes': [models.Index(fields=['subject_type', 'subject_id', '-id'], name='event_subject')],
+                "verbose_name": "event",
+                "verbose_name_plural": "events",
+                "ordering": ["-id"],
+                "default_permissions": ("view",),
+                "indexes": [
+                    models.Index(fields=["subject_type", "subject_id", "-id"], name="event_subject")
+                ],
             },
         ),
     ]
