@@ -13,16 +13,17 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import Group, Permission
-from django.db.models import Q
+from django.db.models import Model, Q
+from simple_history.utils import get_history_manager_for_model
 
 from backoffice.accounts.models import User
 from backoffice.audit.services import save_with_history, update_where
 from backoffice.http import Client
 from customers.models import Customer
-from orders.models import Order
+from orders.models import Order, OrderLine
 from orders.services import mark_shipped
 from payments.services import record_capture
-from sellers.models import Membership, Seller
+from sellers.models import Membership, Product, Seller
 
 PASSWORD = "backoffice-demo"  # noqa: S105 - printed by `make run`, refused in production
 WORKBOOK = settings.BASE_DIR / "fixtures" / "online_retail_II.xlsx"
@@ -66,6 +67,8 @@ SHOPS = (
 OPEN_ORDERS = {"placed": 6, "paid": 18, "shipped": 12}
 BULK = 10_000
 """Payments that the simulator learns at a time."""
+BATCH = 500
+"""Rows a statement."""
 
 
 def everything(say: Say) -> None:
@@ -144,6 +147,25 @@ def name_customers(actor: User) -> None:
         customer.email = f"customer{number}@example.com"
         customer.phone = f"+44 7700 {900_000 + place % 1000:06d}"
         save_with_history(customer, actor=actor, reason=REASON)
+
+
+def share_products(shops: Sequence[Seller], actor: User) -> None:
+    """Hand each imported product, and with it the lines that sold it, to one of the shops."""
+    products = list(Product.objects.order_by("code"))
+    for product in products:
+        product.seller = pick(shops, "shop", product.code)
+    Product.objects.bulk_update(products, ["seller"], batch_size=BATCH)
+    note_history(Product, products, actor)
+    for shop in shops:
+        OrderLine.objects.filter(product__seller=shop).update(seller=shop)
+    note_history(OrderLine, list(OrderLine.objects.all()), actor)
+
+
+def note_history(model: type[Model], rows: list[Any], actor: User) -> None:
+    """Write one history row for each of the changed rows."""
+    get_history_manager_for_model(model).bulk_history_create(
+        rows, batch_size=BATCH, update=True, default_user=actor, default_change_reason=REASON
+    )
 
 
 def reopen_newest(actor: User) -> None:
