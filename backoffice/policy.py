@@ -1,8 +1,9 @@
 """Who may do what: one function decides for pages, API, exports, charts, jobs and sources.
 
-Roles come first (permissions of the model), object grants are the exception, and a row outside a
-person's scope is as if it did not exist. Apps above register what only they know: the scope of
-their rows (`register_scope`) and where grants stand (`register_grants`).
+Roles come first (permissions of the model), object grants are the exception, a denial wins over
+both, and a row outside a person's scope is as if it did not exist. Apps above register what only
+they know: the scope of their rows (`register_scope`), where grants stand (`register_grants`) and
+what a person must not do with a row although a role allows it (`register_denials`).
 """
 
 from collections import defaultdict
@@ -19,6 +20,8 @@ type Rows = QuerySet[Any]
 type Narrow = Callable[[Any, Rows], Rows]
 # grants(user, "app.codename", rows of one model) -> primary keys of those that a grant covers.
 type Grants = Callable[[Any, str, Sequence[Model]], set[Any]]
+# denials(user, "app.codename", rows of one model) -> primary key -> why not, in words.
+type Denials = Callable[[Any, str, Sequence[Model]], dict[Any, str]]
 
 _Row = TypeVar("_Row", bound=Model)
 
@@ -27,6 +30,7 @@ SELLERS = "seller"
 
 _scopes: dict[tuple[type[Model], str], Narrow] = {}
 _grants: list[Grants] = []
+_denials: list[Denials] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,15 @@ def register_grants(grants: Grants) -> None:
     """Let `grants(user, permission, rows)` name the rows for which a person was let in."""
     if grants not in _grants:
         _grants.append(grants)
+
+
+def register_denials(denials: Denials) -> None:
+    """Let `denials(user, permission, rows)` name rows for which no role and no grant counts.
+
+    A superuser is no exception.
+    """
+    if denials not in _denials:
+        _denials.append(denials)
 
 
 def home(user: Person) -> str:
@@ -107,6 +120,9 @@ def may_many(
         granted = Decision(allowed=True, rule=f"a grant of {permission} for this record")
         for source in _grants:
             allowed.update(dict.fromkeys(source(user, permission, records), granted))
+    for refuse in _denials:
+        for key, why in refuse(user, permission, records).items():
+            allowed[key] = Decision(allowed=False, rule=why)
     outside = _outside(user, records, site or home(user))
     return allowed | dict.fromkeys(outside, Decision(allowed=False, rule="outside your scope"))
 
