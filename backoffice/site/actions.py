@@ -1,0 +1,143 @@
+"""Buttons that do something to a record.
+
+    class OrderAdmin(BackofficeAdmin):
+        @action(_("Cancel order"), permission="orders.cancel_order", form=ReasonForm, harmful=True,
+                visible=lambda order: order.can_be_cancelled)
+        def cancel(self, request, order, form) -> str:
+            services.cancel(order, actor=request.user, reason=form.cleaned_data["reason"])
+            return _("Order %s is cancelled.") % order.number
+
+GET shows a dialog, POST acts. The record is read anew through `get_queryset` (out of scope is a
+404), the policy is asked for this record (403, on the record of activity), a record that changed
+since the dialog was opened is refused. What the function returns is the message of success (use
+`format_html` for a link); a `ValidationError` it raises is shown in the dialog. An upper app adds
+its action with `OrderAdmin.contribute(actions=[refund])`, where `refund(admin, request, obj,
+form)` is a decorated function.
+
+With `listing=True` the button stands above the list and `obj` is None.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from django import forms
+from django.db.models import Model
+from django.http import HttpRequest
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+Text = str | Promise
+
+
+class ActionForm(forms.Form):
+    """Base of the forms of dialogs. `self.request` and `self.instance` are the request and record.
+
+    Override `intro()` to say what will happen, in a sentence or in safe markup.
+    """
+
+    required_css_class = "required"
+    recorded: Text = ""
+
+    def __init__(
+        self, *args: Any, request: HttpRequest, instance: Any = None, **kwargs: Any
+    ) -> None:
+        """Keep request and record, for choices that depend on them."""
+        self.request = request
+        self.instance = instance
+        super().__init__(*args, **kwargs)
+
+    def intro(self) -> Text:
+        """Return what will happen; shown above the fields."""
+        return ""
+
+    def submit_label(self) -> Text:
+        """Return the word on the button, e.g. with the amount; "" keeps the action's own."""
+        return ""
+
+    def rule(self) -> Text:
+        """Return the limit or rule that stands at the left of the footer."""
+        return ""
+
+
+class ReasonForm(ActionForm):
+    """Asks why, in a few words."""
+
+    reason = forms.CharField(
+        label=_("Why?"),
+        max_length=500,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text=_("Kept with the record. No personal data, please."),
+    )
+
+
+class Handler(Protocol):
+    """What a decorated function looks like."""
+
+    def __call__(self, admin: Any, request: HttpRequest, obj: Any, form: Any, /) -> Any: ...  # noqa: D102
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """An action as declared; see `action` for the meaning of the fields."""
+
+    name: str
+    label: Text
+    permission: str
+    handler: Handler
+    form: type[ActionForm] = ActionForm
+    icon: str = ""
+    submit: Text = ""
+    harmful: bool = False
+    primary: bool = False
+    row: bool = True
+    detail: bool = True
+    listing: bool = False
+    step_up: bool = False
+    wide: bool = False
+    visible: Callable[[Any], bool] | None = None
+    order: int = 50
+    template: str = ""
+    context: Callable[[Any, HttpRequest, Any], dict[str, Any]] | None = field(default=None)
+
+    def shown_for(self, obj: Model | None) -> bool:
+        """Say whether the record's state allows it (rights are asked elsewhere)."""
+        return self.visible is None or obj is None or bool(self.visible(obj))
+
+
+def action(label: Text, *, permission: str, **options: Any) -> Callable[[Handler], Any]:
+    """Declare a method (or function) as an action.
+
+    `permission`  full codename ("orders.cancel_order"), asked of the policy for the record.
+    `form`        an ActionForm class; none gives a dialog that only asks "are you sure".
+    `harmful`     red, last in menus.  `primary`  the one filled button of the page head.
+    `row`, `detail`, `listing`  where it stands: row menu, page head, above the list.
+    `visible`     test of the record; False hides the button and refuses the POST.
+    `step_up`     asks for the password unless it was given within the last ten minutes.
+    `submit`      word on the button (default: the label).  `icon`  a Material Symbols name.
+    `template`, `context`  own body of the dialog (extends backoffice/dialog.html) and
+                  `context(admin, request, obj)` for it.  `wide`  820 px instead of 520.
+    """
+
+    def decorate(handler: Handler) -> Handler:
+        name = getattr(handler, "__name__", "action")
+        settings = {"row": False, "detail": False, **options} if options.get("listing") else options
+        spec = Action(name=name, label=label, permission=permission, handler=handler, **settings)
+        handler.backoffice_action = spec  # type: ignore[attr-defined]
+        return handler
+
+    return decorate
+
+
+def declared(admin: Any) -> list[Action]:  # noqa: ANN401 - a BackofficeAdmin
+    """Return the actions of a page: its own methods, then what other apps contributed."""
+    own: dict[str, Action] = {}
+    for cls in reversed(type(admin).__mro__):
+        for value in vars(cls).values():
+            spec = getattr(value, "backoffice_action", None)
+            if spec is not None:
+                own[spec.name] = spec
+    for function in type(admin).contributed_actions:
+        spec = function.backoffice_action
+        own[spec.name] = spec
+    return sorted(own.values(), key=lambda spec: (spec.harmful, spec.order))

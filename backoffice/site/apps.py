@@ -1,0 +1,21 @@
+"""The page kit as an app: it finds the pages of all apps and checks them."""
+
+from django.apps import AppConfig
+from django.core import checks
+from django.utils.module_loading import autodiscover_modules
+from django.utils.translation import gettext_lazy as _
+
+
+class SiteConfig(AppConfig):
+    """Loads `admin.py` (staff pages) and `portal.py` (seller pages) of every installed app."""
+
+    name = "backoffice.site"
+    label = "backoffice_site"
+    verbose_name = _("Pages")
+
+    def ready(self) -> None:
+        """Load the pages, then let the checks look at them."""
+        from backoffice.site.checks import check_sites  # noqa: PLC0415 - needs loaded models
+
+        checks.register(check_sites, checks.Tags.admin)
+        autodiscover_modules("admin", "portal")

@@ -1,0 +1,45 @@
+"""System checks of pages."""
+
+from typing import Any
+
+from django.apps import AppConfig
+from django.contrib.admin.sites import all_sites
+from django.core.checks import CheckMessage, Error
+
+from backoffice.site.options import BackofficeAdmin
+from backoffice.site.sites import BackofficeSite
+
+
+def check_sites(app_configs: list[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:  # noqa: ANN401, ARG001
+    """Report pages that would go round the policy."""
+    found: list[CheckMessage] = []
+    for site in BackofficeSite.sites:
+        found += [_rejected(site, model, page) for model, page in site.rejected]
+    return found + _strays()
+
+
+def _rejected(site: BackofficeSite, model: Any, page: Any) -> Error:  # noqa: ANN401
+    name = "no class" if page is None else page.__name__
+    return Error(
+        f"{model._meta.label} is registered on the site {site.name} with {name}, which is no "
+        "BackofficeAdmin; it is not shown.",
+        hint="Derive the page from backoffice.site.BackofficeAdmin.",
+        obj=page,
+        id="backoffice.E001",
+    )
+
+
+def _strays() -> list[CheckMessage]:
+    """Report our pages on Django's default site, which has no address."""
+    return [
+        Error(
+            f"{type(page).__name__} is registered on a site that is not shown.",
+            hint="Name the site: @register(Model, site=staff_site).",
+            obj=type(page),
+            id="backoffice.E002",
+        )
+        for site in all_sites
+        if not isinstance(site, BackofficeSite)
+        for page in site._registry.values()  # noqa: SLF001 - a check looks at all of it
+        if isinstance(page, BackofficeAdmin)
+    ]

@@ -1,0 +1,156 @@
+"""The view behind every action: GET shows the dialog, POST acts."""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import transaction
+from django.forms import CharField, HiddenInput, PasswordInput
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+from django.views import View
+
+from backoffice.accounts import stepup
+from backoffice.audit import verbs
+from backoffice.audit.models import Outcome
+from backoffice.audit.services import record
+from backoffice.site.actions import Action, ActionForm
+from backoffice.site.versions import version_of
+
+REFUSED = verbs.register("record.action_refused", "Action refused")
+# Sent by our script, which shows the answer in a dialog instead of on a page of its own.
+DIALOG_HEADER = "X-Backoffice-Dialog"
+_PASSWORD, _VERSION, _NEXT = "step_up_password", "record_version", "next"  # noqa: S105 - field names
+
+
+class ActionView(View):
+    """One action of one page; `as_view(page=…, spec=…)`."""
+
+    page: Any = None
+    spec: Action
+
+    def get(self, request: HttpRequest, object_id: str | None = None) -> HttpResponse:
+        """Show the dialog; nothing changes."""
+        obj = self._object(request, object_id)
+        self._require(request, obj)
+        form = self._form(request, obj)
+        return self._dialog(request, obj, form)
+
+    def post(self, request: HttpRequest, object_id: str | None = None) -> HttpResponse:
+        """Act, or show the dialog again with what is wrong (400; 409 for a changed record)."""
+        obj = self._object(request, object_id)
+        self._require(request, obj)
+        form = self._form(request, obj, request.POST)
+        if not self._ready(request, obj, form):
+            return self._dialog(request, obj, form, status=400)
+        if obj is not None and request.POST.get(_VERSION) != version_of(obj):
+            form.add_error(None, _("This record was changed since you opened it. Nothing was done. "
+                                   "Look at it again, then decide."))  # fmt: skip
+            return self._dialog(request, obj, form, status=409)
+        try:
+            with transaction.atomic():
+                message = self.spec.handler(self.page, request, obj, form)
+        except ValidationError as error:
+            _show_error(form, error)
+            return self._dialog(request, obj, form, status=400)
+        if isinstance(message, HttpResponse):
+            return message
+        return self._done(request, obj, message)
+
+    def _object(self, request: HttpRequest, object_id: str | None) -> Any:  # noqa: ANN401
+        if object_id is None:
+            return None
+        obj = self.page.record_or_none(request, object_id)
+        if obj is None:
+            raise Http404
+        return obj
+
+    def _require(self, request: HttpRequest, obj: Any) -> None:  # noqa: ANN401
+        """Ask the policy; a refused POST goes on the record."""
+        if self.page.allows(request, self.spec.permission, obj) and self.spec.shown_for(obj):
+            return
+        if request.method == "POST":
+            record(
+                REFUSED,
+                actor=request.user,
+                subject=self.page.model if obj is None else obj,
+                outcome=Outcome.REFUSED,
+                context={"action": self.spec.name, "permission": self.spec.permission},
+            )
+        raise PermissionDenied
+
+    def _form(self, request: HttpRequest, obj: Any, data: Any = None) -> ActionForm:  # noqa: ANN401
+        files = request.FILES if data is not None else None
+        form = self.spec.form(data, files, request=request, instance=obj)
+        form.fields[_NEXT] = CharField(
+            required=False, widget=HiddenInput, initial=request.GET.get("next", "")
+        )
+        if obj is not None:
+            form.fields[_VERSION] = CharField(
+                required=False, widget=HiddenInput, initial=version_of(obj)
+            )
+        if self.spec.step_up and not stepup.is_fresh(request):
+            form.fields[_PASSWORD] = CharField(
+                label=_("Your password"),
+                strip=False,
+                widget=PasswordInput(attrs={"autocomplete": "current-password"}),
+                help_text=_("Asked again because this cannot be undone lightly."),
+            )
+        return form
+
+    def _ready(self, request: HttpRequest, obj: Any, form: ActionForm) -> bool:  # noqa: ANN401, ARG002
+        if not form.is_valid():
+            return False
+        if _PASSWORD in form.fields and not stepup.confirm(request, form.cleaned_data[_PASSWORD]):
+            form.add_error(_PASSWORD, _("This is not your password. Nothing was done."))
+            return False
+        return True
+
+    def _dialog(
+        self, request: HttpRequest, obj: Any, form: ActionForm, status: int = 200  # noqa: ANN401
+    ) -> HttpResponse:
+        as_fragment = DIALOG_HEADER in request.headers
+        context = {
+            **self.page.admin_site.each_context(request),
+            **self.page.record_context(request, obj),
+            "title": self.spec.label,
+            "action": self.spec,
+            "object": obj,
+            "form": form,
+            "intro": form.intro(),
+            "rule": form.rule(),
+            "submit_label": form.submit_label() or self.spec.submit or self.spec.label,
+            "back_url": self._back(request, obj),
+            "dialog_base": "backoffice/fragment.html" if as_fragment else "backoffice/page.html",
+        }
+        if self.spec.context is not None:
+            context.update(self.spec.context(self.page, request, obj))
+        template = self.spec.template or "backoffice/dialog.html"
+        return TemplateResponse(request, template, context, status=status)
+
+    def _back(self, request: HttpRequest, obj: Any) -> str:  # noqa: ANN401
+        """Return where to go afterwards: the posted address on this host, else the record."""
+        wanted = request.POST.get(_NEXT) or request.GET.get("next") or ""
+        if wanted and url_has_allowed_host_and_scheme(wanted, {request.get_host()}):
+            return urlsplit(wanted)._replace(scheme="", netloc="").geturl()
+        return str(self.page.list_url() if obj is None else self.page.record_url(obj))
+
+    def _done(self, request: HttpRequest, obj: Any, message: Any) -> HttpResponse:  # noqa: ANN401
+        if message:
+            messages.success(request, message)
+        back = self._back(request, obj)
+        if DIALOG_HEADER in request.headers:
+            return HttpResponse(status=204, headers={"X-Backoffice-Location": back})
+        return HttpResponseRedirect(back)
+
+
+def _show_error(form: ActionForm, error: ValidationError) -> None:
+    """Put a refusal of a service at its field, or on top when the dialog has no such field."""
+    if not hasattr(error, "error_dict"):
+        form.add_error(None, error)
+        return
+    for name, errors in error.error_dict.items():
+        form.add_error(name if name in form.fields else None, ValidationError(errors))

@@ -1,0 +1,234 @@
+"""Lists: what the template needs of one, and what an address may ask of it."""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from django.contrib.admin.utils import lookup_field
+from django.core.exceptions import FieldDoesNotExist, ObjectDoesNotExist
+from django.db import models
+from django.http import HttpRequest
+from django.template.response import TemplateResponse
+from django.utils.text import capfirst
+
+from backoffice.site import found, writers
+from backoffice.site.cells import Cell, cell_of
+from backoffice.site.masked import is_masked, masked_names, passes_masked
+
+if TYPE_CHECKING:
+    from django.contrib.admin import ModelAdmin
+    from django.contrib.admin.views.main import ChangeList as BaseChangeList
+
+    Base = ModelAdmin[Any]
+else:
+    from unfold.views import ChangeList as BaseChangeList
+
+    Base = object
+
+
+@dataclass(slots=True)
+class Row:
+    """One record of a list."""
+
+    obj: models.Model
+    url: str
+    cells: list[Cell]
+    actions: list[Any] = field(default_factory=list)
+
+
+class BackofficeChangeList(BaseChangeList):
+    """Django's list without orders that would tell a hidden value, and with found records."""
+
+    def get_filters_params(self, params: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Leave our own parameter to us."""
+        left: dict[str, Any] = super().get_filters_params(params)
+        left.pop(found.PARAMETER, None)
+        return left
+
+    def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> Any:  # noqa: ANN401
+        """Narrow to what an exact search found, when the address carries its token."""
+        rows = super().get_queryset(request, exclude_parameters)
+        token = request.GET.get(found.PARAMETER)
+        return found.narrow(request, rows, token) if token else rows
+
+    def get_ordering_field(self, field_name: str) -> str | None:
+        """Refuse to order by a masked field: the order alone gives the value away."""
+        ordering: str | None = super().get_ordering_field(field_name)
+        if ordering and passes_masked(self.model, str(ordering).lstrip("-")):
+            return None
+        return ordering
+
+
+class ListMixin(Base):
+    """The list page."""
+
+    show_full_result_count = False
+    list_per_page = 25
+    actions = None
+    change_list_template = "backoffice/change_list.html"
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[BackofficeChangeList]:  # noqa: ARG002
+        """Use our list."""
+        return BackofficeChangeList
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        """Refuse filters through a masked field, also over relations (400)."""
+        if passes_masked(self.model, lookup):
+            return False
+        return bool(super().lookup_allowed(lookup, value, request))
+
+    def get_sortable_by(self, request: HttpRequest) -> list[str]:
+        """Offer no order by masked columns."""
+        return [
+            str(name)
+            for name in super().get_sortable_by(request)
+            if not is_masked(self.model, str(name))
+        ]
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:  # noqa: ANN401
+        """Show the list with our head, rows and buttons."""
+        response = super().changelist_view(request, extra_context)
+        if isinstance(response, TemplateResponse) and response.context_data:
+            changelist = response.context_data.get("cl")
+            if changelist is not None:
+                response.context_data.update(self.list_context(request, changelist))
+        return response
+
+    def list_context(self, request: HttpRequest, changelist: Any) -> dict[str, Any]:  # noqa: ANN401
+        """Return the variables of the list page."""
+        return {
+            "title": self.list_title or capfirst(str(changelist.opts.verbose_name_plural)),
+            "page_subtitle": self.list_subtitle,
+            "columns": columns(changelist),
+            "rows": rows(changelist, request),
+            "has_masked": bool(masked_names(self.model)),
+            "list_actions": self.action_links(request, None, "listing"),
+            "exact_search_fields": self.exact_search_choices(),
+            "may_export": self.may_export(request),
+            "found_token": request.GET.get(found.PARAMETER, ""),
+            "breadcrumbs": [],
+            "empty_text": self.empty_text,
+            **self._addresses(request),
+            **pager(changelist),
+            "filters": filters(changelist),
+        }
+
+    def _addresses(self, request: HttpRequest) -> dict[str, Any]:
+        query = request.GET.urlencode()
+        return {
+            "add_url": self.url_of("add"),
+            "find_in_list_url": self.url_of("find"),
+            "export_url": self.url_of("export"),
+            "export_kinds": writers.kinds(),
+            "page_query_string": f"?{query}" if query else "",
+        }
+
+
+def pager(changelist: Any) -> dict[str, Any]:  # noqa: ANN401 - a change list
+    """Return the numbers of the pages beside this one and the rows it shows."""
+    page, size = changelist.page_num, changelist.list_per_page
+    last = min(page * size, changelist.result_count)
+    changelist.page_first = (page - 1) * size + 1
+    changelist.page_last = last
+    return {
+        "newer_page": page - 1,
+        "older_page": page + 1 if last < changelist.result_count else None,
+    }
+
+
+@dataclass(slots=True)
+class Filter:
+    """A filter as a chip with a menu."""
+
+    title: str
+    text: str
+    active: bool
+    choices: list[dict[str, Any]]
+
+
+def filters(changelist: Any) -> list[Filter]:  # noqa: ANN401 - a change list
+    """Return the filters of a list with their choices and what is chosen."""
+    chips = []
+    for spec in changelist.filter_specs:
+        choices = list(spec.choices(changelist))
+        chosen = next((choice for choice in choices if choice.get("selected")), None)
+        text = str(chosen["display"]) if chosen else ""
+        active = bool(choices) and chosen is not choices[0]
+        chips.append(Filter(capfirst(str(spec.title)), text, active, choices))
+    return chips
+
+
+@dataclass(slots=True)
+class Column:
+    """The head of a column; `sort` is "ascending", "descending" or "", `url` sorts by it."""
+
+    label: str
+    masked: bool
+    numeric: bool
+    sort: str
+    url: str
+
+
+def columns(changelist: Any) -> list[Column]:  # noqa: ANN401 - a change list
+    """Return the heads of a list."""
+    from django.contrib.admin.templatetags.admin_list import (  # noqa: PLC0415 - registers tags
+        result_headers,
+    )
+
+    page = changelist.model_admin
+    heads = []
+    for name, head in zip(changelist.list_display, result_headers(changelist), strict=True):
+        sort = ""
+        if head.get("sorted"):
+            sort = "ascending" if head.get("ascending") else "descending"
+        heads.append(
+            Column(
+                label=str(head["text"]),
+                masked=is_masked(changelist.model, str(name)),
+                numeric=is_numeric(page, str(name)),
+                sort=sort,
+                url=head.get("url_primary", "") if head.get("sortable") else "",
+            )
+        )
+    return heads
+
+
+_NUMBERS = (models.IntegerField, models.DecimalField, models.FloatField)
+
+
+def is_numeric(page: Any, name: str) -> bool:  # noqa: ANN401 - a BackofficeAdmin
+    """Say whether a column holds numbers or money and stands at the right."""
+    if name in page.numeric_columns:
+        return True
+    try:
+        model_field = page.model._meta.get_field(name)
+    except FieldDoesNotExist:
+        return False
+    return isinstance(model_field, _NUMBERS) and not model_field.choices
+
+
+def rows(changelist: Any, request: HttpRequest) -> list[Row]:  # noqa: ANN401 - a change list
+    """Return the rows of the page with their cells and buttons."""
+    page = changelist.model_admin
+    allowed = page.action_decisions(request, list(changelist.result_list))
+    return [
+        Row(
+            obj=obj,
+            url=page.record_url(obj),
+            cells=[_cell(page, changelist, obj, str(name)) for name in changelist.list_display],
+            actions=page.action_links(request, obj, "row", allowed),
+        )
+        for obj in changelist.result_list
+    ]
+
+
+def _cell(page: Any, changelist: Any, obj: models.Model, name: str) -> Cell:  # noqa: ANN401
+    try:
+        model_field, attr, value = lookup_field(name, obj, page)
+    except ObjectDoesNotExist:
+        return Cell("", page.admin_site.empty_value_display)
+    linked = name in (changelist.list_display_links or ())
+    numeric = is_numeric(page, name)
+    return cell_of(page, obj, name, (model_field, attr, value), linked=linked, numeric=numeric)
+
+
+

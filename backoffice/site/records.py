@@ -1,0 +1,187 @@
+"""Record pages: head with number, state and buttons, values, panels, timeline."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from django.db.models import Model
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.functional import Promise
+from django.utils.text import capfirst
+
+from backoffice.policy import Decision, may_many
+from backoffice.site import actions as declared_actions
+from backoffice.site import panels, timeline
+from backoffice.site.permissions import READING
+from backoffice.site.values import Badge, choice_badge
+
+if TYPE_CHECKING:
+    from django.contrib.admin import ModelAdmin
+
+    Base = ModelAdmin[Any]
+else:
+    Base = object
+
+
+Decisions = dict[str, dict[Any, Decision]]
+
+
+@dataclass(slots=True)
+class ActionLink:
+    """A button or menu entry of one record."""
+
+    label: str | Promise
+    url: str
+    icon: str
+    harmful: bool
+    primary: bool
+
+
+class RecordMixin(Base):
+    """The record page. It is read first; `?edit=1` opens the form."""
+
+    change_form_template = "backoffice/change_form.html"
+    add_form_template = "backoffice/change_form.html"
+    delete_confirmation_template = "backoffice/delete_confirmation.html"
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None  # noqa: ANN401
+    ) -> HttpResponse:
+        """Show the record; GET without `edit` only reads."""
+        if request.method in {"GET", "HEAD"} and "edit" not in request.GET:
+            request.META[READING] = True
+        return super().change_view(request, object_id, form_url, extra_context)
+
+    def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> Any:  # noqa: ANN401, ARG002, E501
+        """Answer 404 for a record that is not there for this person."""
+        raise Http404
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], **options: Any) -> Any:  # noqa: ANN401
+        """Add head, buttons and panels to Django's context."""
+        obj = options.get("obj")
+        context.update(self.record_context(request, obj), list_url=self.list_url())
+        if obj is None:
+            return super().render_change_form(request, context, **options)
+        reading = bool(request.META.get(READING))
+        context.update(
+            reading=reading,
+            may_edit=self.editable and self.may_edit(request, obj),
+            has_history=hasattr(obj, "history"),
+            delete_url=self.url_of("delete", obj.pk),
+            **buttons(self.action_links(request, obj, "detail")),
+            main_panels=panels.rendered(self.all_panels(), "main", request, obj) if reading else [],
+            side_panels=panels.rendered(self.all_panels(), "side", request, obj),
+            reveals=self.reveal_links(request, obj) if reading else {},
+        )
+        return super().render_change_form(request, context, **options)
+
+    def record_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:  # noqa: ANN401
+        """Return what the head of a page about `obj` (or the list, when None) shows."""
+        if obj is None:
+            title = capfirst(str(self.opts.verbose_name_plural))
+            return {"breadcrumbs": [(title, self.list_url())]}
+        return {
+            "record_title": self.record_title(obj),
+            "record_badges": self.record_badges(obj),
+            "page_subtitle": self.record_subtitle(request, obj),
+            "record_url": self.record_url(obj),
+            "history_url": self.url_of("history", obj.pk),
+            "breadcrumbs": [(capfirst(str(self.opts.verbose_name_plural)), self.list_url())],
+            "crumb": str(obj),
+        }
+
+    def may_edit(self, request: HttpRequest, obj: Model) -> bool:
+        """Say whether the person may open the form (also while the page is only read)."""
+        return self.allows(request, "change", obj)
+
+    def all_panels(self) -> list[panels.Panel]:
+        """Return own and contributed panels, and the timeline."""
+        own = [*self.panels, *type(self).contributed_panels]
+        return [*own, timeline.PANEL] if self.timeline else own
+
+
+def buttons(links: list[ActionLink]) -> dict[str, Any]:
+    """Share actions out: one filled button, two quiet ones, the rest under More."""
+    primary = next((link for link in links if link.primary), None)
+    quiet = [link for link in links if link is not primary]
+    shown = [link for link in quiet if not link.harmful][:2] or quiet[:1]
+    more = [link for link in quiet if link not in shown]
+    return {"primary_action": primary, "shown_actions": shown, "more_actions": more}
+
+
+class HeadMixin(Base):
+    """Words and addresses of a record; override what a model says better."""
+
+    def record_title(self, obj: Model) -> str:
+        """Return the thing and its public number ("Order 579870")."""
+        return f"{capfirst(str(self.opts.verbose_name))} {obj}"
+
+    def record_badges(self, obj: Model) -> list[Badge]:
+        """Return at most two states; by default those fields that `badges` names."""
+        return [choice_badge(obj, name, kinds) for name, kinds in self.badges.items()][:2]
+
+    def record_subtitle(self, request: HttpRequest, obj: Any) -> Any:  # noqa: ANN401, ARG002
+        """Return one line that says when, who or what; text or safe markup."""
+        return ""
+
+    def url_of(self, view: str, *args: Any) -> str:  # noqa: ANN401
+        """Return the address of one of the page's views ("history", "changelist", "do_cancel")."""
+        name = f"{self.admin_site.name}:{self.opts.app_label}_{self.opts.model_name}_{view}"
+        return reverse(name, args=args)
+
+    def record_url(self, obj: Model) -> str:
+        """Return the address of the record's page."""
+        return self.url_of("change", obj.pk)
+
+    def list_url(self) -> str:
+        """Return the address of the list."""
+        return self.url_of("changelist")
+
+
+class ActionMixin(Base):
+    """Addresses and buttons of declared actions."""
+
+    def get_urls(self) -> list[Any]:
+        """Give each action its address."""
+        from django.urls import path  # noqa: PLC0415 - `path` is a common local name
+
+        from backoffice.site.dialogs import ActionView  # noqa: PLC0415 - needs loaded models
+
+        opts, wrap = self.opts, self.admin_site.admin_view
+        urls = []
+        for spec in declared_actions.declared(self):
+            where = f"do/{spec.name}/" if spec.listing else f"<path:object_id>/do/{spec.name}/"
+            name = f"{opts.app_label}_{opts.model_name}_do_{spec.name}"
+            view = wrap(ActionView.as_view(page=self, spec=spec))
+            urls.append(path(where, view, name=name))
+        return [*urls, *super().get_urls()]
+
+    def action_links(
+        self, request: HttpRequest, obj: Any, place: str, allowed: Decisions | None = None  # noqa: ANN401
+    ) -> list[ActionLink]:
+        """Return the buttons of `place` ("row", "detail", "listing") this person may use now.
+
+        `allowed` is what `action_decisions` found for a whole list.
+        """
+        return [
+            ActionLink(spec.label, self._action_url(spec, obj), spec.icon, spec.harmful, spec.primary)
+            for spec in declared_actions.declared(self)
+            if getattr(spec, place)
+            and spec.shown_for(obj)
+            and (
+                self.allows(request, spec.permission, obj)
+                if allowed is None
+                else allowed[spec.name][obj.pk].allowed
+            )
+        ]
+
+    def action_decisions(self, request: HttpRequest, rows: list[Any]) -> Decisions:
+        """Return action name -> primary key -> decision; a constant number of queries."""
+        return {
+            spec.name: may_many(request.user, spec.permission, rows, site=self.admin_site.name)
+            for spec in declared_actions.declared(self)
+            if spec.row
+        }
+
+    def _action_url(self, spec: declared_actions.Action, obj: Any) -> str:  # noqa: ANN401
+        return self.url_of(f"do_{spec.name}", *([] if obj is None else [obj.pk]))

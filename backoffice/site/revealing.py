@@ -1,0 +1,67 @@
+"""Links to reveal a masked value, or to ask for it; the views belong to `backoffice.masking`.
+
+Masking registers how it is addressed, so that the page kit works without its pages.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from django.http import HttpRequest
+from django.urls import URLPattern
+
+from backoffice.site.masked import masked_names
+
+if TYPE_CHECKING:
+    from django.contrib.admin import ModelAdmin
+
+    Base = ModelAdmin[Any]
+else:
+    Base = object
+
+
+@dataclass(frozen=True, slots=True)
+class RevealLink:
+    """What stands at the end of a masked value: `kind` is "reveal" or "ask"."""
+
+    kind: str
+    url: str
+
+
+# urls(page) returns the address patterns below a page; names end in _reveal and _ask.
+Mount = Callable[[Any], list[URLPattern]]
+
+_mounts: list[Mount] = []
+
+
+def mount(urls: Mount) -> None:
+    """Register the views: `urls(page)` gives patterns named `<app>_<model>_reveal` and `…_ask`.
+
+    Both take `object_id` and `field` and are shown as dialogs.
+    """
+    _mounts.append(urls)
+
+
+class RevealMixin(Base):
+    """Puts Reveal or Ask for access beside masked values of a record page."""
+
+    def get_urls(self) -> list[Any]:
+        """Mount the views of masking on pages with masked fields."""
+        patterns = []
+        if masked_names(self.model):
+            patterns = [pattern for urls in _mounts for pattern in urls(self)]
+        return [*patterns, *super().get_urls()]
+
+    def reveal_links(self, request: HttpRequest, obj: Any) -> dict[str, RevealLink]:  # noqa: ANN401
+        """Return field -> link for the masked fields of `obj` that hold a value."""
+        if not _mounts:
+            return {}
+        return {
+            name: self._reveal_link(request, obj, name)
+            for name in masked_names(self.model)
+            if getattr(obj, name)
+        }
+
+    def _reveal_link(self, request: HttpRequest, obj: Any, name: str) -> RevealLink:  # noqa: ANN401
+        kind = "reveal" if self.allows(request, "reveal", obj) else "ask"
+        return RevealLink(kind, self.url_of(kind, obj.pk, name))

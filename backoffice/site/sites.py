@@ -1,0 +1,169 @@
+"""The two sites: staff at /admin/ and sellers at /seller/.
+
+Only classes that derive from `BackofficeAdmin` get onto them. What other packages register on
+Django's default site is never shown: that site has no address.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from django.contrib.auth.models import AnonymousUser
+from django.db.models import Model
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
+from django.urls import URLPattern, URLResolver, path, reverse
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_POST
+
+from backoffice.site import chrome, palette
+from backoffice.site.login import SignInForm
+from backoffice.site.pages import SitePage
+
+if TYPE_CHECKING:
+    from unfold.sites import UnfoldAdminSite as Base
+
+    from backoffice.site.options import BackofficeAdmin
+else:
+    from unfold.sites import UnfoldAdminSite as Base
+
+Dashboard = Callable[[HttpRequest], dict[str, Any]]
+
+
+class BackofficeSite(Base):
+    """What both sites share: the whitelist of pages, our templates, the palette."""
+
+    login_form = SignInForm
+    login_template = "backoffice/sign_in.html"
+    logout_template = "backoffice/signed_out.html"
+    index_template = "backoffice/index.html"
+    password_change_template = "backoffice/password_change.html"  # noqa: S105 - a file name
+    password_change_done_template = "backoffice/password_change_done.html"  # noqa: S105
+    enable_nav_sidebar = False
+    empty_value_display = "\N{EN DASH}"
+    sites: ClassVar[list["BackofficeSite"]] = []
+
+    def __init__(self, name: str) -> None:
+        """Start without pages."""
+        super().__init__(name)
+        self.rejected: list[tuple[type[Model], type[Any]]] = []
+        self.pages: list[type[SitePage]] = []
+        self.dashboard: Dashboard | None = None
+        self.dashboard_template = ""
+        self.sites.append(self)
+
+    def register(
+        self, model_or_iterable: Any, admin_class: Any = None, **options: Any  # noqa: ANN401
+    ) -> None:
+        """Take a `BackofficeAdmin`; anything else is left out and reported by the checks."""
+        from backoffice.site.options import BackofficeAdmin  # noqa: PLC0415 - it needs the sites
+
+        models = model_or_iterable if isinstance(model_or_iterable, Iterable) else [model_or_iterable]
+        if admin_class is None or not issubclass(admin_class, BackofficeAdmin):
+            self.rejected.extend((model, admin_class) for model in models)
+            return
+        super().register(model_or_iterable, admin_class, **options)
+
+    def add_page(self, page: type[SitePage]) -> type[SitePage]:
+        """Give `page` its address on this site."""
+        self.pages.append(page)
+        return page
+
+    def get_urls(self) -> list[URLResolver | URLPattern]:
+        """Return our pages and the palette, then unfold's and Django's addresses."""
+        pages = [
+            path(page.path, self.admin_view(page.as_view(site=self)), name=page.name)
+            for page in self.pages
+        ]
+        find = path("find/", self.admin_view(require_POST(self.find)), name="find")
+        return [find, *pages, *super().get_urls()]
+
+    def find(self, request: HttpRequest) -> HttpResponse:
+        """Answer the palette: pages and records this person may open."""
+        return palette.answer(self, request)
+
+    def search(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:  # noqa: ANN401, ARG002
+        """Refuse unfold's own palette: it asks no policy and puts the words into the address."""
+        raise Http404
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        """Add sidebar, person and running job to what unfold gives."""
+        context: dict[str, Any] = super().each_context(request)
+        if self.has_permission(request):
+            context.update(chrome.context(self, request))
+        context["site_name"] = self.name
+        return context
+
+    def index(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:  # noqa: ANN401
+        """Show the dashboard that an app put in, else the person's pages."""
+        extra = dict(extra_context or {})
+        if self.dashboard is not None:
+            extra.update(self.dashboard(request))
+        response = super().index(request, extra)
+        if self.dashboard is not None and self.dashboard_template:
+            response.template_name = self.dashboard_template
+        return response  # type: ignore[no-any-return]
+
+    def app_index(self, request: HttpRequest, app_label: str, extra_context: Any = None) -> HttpResponse:  # noqa: ANN401, ARG002, E501
+        """Send to the start: the sidebar is the list of pages."""
+        return redirect(f"{self.name}:index")
+
+    def login(self, request: HttpRequest, extra_context: Any = None) -> HttpResponseBase:  # noqa: ANN401
+        """Send a person of the other site home; show the form to everybody else."""
+        home = self._other_home(request)
+        if home is not None:
+            return redirect(home)
+        return super().login(request, {"title": _("Sign in"), **(extra_context or {})})  # type: ignore[no-any-return]
+
+    def _other_home(self, request: HttpRequest) -> str | None:
+        if isinstance(request.user, AnonymousUser) or self.has_permission(request):
+            return None
+        others = [site for site in self.sites if site is not self and site.has_permission(request)]
+        return reverse(f"{others[0].name}:index") if others else None
+
+
+class StaffSite(BackofficeSite):
+    """For people with `is_staff`."""
+
+    settings_name = "UNFOLD"
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        """Let active staff in."""
+        return bool(request.user.is_active and request.user.is_staff)
+
+
+Membership = Callable[[Any], bool]
+
+
+class SellerSite(BackofficeSite):
+    """For members of a shop. Who is one, an app above says by `set_membership`."""
+
+    settings_name = "UNFOLD_SELLER"
+    membership: Membership | None = None
+
+    def set_membership(self, test: Membership) -> None:
+        """Set the test of a signed-in active user (called in `AppConfig.ready`)."""
+        self.membership = test
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        """Let active members of a shop in; nobody while no app said who they are."""
+        user = request.user
+        if not user.is_active or self.membership is None:
+            return False
+        return bool(self.membership(user))
+
+
+staff_site = StaffSite("admin")
+seller_site = SellerSite("seller")
+
+
+def register[A: "BackofficeAdmin"](
+    *models: type[Model], site: BackofficeSite
+) -> Callable[[type[A]], type[A]]:
+    """Return a class decorator that registers a page for `models` on `site`."""
+
+    def wrapper(admin_class: type[A]) -> type[A]:
+        site.register(models, admin_class)
+        return admin_class
+
+    return wrapper
