@@ -98,10 +98,7 @@ def _refuse_unmasking(query: Query, expression: Any) -> None:
 
 def _before_update(query: UpdateQuery, values: Iterable[Triple]) -> tuple[list[Triple]]:
     """Refuse to copy a hidden value into another column, and bring each index along."""
-    triples = list(values)
-    for field, _model, value in triples:
-        if hasattr(value, "resolve_expression") and not _is_own_case(field, value):
-            _refuse_reading(query, value)
+    triples = [(field, model, _checked(query, field, value)) for field, model, value in values]
     indexes = {
         index: (index, model, _digest(index, value))
         for field, model, value in triples
@@ -109,6 +106,21 @@ def _before_update(query: UpdateQuery, values: Iterable[Triple]) -> tuple[list[T
     }
     kept = [triple for triple in triples if triple[0] not in indexes]
     return ([*kept, *indexes.values()],)
+
+
+def _checked(query: UpdateQuery, field: AnyField, value: Any) -> Any:
+    """Return what may be written to a column; a masked one takes values and no expressions."""
+    if not hasattr(value, "resolve_expression"):
+        return value
+    if not isinstance(field, MaskedMixin):
+        _refuse_reading(query, value)
+        return value
+    if isinstance(value, Value):
+        return value.value
+    if not _results(field, value):
+        msg = f"{field} is masked: an UPDATE needs its values, not an expression"
+        raise MaskedQueryError(msg)
+    return value
 
 
 def _refuse_reading(query: Query, value: Any) -> None:
@@ -124,22 +136,24 @@ def _cases(value: Any) -> Sequence[When]:
     return inner.cases if isinstance(inner, Case) else ()
 
 
-def _is_own_case(field: AnyField, value: Any) -> bool:
-    return isinstance(field, MaskedMixin) and bool(_cases(value))
+def _results(field: AnyField, value: Any) -> bool:
+    """Say whether all that an expression can give are values bound for `field`."""
+    cases = _cases(value)
+    return bool(cases) and all(
+        isinstance(case.result, Value) and case.result._output_field_or_none is field  # noqa: SLF001
+        for case in cases
+    )
 
 
 def _digest(index: BlindIndexField, value: Any) -> Any:
     if not hasattr(value, "resolve_expression"):
         return index.digest_of(value)
-    if isinstance(value, Value):
-        return index.digest_of(value.value)
-    cases = _cases(value)
-    if cases and all(isinstance(case.result, Value) for case in cases):
-        whens = [When(case.condition, then=Value(_digest(index, case.result))) for case in cases]
-        digests = Case(*whens, output_field=index)
-        return Cast(digests, output_field=index) if isinstance(value, Cast) else digests
-    msg = f"{index.source} has a blind index: an UPDATE needs its values, not an expression"
-    raise MaskedQueryError(msg)
+    whens = [
+        When(case.condition, then=Value(index.digest_of(case.result.value)))
+        for case in _cases(value)
+    ]
+    digests = Case(*whens, output_field=index)
+    return Cast(digests, output_field=index) if isinstance(value, Cast) else digests
 
 
 def _before_insert(

@@ -7,39 +7,107 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('contenttypes', '0002_remove_content_type_name'),
+        ("contenttypes", "0002_remove_content_type_name"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Grant',
+            name="Grant",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('object_id', models.CharField(max_length=64, verbose_name='record')),
-                ('permission', models.CharField(help_text='Full name, as customers.reveal_customer.', max_length=200, verbose_name='right')),
-                ('request_id', models.BigIntegerField(blank=True, null=True, verbose_name='approval')),
-                ('reason', models.TextField(verbose_name='why')),
-                ('starts_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='from')),
-                ('expires_at', models.DateTimeField(verbose_name='until')),
-                ('ended_at', models.DateTimeField(blank=True, null=True, verbose_name='ended')),
-                ('content_type', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='contenttypes.contenttype', verbose_name='kind of record')),
-                ('ended_by', models.ForeignKey(blank=True, help_text='Empty when it ran out by itself.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='ended by')),
-                ('given_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='given by')),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='for whom')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("object_id", models.CharField(max_length=64, verbose_name="record")),
+                (
+                    "permission",
+                    models.CharField(
+                        help_text="Full name, as customers.reveal_customer.",
+                        max_length=200,
+                        verbose_name="right",
+                    ),
+                ),
+                (
+                    "request_id",
+                    models.BigIntegerField(blank=True, null=True, verbose_name="approval"),
+                ),
+                ("reason", models.TextField(verbose_name="why")),
+                (
+                    "starts_at",
+                    models.DateTimeField(default=django.utils.timezone.now, verbose_name="from"),
+                ),
+                ("expires_at", models.DateTimeField(verbose_name="until")),
+                ("ended_at", models.DateTimeField(blank=True, null=True, verbose_name="ended")),
+                (
+                    "content_type",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="contenttypes.contenttype",
+                        verbose_name="kind of record",
+                    ),
+                ),
+                (
+                    "ended_by",
+                    models.ForeignKey(
+                        blank=True,
+                        help_text="Empty when it ran out by itself.",
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="ended by",
+                    ),
+                ),
+                (
+                    "given_by",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="given by",
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="for whom",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'access to personal data',
-                'verbose_name_plural': 'access to personal data',
-                'ordering': ['-id'],
-                'permissions': [('give_grant', 'Can give access to personal data')],
-                'default_permissions': ('view',),
-                'indexes': [models.Index(fields=['user', 'content_type', 'object_id'], name='grant_record'), models.Index(condition=models.Q(('ended_at', None)), fields=['expires_at'], name='grant_to_be_ended')],
-                'constraints': [models.CheckConstraint(condition=models.Q(('given_by', models.F('user')), _negated=True), name='grant_giver_is_not_receiver'), models.CheckConstraint(condition=models.Q(('expires_at__gt', models.F('starts_at'))), name='grant_ends_after_start')],
+                "verbose_name": "access to personal data",
+                "verbose_name_plural": "access to personal data",
+                "ordering": ["-id"],
+                "permissions": [("give_grant", "Can give access to personal data")],
+                "default_permissions": ("view",),
+                "indexes": [
+                    models.Index(fields=["user", "content_type", "object_id"], name="grant_record"),
+                    models.Index(
+                        condition=models.Q(("ended_at", None)),
+                        fields=["expires_at"],
+                        name="grant_to_be_ended",
+                    ),
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("given_by", models.F("user")), _negated=True),
+                        name="grant_giver_is_not_receiver",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("expires_at__gt", models.F("starts_at"))),
+                        name="grant_ends_after_start",
+                    ),
+                ],
             },
         ),
     ]
