@@ -6,14 +6,14 @@ from django.contrib import admin
 from django.db.models import Count, Model, Q, QuerySet, Sum
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
-from django.utils.formats import date_format, number_format
+from django.utils.formats import date_format
 from django.utils.timezone import localtime
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from backoffice.accounts.models import User
 from backoffice.charts.kpis import Kpi, compared
-from backoffice.charts.queries import brief, percent
+from backoffice.charts.queries import brief, percent, whole
 from backoffice.charts.registry import Scope
 from backoffice.money import Money
 from backoffice.site import (
@@ -196,7 +196,7 @@ def _waiting(found: queries.ToShip) -> Kpi:
         day = date_format(localtime(found.oldest), "j M Y")
         detail = gettext("The oldest was placed on %(day)s") % {"day": day}
     url = reverse("seller:orders_order_changelist") + f"?status__exact={Order.Status.PAID}"
-    return Kpi(_("To ship"), number_format(found.count), detail, url=url)
+    return Kpi(_("To ship"), whole(found.count), detail, url=url)
 
 
 def _earned(scope: Scope, currency: str, run: list[MonthOfShop], back: int) -> list[Kpi]:
@@ -212,7 +212,7 @@ def _earned(scope: Scope, currency: str, run: list[MonthOfShop], back: int) -> l
     return [
         compared(label, now.minor, before.minor, currency=currency, in_full=True, past=past),
         Kpi(_("Sales in twelve months"), brief(year, currency),
-            sold % {"count": number_format(lines)}),
+            sold % {"count": whole(lines)}),
         Kpi(_("Returned share"), percent(back, year) or percent(0, 1), detail),
     ]  # fmt: skip
 

@@ -97,22 +97,27 @@ def read(chart: Chart, scope: Scope) -> list[Panel]:
 
 def exact(minor: int, currency: str) -> str:
     """Return the amount as text ("£22.71"), or the plain number when there is no currency."""
-    return str(Money(minor, currency)) if currency else number_format(minor)
+    return str(Money(minor, currency)) if currency else whole(minor)
 
 
 def brief(minor: int, currency: str) -> str:
     """Return the amount in whole units ("£23"), rounded half away from zero."""
     if not currency:
-        return number_format(minor)
-    whole = Money(minor, currency).amount.quantize(Decimal(1), rounding=ROUND_HALF_UP)
-    return str(Money.of(whole, currency)).removesuffix("." + "0" * exponent(currency))
+        return whole(minor)
+    rounded = Money(minor, currency).amount.quantize(Decimal(1), rounding=ROUND_HALF_UP)
+    return str(Money.of(rounded, currency)).removesuffix("." + "0" * exponent(currency))
 
 
-def percent(part: int, whole: int) -> str:
-    """Return the share as text with one decimal ("3.7 %"); "" when the whole is not positive."""
-    if whole <= 0:
+def whole(number: int) -> str:
+    """Return a count with its thousands marked ("1,284")."""
+    return number_format(number, force_grouping=True)
+
+
+def percent(part: int, total: int) -> str:
+    """Return the share as text with one decimal ("3.7 %"); "" when the total is not positive."""
+    if total <= 0:
         return ""
-    share = (Decimal(100) * part / whole).quantize(Decimal("0.1"), rounding=ROUND_HALF_UP)
+    share = (Decimal(100) * part / total).quantize(Decimal("0.1"), rounding=ROUND_HALF_UP)
     return f"{number_format(share, 1)}{NARROW_SPACE}%"
 
 
@@ -125,7 +130,7 @@ def _lists(chart: Chart, rows: list[Row]) -> set[type[Model]]:
 
 
 def _panel(chart: Chart, currency: str, rows: list[Row], lists: Mapping[type[Model], str]) -> Panel:
-    whole = sum(row.minor for row in rows)
+    total = sum(row.minor for row in rows)
     colours = _colours(chart, rows)
     marks = [
         Mark(
@@ -134,7 +139,7 @@ def _panel(chart: Chart, currency: str, rows: list[Row], lists: Mapping[type[Mod
             colour=colour,
             text=exact(row.minor, currency),
             brief=brief(row.minor, currency),
-            share=percent(row.minor, whole),
+            share=percent(row.minor, total),
         )
         for row, colour in zip(rows, colours, strict=True)
     ]

@@ -100,25 +100,25 @@ def of(scope: Scope, currency: str, shown: Period) -> Sales:
 
 
 def by_country(scope: Scope, shown: Period) -> list[tuple[str, str, int]]:
-    """Return (country, currency, minor units), the biggest first."""
+    """Return (country, currency, minor units), by currency, the biggest first."""
     rows = (
         counted(scope)
         .filter(**within("placed_at", shown.months))
         .values_list("country", "currency")
         .annotate(minor=Sum("total_minor"))
-        .order_by("-minor", "country")
+        .order_by("currency", "-minor", "country")
     )
     return list(rows)
 
 
 def by_category(scope: Scope, shown: Period) -> list[tuple[str, str, int]]:
-    """Return (category, currency, minor units) of order lines, the biggest first."""
+    """Return (category, currency, minor units) of order lines, by currency, the biggest first."""
     rows = (
         scope(OrderLine)
         .filter(order__status__in=COUNTED, **within("order__placed_at", shown.months))
         .values_list("product__category", "currency")
         .annotate(minor=Sum("total_minor"))
-        .order_by("-minor", "product__category")
+        .order_by("currency", "-minor", "product__category")
     )
     return list(rows)
 

@@ -3,12 +3,12 @@
 from datetime import timedelta
 
 from django.utils import timezone
-from django.utils.formats import number_format
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from backoffice import policy
 from backoffice.accounts.models import User
+from backoffice.charts.queries import whole
 from backoffice.jobs.models import Job, Recurring
 from payments.models import Refund
 from reports.queries.health import Line, address, register
@@ -29,9 +29,7 @@ def refunds(user: User) -> Line | None:
         return Line(_("Refunds"), gettext("All have an answer"), "help", "quiet", _("Known"))
     found = ngettext("%(n)s waits for an answer", "%(n)s wait for an answer", count)
     url = address("payments_refund_changelist", f"?state__in={','.join(open_states)}")
-    return Line(
-        _("Refunds"), found % {"n": number_format(count)}, "help", "unkn", _("Unknown"), url
-    )
+    return Line(_("Refunds"), found % {"n": whole(count)}, "help", "unkn", _("Unknown"), url)
 
 
 @register(order=20)
@@ -46,8 +44,8 @@ def jobs(user: User) -> Line | None:
     ).count()
     url = address("jobs_job_changelist")
     detail = gettext("%(running)s at work, %(failed)s failed within a day") % {
-        "running": number_format(running),
-        "failed": number_format(failed),
+        "running": whole(running),
+        "failed": whole(failed),
     }
     if failed:
         return Line(_("Jobs"), detail, "settings", "fail", _("Failed"), url)
