@@ -15,11 +15,13 @@ class PaymentsConfig(AppConfig):
             "payments.view_payment",
             "payments.view_refund",
             "payments.request_refund",
+            "payments.withdraw_refund",
         ),
         "finance": (
             "payments.view_payment",
             "payments.view_refund",
             "payments.request_refund",
+            "payments.withdraw_refund",
             "payments.approve_refund",
             "payments.export_payment",
             "payments.export_refund",
@@ -36,7 +38,10 @@ class PaymentsConfig(AppConfig):
 
     def ready(self) -> None:
         """Put the rule, the job and the reconciler in force, and check the gateways at start."""
-        from payments import services  # noqa: F401, PLC0415 - needs loaded models
+        from backoffice import policy  # noqa: PLC0415 - needs loaded models
+        from payments import services  # noqa: F401, PLC0415
         from payments.gateways import check_gateways  # noqa: PLC0415
+        from payments.services.requests import denials  # noqa: PLC0415
 
         checks.register(check_gateways)
+        policy.register_denials(denials)

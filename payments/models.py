@@ -167,6 +167,7 @@ class Refund(models.Model):
         permissions = (
             ("request_refund", _("Can ask for a refund")),
             ("approve_refund", _("Can approve a refund")),
+            ("withdraw_refund", _("Can take back an own refund request")),
             ("export_refund", _("Can export refunds")),
         )
         constraints = [
@@ -183,7 +184,12 @@ class Refund(models.Model):
         ]
 
     def __str__(self) -> str:
-        return str(self.number)
+        return self.code
+
+    @property
+    def code(self) -> str:
+        """The short name for people in this house; the gateway knows `number`."""
+        return f"RF-{self.pk}"
 
     @property
     def amount(self) -> Money:

@@ -3,11 +3,13 @@
 The rule for who must approve is `REFUND_RULE`; what may be asked for is `_check`.
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
+from django.db.models import Model
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -78,6 +80,25 @@ def approve_refund(refund: Refund, *, actor: User, comment: str = "") -> None:
 def reject_refund(refund: Refund, *, actor: User, comment: str) -> None:
     """Reject, and let go of the money. Raises what `approvals.services.reject` raises."""
     approvals.reject(_approval(refund), actor=actor, comment=comment)
+
+
+def denials(user: Any, permission: str, rows: Sequence[Model]) -> dict[Any, str]:
+    """Return which refunds a person must not decide (an own one) or take back (another's).
+
+    For the policy, so that no page offers it; the services refuse on their own.
+    """
+    if permission not in _OWN:
+        return {}
+    refunds = [row for row in rows if isinstance(row, Refund)]
+    mine, why = _OWN[permission]
+    return {row.pk: why for row in refunds if (row.requested_by_id == user.pk) is not mine}
+
+
+# permission -> whether the refund must be one's own, and the rule in words.
+_OWN = {
+    "payments.approve_refund": (False, "who asked for a refund does not decide it"),
+    "payments.withdraw_refund": (True, "only who asked for a refund takes it back"),
+}
 
 
 def _approval(refund: Refund) -> ApprovalRequest:
