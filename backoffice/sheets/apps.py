@@ -1,0 +1,23 @@
+"""Spreadsheets in and out."""
+
+from importlib import import_module
+
+from django.apps import AppConfig
+from django.utils.module_loading import autodiscover_modules
+from django.utils.translation import gettext_lazy as _
+
+
+class SheetsConfig(AppConfig):
+    """Imports and exports of sheets."""
+
+    name = "backoffice.sheets"
+    verbose_name = _("Imports and exports")
+    role_permissions = {
+        "ops": ("sheets.add_importjob", "sheets.view_importjob"),
+        "auditor": ("sheets.view_importjob",),
+    }
+
+    def ready(self) -> None:
+        """Find the formats of the apps, in their `sheets` modules, and the handlers of the jobs."""
+        autodiscover_modules("sheets")
+        import_module("backoffice.sheets.runs")

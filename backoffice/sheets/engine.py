@@ -1,0 +1,239 @@
+"""Writing a derivation in short transactions, each with its history rows and its checkpoint.
+
+A chunk is planned outside the write transaction (reading and validating may take long) and
+written inside one: rows, one history row for each, problems, counters and the checkpoint commit
+together or not at all. A worker that dies loses at most the chunk it was writing, and the next
+one goes on after the last checkpoint: nothing is lost, doubled or counted twice.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Final
+
+from django.db import IntegrityError, transaction
+from django.db.models import Model
+from django.utils import timezone
+from simple_history.utils import get_history_manager_for_model
+
+from backoffice.accounts.models import User
+from backoffice.sheets.formats import Derivation, Format, Record
+from backoffice.sheets.models import ImportJob, ImportProblem
+from backoffice.sheets.problems import Problem
+from backoffice.sheets.resources import REFUSED, Plan, SheetResource, Step
+
+CHUNK: Final = 500
+"""Records a transaction; short enough that nobody else waits for the lock of SQLite."""
+_ROWS_A_STATEMENT: Final = 500
+
+Progress = Callable[[int, int, str], None]
+Fence = Callable[[], None]
+
+
+class TakenOverError(Exception):
+    """Another worker goes on with this import."""
+
+
+class Writer:
+    """Writes one import; made anew for each try."""
+
+    def __init__(
+        self, job: ImportJob, form: Format, derivation: Derivation, *, actor: User | None
+    ) -> None:
+        self.job = job
+        self.derivation = derivation
+        self.actor = actor
+        self.steps: list[Step] = [step() for step in form.steps]
+        self.sizes = [len(step.records(derivation)) for step in self.steps]
+
+    def run(self, progress: Progress, fence: Fence) -> None:
+        """Write what is not written yet."""
+        while self.job.phase < len(self.steps):
+            step = self.steps[self.job.phase]
+            records = step.records(self.derivation)
+            progress(self._done(), sum(self.sizes), str(step.label))
+            self._chunk(step, records[self.job.offset : self.job.offset + CHUNK], fence)
+
+    def _done(self) -> int:
+        return sum(self.sizes[: self.job.phase]) + self.job.offset
+
+    def _chunk(self, step: Step, records: Sequence[Record], fence: Fence) -> None:
+        for _try in range(3):
+            # Somebody may write the same rows between plan and commit: then plan again.
+            plan = step.plan(records, self.derivation)
+            try:
+                self._commit(step, plan, len(records), fence)
+            except IntegrityError:
+                continue
+            return
+        plan = self._one_by_one(step.plan(records, self.derivation), step)
+        self._commit(step, plan, len(records), fence)
+
+    def _one_by_one(self, plan: Plan, step: Step) -> Plan:
+        """Try each row in a savepoint that is undone; return the plan of the rows that pass."""
+        good = Plan(
+            plan.model,
+            fields=plan.fields,
+            unchanged=plan.unchanged,
+            problems=list(plan.problems),
+            settles=plan.settles,
+        )
+        for row, record in plan.create:
+            if _passes(row, []):
+                good.create.append((row, record))
+            else:
+                good.problems.append(_refused(step, record))
+        for row, source in plan.update:
+            if _passes(row, list(plan.fields)):
+                good.update.append((row, source))
+            elif source is not None:
+                good.problems.append(_refused(step, source))
+        return good
+
+    def _commit(self, step: Step, plan: Plan, count: int, fence: Fence) -> None:
+        now = timezone.now()
+        counters = {name: dict(counts) for name, counts in self.job.counters.items()}
+        with transaction.atomic():
+            fence()
+            created = self._create(plan, now)
+            updated = self._update(plan, now)
+            self._count(counters, step.dataset, plan, created, updated)
+            store_problems(self.job, plan.problems, from_run=True)
+            place = self._checkpoint(counters, count)
+        self._advance(counters, place)
+
+    def _create(self, plan: Plan, now: datetime) -> int:
+        rows = [row for row, _record in plan.create]
+        if rows:
+            plan.model._default_manager.bulk_create(rows, batch_size=_ROWS_A_STATEMENT)
+            self._history(plan.model, rows, now, update=False)
+        return len(rows)
+
+    def _update(self, plan: Plan, now: datetime) -> list[Model]:
+        rows = [row for row, _record in plan.update]
+        if rows:
+            manager = plan.model._default_manager
+            manager.bulk_update(rows, list(plan.fields), batch_size=_ROWS_A_STATEMENT)
+            self._history(plan.model, rows, now, update=True)
+        return rows
+
+    def _history(
+        self, model: type[Model], rows: list[Model], now: datetime, *, update: bool
+    ) -> None:
+        get_history_manager_for_model(model).bulk_history_create(
+            rows,
+            batch_size=_ROWS_A_STATEMENT,
+            update=update,
+            default_user=self.actor,
+            default_change_reason=self.job.change_reason,
+            default_date=now,
+        )
+
+    def _count(
+        self,
+        counters: dict[str, dict[str, int]],
+        dataset: str,
+        plan: Plan,
+        created: int,
+        updated: list[Model],
+    ) -> None:
+        counts = counters.setdefault(
+            dataset, {"created": 0, "updated": 0, "unchanged": 0, "failed": 0}
+        )
+        counts["created"] += created
+        counts["failed"] += len(plan.problems)
+        counts["unchanged"] += plan.unchanged
+        older = len(updated) - (self._made_by_this_run(updated) if plan.settles else 0)
+        counts["updated"] += older
+        if plan.settles:
+            # They were counted as unchanged when their own step met them.
+            counts["unchanged"] -= older
+
+    def _made_by_this_run(self, rows: list[Model]) -> int:
+        if not rows:
+            return 0
+        history = get_history_manager_for_model(type(rows[0]))
+        reason = self.job.change_reason
+        mine = history.filter(history_type="+", history_change_reason=reason)
+        return int(mine.filter(id__in=[row.pk for row in rows]).count())
+
+    def _checkpoint(self, counters: dict[str, dict[str, int]], count: int) -> dict[str, int]:
+        phase, offset = self.job.phase, self.job.offset + count
+        if offset >= self.sizes[phase]:
+            phase, offset = phase + 1, 0
+        mine = ImportJob.objects.filter(
+            pk=self.job.pk, step=self.job.step, state=ImportJob.State.RUNNING
+        )
+        place = {"phase": phase, "offset": offset, "step": self.job.step + 1}
+        if not mine.update(counters=counters, **place):
+            raise TakenOverError
+        return place
+
+    def _advance(self, counters: dict[str, dict[str, int]], place: dict[str, int]) -> None:
+        """Note what is committed."""
+        self.job.counters = counters
+        for name, value in place.items():
+            setattr(self.job, name, value)
+
+
+def _passes(row: Model, fields: list[str]) -> bool:
+    """Whether the database takes the row; the trial is undone."""
+    pk, adding = row.pk, row._state.adding
+    try:
+        with transaction.atomic():
+            if fields:
+                type(row)._default_manager.bulk_update([row], fields)
+            else:
+                type(row)._default_manager.bulk_create([row])
+            transaction.set_rollback(True)
+    except IntegrityError:
+        return False
+    finally:
+        row.pk, row._state.adding = pk, adding
+    return True
+
+
+def _refused(step: Step, record: Record) -> Problem:
+    return Problem(REFUSED, record.sheet, record.row, dataset=step.dataset)
+
+
+def store_problems(job: ImportJob, problems: Sequence[Problem], *, from_run: bool = False) -> None:
+    """Write problems as rows."""
+    ImportProblem.objects.bulk_create(
+        [
+            ImportProblem(
+                import_job=job,
+                severity=one.severity,
+                code=one.code,
+                sheet=one.sheet,
+                row=one.row,
+                column=one.column,
+                value=one.value[:60],
+                params=one.params,
+                count=one.count,
+                dataset=one.dataset,
+                from_run=from_run,
+            )
+            for one in problems
+        ],
+        batch_size=_ROWS_A_STATEMENT,
+    )
+
+
+def preview(form: Format, derivation: Derivation, progress: Progress) -> dict[str, dict[str, int]]:
+    """Return data set -> how many of its records are new, and how many exist. Writes nothing."""
+    result: dict[str, dict[str, int]] = {}
+    steps = [step for step in (made() for made in form.steps) if isinstance(step, SheetResource)]
+    total = sum(len(step.records(derivation)) for step in steps)
+    done = 0
+    for step in steps:
+        counts = {"new": 0, "existing": 0}
+        records = step.records(derivation)
+        for start in range(0, len(records), 2000):
+            part = records[start : start + 2000]
+            known = step.existing(part)
+            counts["existing"] += known
+            counts["new"] += len(part) - known
+            done += len(part)
+            progress(done, total, str(step.label))
+        result[step.dataset] = counts
+    return result

@@ -1,0 +1,218 @@
+"""A format: which columns a sheet has, which records its rows make, and in which order to write.
+
+A format is an ordered list of steps over data sets that are derived from the rows. Most steps are
+django-import-export Resources (`resources.SheetResource`); the others settle values that depend
+on everything written (`resources.Settlement`). An app declares its formats in its `sheets` module:
+
+    @formats.register
+    class OnlineRetail(formats.Format):
+        key = "online-retail"
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from django.utils.functional import Promise
+
+from backoffice.sheets import cells
+from backoffice.sheets.problems import Problem, Severity, quote
+from backoffice.sheets.reader import RawRow, Value
+
+if TYPE_CHECKING:
+    from backoffice.sheets.resources import Step
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column that a format reads.
+
+    `read` turns a cell into a value or raises CellProblemError. `aliases` are headers by which the
+    column is found; letter case, blanks and marks do not count. `goes_to` and `how` are words for
+    the mapping page.
+    """
+
+    key: str
+    label: str | Promise
+    read: cells.Reader
+    aliases: tuple[str, ...] = ()
+    may_be_empty: bool = False
+    goes_to: str | Promise = ""
+    how: str | Promise = ""
+    longest: int = 0
+
+
+@dataclass(slots=True)
+class SheetRow:
+    """A row with typed values; a key missing from `values` has its problem in `bad`."""
+
+    sheet: str
+    number: int
+    values: dict[str, Any]
+    bad: list[Problem] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Record:
+    """One record of a data set, and the row that it came from (the first, where many made it)."""
+
+    values: dict[str, Any]
+    sheet: str
+    row: int
+
+
+@dataclass(slots=True)
+class CheckSum:
+    """A number that must come out the same in the file and in the system.
+
+    `file` = `left_out` + `ready` + `rounding` (minor units where `currency` is set, else counts);
+    `system` is read back from the database after the run.
+    """
+
+    key: str
+    label: str
+    file: int
+    left_out: int
+    ready: int
+    currency: str = ""
+    rounding: str = ""
+    system: int | None = None
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the system holds what was to come in."""
+        return self.system == self.ready
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain values."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Self:
+        """Return the sum that `as_json` gave away."""
+        return cls(**values)
+
+
+@dataclass(slots=True)
+class Derivation:
+    """Everything that follows from the rows alone, whatever the database holds.
+
+    The same rows give the same derivation, record by record: an import that is taken up again
+    goes on by counting them.
+    """
+
+    datasets: dict[str, list[Record]]
+    problems: list[Problem] = field(default_factory=list)
+    sums: list[CheckSum] = field(default_factory=list)
+    read: int = 0
+    repeated: int = 0
+    """Rows that stand in the file twice and are read once."""
+    ready: int = 0
+    memo: dict[type, object] = field(default_factory=dict)
+    """What steps work out once and keep, by its type."""
+
+    def rows_with(self, severity: Severity) -> int:
+        """Return how many rows have a problem of this severity."""
+        chosen = [problem for problem in self.problems if problem.severity == severity]
+        single = {(one.sheet, one.row) for one in chosen if one.count == 1}
+        return len(single) + sum(one.count for one in chosen if one.count > 1)
+
+
+class Format:
+    """Base of formats; see the module's text."""
+
+    key: ClassVar[str]
+    title: ClassVar[str | Promise]
+    columns: ClassVar[tuple[Column, ...]]
+    steps: ClassVar[tuple[type["Step"], ...]]
+    permissions: ClassVar[tuple[str, ...]] = ()
+    """What a person needs, beside the right to import at all."""
+
+    def derive(self, rows: Iterable[SheetRow]) -> Derivation:
+        """Return the data sets, problems and sums of the rows."""
+        raise NotImplementedError
+
+    def measure(self, derivation: Derivation) -> dict[str, int]:
+        """Return key -> what the database now holds of the records of this file."""
+        raise NotImplementedError
+
+    def companions(
+        self, rows: Iterable[SheetRow], failed: set[tuple[str, int]]
+    ) -> set[tuple[str, int]]:
+        """Return taken rows (sheet, number) that the failed rows need beside them to be read right.
+
+        The workbook of failed rows holds them too, marked as such.
+        """
+        return set()
+
+    def column(self, key: str) -> Column:
+        """Return the column; KeyError when the format has no such."""
+        return next((one for one in self.columns if one.key == key), None) or _missing(key)
+
+
+def _missing(key: str) -> Column:
+    raise KeyError(key)
+
+
+_formats: dict[str, Format] = {}
+
+
+def register(cls: type[Format]) -> type[Format]:
+    """Register the format; a second one with its key is an error."""
+    if type(_formats.get(cls.key)) not in {type(None), cls}:
+        msg = f"the format {cls.key} is registered already"
+        raise ValueError(msg)
+    _formats[cls.key] = cls()
+    return cls
+
+
+def get(key: str) -> Format:
+    """Return the format; KeyError when no app declares it."""
+    return _formats[key]
+
+
+def everything() -> list[Format]:
+    """Return all formats by their titles."""
+    return sorted(_formats.values(), key=lambda one: str(one.title))
+
+
+def typed(
+    raw: Iterable[RawRow], form: Format, positions: dict[str, dict[str, int]]
+) -> Iterator[SheetRow]:
+    """Turn raw rows into typed ones; `positions` is sheet -> column key -> index from 0."""
+    for row in raw:
+        yield _typed_row(row, form.columns, positions[row.sheet])
+
+
+def _typed_row(row: RawRow, columns: tuple[Column, ...], places: dict[str, int]) -> SheetRow:
+    result = SheetRow(row.sheet, row.number, {})
+    for column in columns:
+        place = places.get(column.key)
+        value = row.cells[place] if place is not None and place < len(row.cells) else None
+        if column.may_be_empty and cells.is_empty(value):
+            result.values[column.key] = None
+            continue
+        try:
+            result.values[column.key] = _read(column, value)
+        except cells.CellProblemError as error:
+            result.bad.append(_problem(error.code, row, column, value))
+    return result
+
+
+def _read(column: Column, value: Value) -> Any:
+    result = column.read(value)
+    if column.longest and isinstance(result, str) and len(result) > column.longest:
+        raise cells.CellProblemError("too-long")
+    return result
+
+
+def _problem(code: str, row: RawRow, column: Column, value: Value) -> Problem:
+    shown = "" if not isinstance(value, str | int | float) else quote(value)
+    params = {"limit": column.longest} if code == "too-long" else {}
+    return Problem(code, row.sheet, row.number, column.key, shown, params)
+
+
+def counted(problems: Iterable[Problem]) -> Counter[Severity]:
+    """Return how many problems there are of each severity."""
+    return Counter(problem.severity for problem in problems)

@@ -1,0 +1,160 @@
+"""Imports as rows: the file, how it is read, how far it came, and what was wrong with it."""
+
+import uuid
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from backoffice.jobs.models import Job
+from backoffice.sheets import problems
+from backoffice.sheets.problems import Severity
+
+
+def stored_name(instance: "ImportJob", _original: str) -> str:
+    """Return a name of our own: the uploaded one may hold anything."""
+    return f"imports/{instance.public_id.hex}.{instance.kind}"
+
+
+class ImportJob(models.Model):
+    """One uploaded file on its way into the system.
+
+    `step` counts the committed chunks and fences: a worker whose import was taken over cannot
+    write any more. `phase` is the index of the format's step that is being written and `offset`
+    how many of its records are done; both, and `counters`, change in the transaction of the rows.
+    """
+
+    class State(models.TextChoices):
+        """Where the import stands."""
+
+        UPLOADED = "uploaded", _("Uploaded")
+        CHECKING = "checking", _("Being checked")
+        CHECKED = "checked", _("Checked")
+        RUNNING = "running", _("Running")
+        DONE = "done", _("Imported")
+        FAILED = "failed", _("Failed")
+        CANCELLED = "cancelled", _("Cancelled")
+
+    public_id = models.UUIDField(_("number"), default=uuid.uuid4, unique=True, editable=False)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        related_name="+",
+        verbose_name=_("uploaded by"),
+    )
+    file = models.FileField(_("file"), upload_to=stored_name, max_length=200, blank=True)
+    original_name = models.CharField(_("name of the file"), max_length=200)
+    kind = models.CharField(_("kind"), max_length=8)
+    size = models.PositiveBigIntegerField(_("size in bytes"))
+    sha256 = models.CharField(_("SHA-256"), max_length=64)
+    format = models.CharField(_("format"), max_length=60, blank=True)
+    sheets: models.JSONField[Any, Any] = models.JSONField(_("sheets"), default=list)
+    chosen: models.JSONField[Any, Any] = models.JSONField(_("chosen sheets"), default=list)
+    mapping: models.JSONField[Any, Any] = models.JSONField(_("mapping"), default=dict)
+    notes: models.JSONField[Any, Any] = models.JSONField(_("notes"), default=list)
+    state = models.CharField(
+        _("state"), max_length=10, choices=State, default=State.UPLOADED, db_index=True
+    )
+    summary: models.JSONField[Any, Any] = models.JSONField(_("check"), default=dict)
+    counters: models.JSONField[Any, Any] = models.JSONField(_("counters"), default=dict)
+    sums: models.JSONField[Any, Any] = models.JSONField(_("check sums"), default=list)
+    step = models.PositiveIntegerField(_("chunks written"), default=0)
+    phase = models.PositiveIntegerField(_("step"), default=0)
+    offset = models.PositiveIntegerField(_("records done"), default=0)
+    message = models.CharField(_("message"), max_length=300, blank=True)
+    job = models.ForeignKey(
+        Job,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("job"),
+    )
+    created_at = models.DateTimeField(_("uploaded"), auto_now_add=True)
+    started_at = models.DateTimeField(_("started"), null=True, blank=True)
+    finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
+
+    objects: ClassVar[models.Manager["ImportJob"]] = models.Manager()
+
+    class Meta:
+        """Newest first."""
+
+        verbose_name = _("import")
+        verbose_name_plural = _("imports")
+        ordering = ["-id"]
+        default_permissions = ("add", "view")
+
+    def __str__(self) -> str:
+        return self.original_name
+
+    @property
+    def change_reason(self) -> str:
+        """What the history rows of this import carry."""
+        return f"import {self.public_id}"
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a worker has it."""
+        return self.state in {self.State.CHECKING, self.State.RUNNING}
+
+    @property
+    def created(self) -> int:
+        """How many records it made."""
+        return self.total("created")
+
+    def total(self, what: str) -> int:
+        """Return the sum of one counter over all data sets."""
+        return sum(counts.get(what, 0) for counts in self.counters.values())
+
+
+class ImportProblem(models.Model):
+    """One thing wrong with one row, or with `count` rows of which `row` is the first.
+
+    `value` is shown only where it cannot be a personal value (`problems.quote`).
+    """
+
+    class Level(models.TextChoices):
+        """What it means for the row."""
+
+        FAILED = Severity.FAILED, _("Failed")
+        SKIPPED = Severity.SKIPPED, _("Skipped")
+        WARNING = Severity.WARNING, _("Warning")
+
+    import_job = models.ForeignKey(
+        ImportJob, on_delete=models.CASCADE, related_name="problems", verbose_name=_("import")
+    )
+    severity = models.CharField(_("outcome"), max_length=10, choices=Level)
+    code = models.CharField(_("code"), max_length=60)
+    sheet = models.CharField(_("sheet"), max_length=200, blank=True)
+    row = models.PositiveIntegerField(_("row"))
+    column = models.CharField(_("column"), max_length=60, blank=True)
+    value = models.CharField(_("value"), max_length=60, blank=True)
+    params: models.JSONField[Any, Any] = models.JSONField(_("parameters"), default=dict)
+    count = models.PositiveIntegerField(_("rows"), default=1)
+    dataset = models.CharField(_("kind of record"), max_length=60, blank=True)
+    from_run = models.BooleanField(_("seen while writing"), default=False)
+
+    objects: ClassVar[models.Manager["ImportProblem"]] = models.Manager()
+
+    class Meta:
+        """In the order of the file."""
+
+        verbose_name = _("problem")
+        verbose_name_plural = _("problems")
+        ordering = ["id"]
+        default_permissions = ()
+        indexes = [models.Index(fields=["import_job", "severity", "id"], name="problem_severity")]
+
+    def __str__(self) -> str:
+        return f"{self.sheet} {self.row} {self.code}".strip()
+
+    @property
+    def wrong(self) -> str:
+        """What is wrong, in words."""
+        return problems.wrong(self.code, self.params)
+
+    @property
+    def what_to_do(self) -> str:
+        """What happens, or what to do."""
+        return problems.what_to_do(self.code, self.params)

@@ -1,0 +1,251 @@
+"""Steps of a format: bulk Resources on django-import-export, and settlements after them.
+
+A `SheetResource` declares its model, keys and fields as every Resource does; what differs is how
+rows are written. import-export looks each row up, saves it and, in its bulk mode, writes no
+history at all. Here a chunk of records is looked up at once, compared, validated and planned;
+`engine` writes the plan with one history row per changed row.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol
+
+from django.core.exceptions import ValidationError
+from django.db.models import Model, QuerySet
+from django.utils.functional import Promise
+from import_export.resources import ModelResource
+from import_export.widgets import ForeignKeyWidget
+
+from backoffice.sheets.formats import Derivation, Record
+from backoffice.sheets.problems import Problem
+
+Key = tuple[Any, ...]
+REFUSED = "refused"
+INVALID = "invalid"
+UNKNOWN_REFERENCE = "unknown-reference"
+
+
+@dataclass(slots=True)
+class Plan:
+    """What a chunk of one step will do; nothing is written yet."""
+
+    model: type[Model]
+    create: list[tuple[Model, Record]] = field(default_factory=list)
+    update: list[tuple[Model, Record | None]] = field(default_factory=list)
+    fields: Sequence[str] = ()
+    unchanged: int = 0
+    problems: list[Problem] = field(default_factory=list)
+    settles: bool = False
+
+
+class Step(Protocol):
+    """What the engine runs in chunks, in the order of the format's `steps`."""
+
+    dataset: ClassVar[str]
+    label: ClassVar[str | Promise]
+
+    def records(self, derivation: Derivation) -> list[Record]:
+        """Return what to go through, in an order that depends on the rows alone."""
+        ...
+
+    def plan(self, records: Sequence[Record], derivation: Derivation) -> Plan:
+        """Compare the records with the database; only reads."""
+        ...
+
+
+class SheetResource(ModelResource):
+    """A bulk Resource over one data set.
+
+    `Meta.import_id_fields` is the natural key; the first of them narrows the look-up. A field with
+    a ForeignKeyWidget takes the referred row's own key (an order number) and is resolved a chunk
+    at a time. `overwrite` names the fields that an import may change on a row that exists; with
+    none, rows that exist are left alone. `columns` says which column of the format a field came
+    from, for messages.
+    """
+
+    dataset: ClassVar[str]
+    label: ClassVar[str | Promise]
+    overwrite: ClassVar[tuple[str, ...]] = ()
+    columns: ClassVar[dict[str, str]] = {}
+
+    def records(self, derivation: Derivation) -> list[Record]:
+        """Return the records of the data set."""
+        return derivation.datasets.get(self.dataset, [])
+
+    def enrich(self, records: Sequence[Record], derivation: Derivation) -> None:
+        """Fill in values that depend on the database; called before the look-up."""
+
+    def refuse(self, present: Model, record: Record) -> Problem | None:
+        """Return a problem where the record contradicts the row that exists."""
+        return None
+
+    def candidates(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Narrow the rows that a record may be the same as."""
+        return queryset
+
+    def plan(self, records: Sequence[Record], derivation: Derivation) -> Plan:
+        """Compare the records with the database; only reads."""
+        self.enrich(records, derivation)
+        plan = Plan(self._meta.model, fields=self.overwrite)
+        known = list(self._resolved(records, plan))
+        present = self._present([values for _record, values in known])
+        for record, values in known:
+            self._sort(plan, record, values, present)
+        return plan
+
+    def existing(self, records: Sequence[Record]) -> int:
+        """Return how many of the records have a row already."""
+        known = [values for _record, values in self._resolved(records, Plan(self._meta.model))]
+        present = self._present(known)
+        return sum(self._key_of(values) in present for values in known)
+
+    def _sort(
+        self, plan: Plan, record: Record, values: dict[str, Any], present: dict[Key, Model]
+    ) -> None:
+        instance = present.get(self._key_of(values))
+        if instance is None:
+            instance = self._meta.model(**values)
+            problem = self._invalid(instance, record)
+            if problem is None:
+                plan.create.append((instance, record))
+                present[self._key_of(values)] = instance
+        elif instance.pk is None:
+            problem = None
+            plan.unchanged += 1
+        else:
+            problem = self.refuse(instance, record)
+            if problem is None:
+                self._compare(plan, record, values, instance)
+        if problem is not None:
+            plan.problems.append(problem)
+
+    def _compare(self, plan: Plan, record: Record, values: dict[str, Any], instance: Model) -> None:
+        changed = [
+            name
+            for name in self.overwrite
+            if name in values and getattr(instance, name) != values[name]
+        ]
+        for name in changed:
+            setattr(instance, name, values[name])
+        if not changed:
+            plan.unchanged += 1
+            return
+        problem = self._invalid(instance, record)
+        if problem is None:
+            plan.update.append((instance, record))
+        else:
+            plan.problems.append(problem)
+
+    def _resolved(
+        self, records: Sequence[Record], plan: Plan
+    ) -> Iterator[tuple[Record, dict[str, Any]]]:
+        """Yield each record with its values by the names of columns of the model."""
+        lookups = {
+            name: self._lookup(widget, [record.values.get(name) for record in records])
+            for name, widget in self._references.items()
+        }
+        for record in records:
+            values = dict(record.values)
+            missing = ""
+            for name, found in lookups.items():
+                natural = values.pop(name, None)
+                values[f"{name}_id"] = None if natural is None else found.get(natural)
+                if natural is not None and natural not in found:
+                    missing = name
+            if missing:
+                plan.problems.append(self.problem(UNKNOWN_REFERENCE, record, missing))
+            else:
+                yield record, values
+
+    @property
+    def _references(self) -> dict[str, ForeignKeyWidget]:
+        return {
+            one.attribute: one.widget
+            for one in self.get_import_fields()
+            if isinstance(one.widget, ForeignKeyWidget)
+        }
+
+    @staticmethod
+    def _lookup(widget: ForeignKeyWidget, naturals: Iterable[Any]) -> dict[Any, int]:
+        wanted = {one for one in naturals if one is not None}
+        rows = widget.get_queryset(None, None).filter(**{f"{widget.field}__in": wanted})
+        # Of several rows with one key the first by the queryset's order counts.
+        return dict(reversed(list(rows.values_list(widget.field, "pk"))))
+
+    def _columns_of_key(self) -> list[str]:
+        references = self._references
+        return [
+            f"{name}_id" if name in references else name for name in self._meta.import_id_fields
+        ]
+
+    def _key_of(self, values: dict[str, Any]) -> Key:
+        return tuple(values[name] for name in self._columns_of_key())
+
+    def _present(self, all_values: list[dict[str, Any]]) -> dict[Key, Model]:
+        columns = self._columns_of_key()
+        wanted = {values[columns[0]] for values in all_values}
+        rows = self.candidates(self._meta.model._default_manager.all())
+        found = rows.filter(**{f"{columns[0]}__in": wanted})
+        # Of several rows with one key the first by the queryset's order counts.
+        return {tuple(getattr(row, name) for name in columns): row for row in reversed(list(found))}
+
+    def _invalid(self, instance: Model, record: Record) -> Problem | None:
+        """Run the model's own validation but for what needs a query; the database has the rest."""
+        try:
+            instance.clean_fields(exclude=set(self._references))
+            instance.clean()
+        except ValidationError as error:
+            name, message = _first(error)
+            problem = self.problem(INVALID, record, name)
+            problem.params = {"message": message}
+            return problem
+        return None
+
+    def problem(self, code: str, record: Record, name: str = "") -> Problem:
+        """Return a problem at the record's row, in the column that the field came from."""
+        column = self.columns.get(name, "")
+        return Problem(code, record.sheet, record.row, column, dataset=self.dataset)
+
+
+def _first(error: ValidationError) -> tuple[str, str]:
+    """Return the field and the message with parameters but never the value itself."""
+    if hasattr(error, "error_dict"):
+        name, errors = next(iter(error.error_dict.items()))
+        return name, _safe(errors[0])
+    return "", _safe(error.error_list[0])
+
+
+def _safe(error: ValidationError) -> str:
+    """Messages such as "Value 'x' is not a valid choice" quote the value: leave it out."""
+    params = dict(error.params or {})
+    if "value" in params:
+        params["value"] = "…"
+    if "show_value" in params:
+        params["show_value"] = "…"
+    return str(error.message) % params if params else str(error.message)
+
+
+class Settlement:
+    """A step that changes rows written before, by what the database now holds of them.
+
+    `settle` yields the instances that it changed in `fields`. It must not depend on what one run
+    did, only on the rows, so that any order of files ends the same.
+    """
+
+    dataset: ClassVar[str]
+    label: ClassVar[str | Promise]
+    model: ClassVar[type[Model]]
+    fields: ClassVar[tuple[str, ...]]
+
+    def records(self, derivation: Derivation) -> list[Record]:
+        """Return the records whose rows may need settling."""
+        return derivation.datasets.get(self.dataset, [])
+
+    def settle(self, records: Sequence[Record]) -> Iterator[Model]:
+        """Yield the rows that changed."""
+        raise NotImplementedError
+
+    def plan(self, records: Sequence[Record], derivation: Derivation) -> Plan:
+        """Return the changed rows as updates."""
+        changed = [(row, None) for row in self.settle(records)]
+        return Plan(self.model, update=list(changed), fields=self.fields, settles=True)

@@ -1,0 +1,173 @@
+"""The two jobs of an import: the check and the writing. Both may be killed and begun again."""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from backoffice.audit.models import Outcome
+from backoffice.audit.services import record
+from backoffice.jobs import registry
+from backoffice.jobs.run import CancelledError, JobError, JobRun, LostError
+from backoffice.sheets import engine, formats, reader
+from backoffice.sheets.errors import ReadError
+from backoffice.sheets.formats import CheckSum, Derivation, Format, SheetRow
+from backoffice.sheets.mapping import SheetMapping
+from backoffice.sheets.models import ImportJob
+from backoffice.sheets.problems import Severity
+from backoffice.sheets.services import CHECK, FINISHED, IMPORT
+
+_SECONDS = 120
+
+
+def sheet_rows(job: ImportJob, form: Format) -> Iterator[SheetRow]:
+    """Yield the typed rows below the headers of the chosen sheets.
+
+    Raises ReadError, also when the file is gone or is not the one that was uploaded.
+    """
+    if not job.file:
+        raise ReadError(_("The file is not kept any more. Upload it again."))
+    path = Path(job.file.path)
+    if not path.exists() or _digest(path) != job.sha256:
+        raise ReadError(_("The stored file is not the one that was uploaded. Upload it again."))
+    maps = {name: SheetMapping.from_json(job.mapping[name]) for name in job.chosen}
+    places = {name: one.columns for name, one in maps.items()}
+    yield from formats.typed(_below_headers(path, job.chosen, maps), form, places)
+
+
+def _below_headers(
+    path: Path, chosen: list[str], maps: dict[str, SheetMapping]
+) -> Iterator[reader.RawRow]:
+    for row in reader.rows(path, sheets=chosen, seconds=_SECONDS):
+        if row.number > maps[row.sheet].header_row:
+            yield row
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def derive(job: ImportJob, form: Format, run: JobRun | None = None) -> Derivation:
+    """Return what the file's rows make. Raises ReadError."""
+    rows: Iterable[SheetRow] = sheet_rows(job, form)
+    return form.derive(rows if run is None else _watched(rows, run, _expected(job)))
+
+
+def _expected(job: ImportJob) -> int:
+    return sum(one["rows"] for one in job.sheets if one["name"] in job.chosen)
+
+
+def _watched(rows: Iterable[SheetRow], run: JobRun, total: int) -> Iterator[SheetRow]:
+    for count, row in enumerate(rows):
+        if count % 1000 == 0:
+            run.progress(min(count, total), total + 1, _("Reading rows"))
+        yield row
+
+
+@registry.handler(CHECK)
+def run_check(run: JobRun) -> dict[str, Any]:
+    """Read every row, note what is wrong and what would come in. Writes no record."""
+    job = ImportJob.objects.get(pk=run.params["import"])
+    with _ending(job, run, stopped=ImportJob.State.UPLOADED):
+        form = formats.get(job.format)
+        derivation = derive(job, form, run)
+        found = engine.preview(form, derivation, run.progress)
+        summary = _summary(form, derivation, found)
+        with transaction.atomic():
+            run.fence()
+            job.problems.all().delete()
+            engine.store_problems(job, derivation.problems)
+            _finish(job, state=ImportJob.State.CHECKED, summary=summary)
+    return {"rows": summary["read"], "ready": summary["ready"]}
+
+
+def _summary(
+    form: Format, derivation: Derivation, found: dict[str, dict[str, int]]
+) -> dict[str, Any]:
+    return {
+        "read": derivation.read,
+        "ready": derivation.ready,
+        "repeated": derivation.repeated,
+        "failed": derivation.rows_with(Severity.FAILED),
+        "skipped": derivation.rows_with(Severity.SKIPPED),
+        "datasets": found,
+        "sums": [one.as_json() for one in derivation.sums],
+    }
+
+
+@registry.handler(IMPORT)
+def run_import(run: JobRun) -> dict[str, Any]:
+    """Write the file's records, from the last checkpoint on."""
+    job = ImportJob.objects.select_related("owner").get(pk=run.params["import"])
+    with _ending(job, run, stopped=ImportJob.State.CANCELLED):
+        form = formats.get(job.format)
+        derivation = derive(job, form, run)
+        writer = engine.Writer(job, form, derivation, actor=job.owner)
+        writer.run(run.progress, run.fence)
+        sums = _measured(form, derivation)
+        with transaction.atomic():
+            run.fence()
+            _finish(job, state=ImportJob.State.DONE, sums=sums, finished_at=timezone.now())
+            _record_end(job, Outcome.DONE)
+    return {name: job.total(name) for name in ("created", "updated", "unchanged", "failed")}
+
+
+def _measured(form: Format, derivation: Derivation) -> list[dict[str, Any]]:
+    system = form.measure(derivation)
+    for one in derivation.sums:
+        one.system = system.get(one.key)
+    return [CheckSum.as_json(one) for one in derivation.sums]
+
+
+@contextmanager
+def _ending(job: ImportJob, run: JobRun, *, stopped: str) -> Iterator[None]:
+    """Let the import end with its job, whatever happens."""
+    try:
+        yield
+    except engine.TakenOverError:
+        raise LostError from None
+    except LostError:
+        raise
+    except CancelledError:
+        _stop(job, run, stopped, _("Stopped on request."))
+        raise
+    except ReadError as error:
+        _stop(job, run, ImportJob.State.FAILED, str(error))
+        raise JobError(str(error)) from None
+    except Exception:
+        text = _("Something went wrong. Quote %(number)s.") % {"number": run.job.public_id}
+        _stop(job, run, ImportJob.State.FAILED, text)
+        raise
+
+
+def _stop(job: ImportJob, run: JobRun, state: str, message: str) -> None:
+    with transaction.atomic():
+        run.fence()
+        _finish(job, state=state, message=message[:300], finished_at=timezone.now())
+        if job.started_at is not None:
+            _record_end(job, Outcome.FAILED, message)
+
+
+def _finish(job: ImportJob, **values: Any) -> None:
+    busy = [ImportJob.State.CHECKING, ImportJob.State.RUNNING]
+    if not ImportJob.objects.filter(pk=job.pk, state__in=busy).update(**values):
+        raise LostError
+    job.refresh_from_db()
+
+
+def _record_end(job: ImportJob, outcome: Outcome, message: str = "") -> None:
+    counts = {name: job.total(name) for name in ("created", "updated", "unchanged", "failed")}
+    record(
+        FINISHED,
+        actor=job.owner,
+        subject=job,
+        outcome=outcome,
+        reason=message,
+        context={**counts, "sha256": job.sha256},
+    )

@@ -1,0 +1,258 @@
+"""Verbs of imports: upload, choose, map, check, start, stop, forget."""
+
+import hashlib
+import logging
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from django.core.exceptions import PermissionDenied
+from django.core.files.uploadedfile import UploadedFile
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from backoffice.accounts.models import User
+from backoffice.audit import verbs
+from backoffice.audit.services import record
+from backoffice.jobs import registry
+from backoffice.jobs import services as jobs
+from backoffice.jobs.models import Job
+from backoffice.sheets import formats, guard, mapping, reader
+from backoffice.sheets.errors import ReadError
+from backoffice.sheets.formats import Format
+from backoffice.sheets.mapping import SheetMapping
+from backoffice.sheets.models import ImportJob
+from backoffice.sheets.problems import quote
+
+logger = logging.getLogger("backoffice.sheets")
+UPLOADED = verbs.register("sheets.uploaded", gettext_lazy("Sheet uploaded"))
+STARTED = verbs.register("sheets.started", gettext_lazy("Import started"))
+FINISHED = verbs.register("sheets.finished", gettext_lazy("Import finished"))
+FAILED_ROWS = verbs.register("sheets.failed_rows", gettext_lazy("Failed rows downloaded"))
+CHECK: Final = "sheets.check"
+IMPORT: Final = "sheets.import"
+KEEP_STARTED: Final = timedelta(days=30)
+KEEP_UNUSED: Final = timedelta(days=1)
+_LONGEST_HEADER: Final = 60
+
+
+class StateError(Exception):
+    """The import is not where this can be done; `str()` of it is for the person."""
+
+
+def may_import(user: User, form: Format) -> bool:
+    """Whether the person has the rights that the format asks for."""
+    return user.has_perm("sheets.add_importjob") and user.has_perms(form.permissions)
+
+
+def open_formats(user: User) -> list[Format]:
+    """Return the formats that the person may import."""
+    return [form for form in formats.everything() if may_import(user, form)]
+
+
+def upload(file: UploadedFile, *, actor: User) -> ImportJob:
+    """Keep the file, look into it and propose format, sheets and mapping.
+
+    Raises ReadError, with nothing kept, for a file that cannot be read.
+    """
+    if not actor.has_perm("sheets.add_importjob"):
+        raise PermissionDenied
+    if file.size is None or file.size > guard.MAX_BYTES:
+        raise ReadError(_("The file is larger than 20 MB. Split it and import the parts."))
+    with transaction.atomic():
+        job = _keep(file, actor)
+        try:
+            _look(job, actor)
+        except ReadError:
+            job.file.delete(save=False)
+            raise
+        record(
+            UPLOADED, actor=actor, subject=job, context={"bytes": job.size, "sha256": job.sha256}
+        )
+    return job
+
+
+def _keep(file: UploadedFile, actor: User) -> ImportJob:
+    digest = hashlib.sha256()
+    for block in file.chunks():
+        digest.update(block)
+    file.seek(0)
+    name = Path(file.name or "").name[-200:] or "sheet"
+    head = file.read(4)
+    file.seek(0)
+    job = ImportJob(
+        owner=actor,
+        original_name=name,
+        kind="xlsx" if head == b"PK\x03\x04" else "csv",
+        size=file.size or 0,
+        sha256=digest.hexdigest(),
+        file=file,
+    )
+    job.save()
+    return job
+
+
+def _look(job: ImportJob, actor: User) -> None:
+    inspection, sheets, notes = reader.outline(Path(job.file.path))
+    job.kind, job.notes = inspection.kind, notes
+    if not any(sheet.rows for sheet in sheets):
+        raise ReadError(_("The file holds no rows."))
+    choices = open_formats(actor)
+    found = {sheet.name: mapping.recognise(sheet, choices) for sheet in sheets}
+    known = [pair for pair in found.values() if pair is not None]
+    form = max(known, key=lambda pair: len(pair[1].columns))[0] if known else None
+    job.format = form.key if form else (choices[0].key if choices else "")
+    for sheet in sheets:
+        proposal = mapping.propose(sheet, form) if form else None
+        job.sheets.append(_described(sheet, proposal))
+        if proposal is not None:
+            job.mapping[sheet.name] = proposal.as_json()
+            if not sheet.hidden:
+                job.chosen.append(sheet.name)
+    job.save()
+
+
+def _described(sheet: reader.Outline, proposal: SheetMapping | None) -> dict[str, Any]:
+    """Return what the pages show of a sheet: extent and headers, never rows of data."""
+    number = proposal.header_row if proposal else (sheet.head[0].number if sheet.head else 1)
+    header = next((row for row in sheet.head if row.number == number), None)
+    names = mapping.headers(header) if header and proposal else []
+    names += [""] * (sheet.columns - len(names))
+    above = sum(1 for row in sheet.head if row.number <= number)
+    return {
+        "name": sheet.name,
+        "hidden": sheet.hidden,
+        "rows": max(sheet.rows - above, 0) if proposal else sheet.rows,
+        "header_row": number,
+        "headers": [name[:_LONGEST_HEADER] if proposal else quote(name) for name in names],
+        "recognised": proposal is not None,
+    }
+
+
+def choose(job: ImportJob, sheets: Sequence[str], *, actor: User) -> None:
+    """Choose the sheets to import. Raises StateError, ValueError for an unknown or no sheet."""
+    _must_own(job, actor)
+    known = [one["name"] for one in job.sheets]
+    if not sheets or not set(sheets) <= set(known):
+        raise ValueError(_("Choose at least one sheet."))
+    _change(job, chosen=[name for name in known if name in sheets])
+
+
+def map_columns(
+    job: ImportJob, form: Format, mappings: Mapping[str, SheetMapping], *, actor: User
+) -> None:
+    """Set which column is which. Raises StateError, ValueError when a needed one is missing."""
+    _must_own(job, actor)
+    if not may_import(actor, form):
+        raise PermissionDenied
+    for name in job.chosen:
+        missing = mappings[name].missing(form)
+        if missing:
+            labels = ", ".join(str(column.label) for column in missing)
+            raise ValueError(_("Say which column holds: %s.") % labels)
+        places = list(mappings[name].columns.values())
+        if len(set(places)) != len(places):
+            raise ValueError(_("One column of the sheet is chosen twice."))
+    stored = {name: mappings[name].as_json() for name in job.chosen}
+    _change(job, mapping=stored, format=form.key)
+
+
+def _change(job: ImportJob, **values: Any) -> None:
+    """Change what is to be imported; a check that was made before is void."""
+    open_states = [ImportJob.State.UPLOADED, ImportJob.State.CHECKED]
+    values = {**values, "state": ImportJob.State.UPLOADED}
+    if not ImportJob.objects.filter(pk=job.pk, state__in=open_states, step=0).update(**values):
+        raise StateError(_("This import has been started; upload the file again."))
+    job.refresh_from_db()
+
+
+def check(job: ImportJob, *, actor: User) -> Job:
+    """Start the check of every row. Nothing is written but what was found."""
+    _must_own(job, actor)
+    states = [ImportJob.State.UPLOADED, ImportJob.State.CHECKED]
+    return _begin(job, CHECK, states, ImportJob.State.CHECKING, actor)
+
+
+def start(job: ImportJob, *, actor: User) -> Job:
+    """Start the import of a checked file, or go on with one that was stopped.
+
+    Raises StateError, PermissionDenied.
+    """
+    _must_own(job, actor)
+    if not may_import(actor, formats.get(job.format)):
+        raise PermissionDenied
+    states = [ImportJob.State.CHECKED]
+    if job.summary and job.started_at:
+        states += [ImportJob.State.CANCELLED, ImportJob.State.FAILED]
+    with transaction.atomic():
+        begun = _begin(job, IMPORT, states, ImportJob.State.RUNNING, actor)
+        started = {"started_at": job.started_at or timezone.now(), "finished_at": None}
+        ImportJob.objects.filter(pk=job.pk).update(**started)
+        record(
+            STARTED,
+            actor=actor,
+            subject=job,
+            context={"format": job.format, "sheets": len(job.chosen), "sha256": job.sha256},
+        )
+    job.refresh_from_db()
+    return begun
+
+
+def _begin(job: ImportJob, kind: str, states: list[Any], then: str, actor: User) -> Job:
+    with transaction.atomic():
+        mine = ImportJob.objects.filter(pk=job.pk, state__in=states)
+        if not mine.update(state=then, message=""):
+            raise StateError(_("This cannot be done now; look at the state of the import."))
+        begun = jobs.start(kind, actor=actor, title=job.original_name, params={"import": job.pk})
+        ImportJob.objects.filter(pk=job.pk).update(job=begun)
+    job.refresh_from_db()
+    return begun
+
+
+def cancel(job: ImportJob, *, actor: User) -> None:
+    """Stop a check or an import at its next safe point; rows that are written stay."""
+    if job.job is None or job.job.finished:
+        raise StateError(_("Nothing runs that could be stopped."))
+    jobs.cancel(job.job, actor=actor)
+    tidy()
+
+
+def _must_own(job: ImportJob, actor: User) -> None:
+    if job.owner_id != actor.pk or not actor.has_perm("sheets.add_importjob"):
+        raise PermissionDenied
+
+
+@registry.every(seconds=30, name="sheets.tidy")
+def tidy() -> None:
+    """End the imports whose job ended without them (stopped while it waited, or lost for good)."""
+    busy = [ImportJob.State.CHECKING, ImportJob.State.RUNNING]
+    ended = {
+        Job.State.CANCELLED: ImportJob.State.CANCELLED,
+        Job.State.FAILED: ImportJob.State.FAILED,
+    }
+    for job in ImportJob.objects.filter(state__in=busy, job__state__in=ended).select_related("job"):
+        assert job.job is not None  # noqa: S101 - the filter asks for one
+        ImportJob.objects.filter(pk=job.pk, state=job.state).update(
+            state=ended[Job.State(job.job.state)],
+            message=job.job.message,
+            finished_at=timezone.now(),
+        )
+
+
+@registry.every(seconds=3600, name="sheets.forget")
+def forget() -> int:
+    """Delete the files that are not needed any more; return how many. The rows stay."""
+    now = timezone.now()
+    unused = ImportJob.objects.filter(created_at__lt=now - KEEP_UNUSED, started_at=None)
+    old = ImportJob.objects.filter(created_at__lt=now - KEEP_STARTED)
+    count = 0
+    for job in (unused | old).exclude(file=""):
+        job.file.delete(save=False)
+        ImportJob.objects.filter(pk=job.pk).update(file="")
+        count += 1
+    if count:
+        logger.info("forgot the files of %s imports", count)
+    return count

@@ -1,0 +1,5 @@
+"""Formats of sheets that hold orders; found by name when `backoffice.sheets` is installed."""
+
+from orders.sheets.online_retail import OnlineRetail
+
+__all__ = ["OnlineRetail"]

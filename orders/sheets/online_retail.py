@@ -1,0 +1,411 @@
+"""The format of UCI Online Retail and Online Retail II: one row for each line of an invoice.
+
+Reading rules, each of them tested:
+
+* Invoice and stock code are text; a customer "12437.0" is 12437. Letters are made capitals.
+* A line is identified by invoice, stock code, quantity, price and its position among equal lines
+  of its sheet. So a product that stands twice on an invoice stays twice, and an invoice that
+  stands in two sheets is imported once, from the first.
+* "C" and digits is a credit note: a Return. "A" and digits is an adjustment of the books: skipped.
+* A negative quantity on any other invoice is a stock write-off: skipped and reported.
+* A code that is not five digits and letters is a charge of its document.
+* The source price is kept with all decimals; a line's amount is quantity x price, rounded half up.
+* The earliest time of an invoice's lines is the order's time, in Europe/London.
+* A product is called what its lines are called most often; its list price is the most frequent
+  price of the file that first brought it. Its category follows from the words of its name.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from backoffice.money import Money
+from backoffice.sheets import cells, formats, problems
+from backoffice.sheets.formats import CheckSum, Column, Derivation, Record, SheetRow
+from backoffice.sheets.problems import Problem, Severity, Text
+from customers.sheets import CustomerSheet
+from orders.models import Order
+from orders.sheets import resources, system
+from orders.sheets.rows import CURRENCY, ZONE, Book, Document, Line, is_product, is_return, warnings
+from sellers.sheets import SellerSheet, category_of
+
+_PRICE_DECIMALS = 5
+_LARGEST_PRICE = Decimal(10) ** 8
+
+
+def price(value: cells.Value) -> Decimal:
+    """Return a price of at most five decimals and eight digits."""
+    number = cells.decimal(value)
+    if abs(number) > _LARGEST_PRICE or number != round(number, _PRICE_DECIMALS):
+        raise cells.CellProblemError("out-of-range")
+    return number
+
+
+@formats.register
+class OnlineRetail(formats.Format):
+    """Customers, products, orders, returns, lines and charges from one sheet of lines."""
+
+    key = "online-retail"
+    title = gettext_lazy("Online Retail (orders by line)")
+    permissions = ("orders.import_order",)
+    columns = (
+        Column("invoice", gettext_lazy("Invoice"), cells.code, ("InvoiceNo", "Invoice Number"),
+               goes_to=gettext_lazy("Order or return number"),
+               how=gettext_lazy("Text, kept as it is"), longest=40),
+        Column("code", gettext_lazy("Stock code"), cells.code, ("StockCode", "Product code"),
+               goes_to=gettext_lazy("Product code"), how=gettext_lazy("Text, zeros kept"),
+               longest=40),
+        Column("description", gettext_lazy("Description"), cells.text, may_be_empty=True,
+               goes_to=gettext_lazy("Product name"), how=gettext_lazy("The most frequent wins"),
+               longest=200),
+        Column("quantity", gettext_lazy("Quantity"), cells.whole, ("Qty",),
+               goes_to=gettext_lazy("Quantity"), how=gettext_lazy("Whole number")),
+        Column("placed_at", gettext_lazy("Invoice date"), cells.moment(ZONE),
+               ("InvoiceDate", "Date"), goes_to=gettext_lazy("Order placed"),
+               how=gettext_lazy("Europe/London")),
+        Column("price", gettext_lazy("Price"), price, ("UnitPrice", "Unit price"),
+               goes_to=gettext_lazy("Unit price"), how=gettext_lazy("GBP, all decimals kept")),
+        Column("customer", gettext_lazy("Customer ID"), cells.code,
+               ("CustomerID", "Customer", "Customer number"), may_be_empty=True,
+               goes_to=gettext_lazy("Customer number"),
+               how=gettext_lazy("12437.0 is read as 12437"), longest=40),
+        Column("country", gettext_lazy("Country"), cells.text, may_be_empty=True,
+               goes_to=gettext_lazy("Country"), how=gettext_lazy("By name"), longest=80),
+    )  # fmt: skip
+    steps = (
+        SellerSheet,
+        CustomerSheet,
+        resources.StockCodeSheet,
+        resources.OrderSheet,
+        resources.LineSheet,
+        resources.OrderChargeSheet,
+        resources.ReturnSheet,
+        resources.ReturnLineSheet,
+        resources.ReturnChargeSheet,
+        resources.ProductNames,
+        resources.OrderTotals,
+        resources.ReturnTotals,
+    )
+
+    def derive(self, rows: Iterable[SheetRow]) -> Derivation:
+        """Return the data sets, problems and sums of the rows."""
+        book = Book()
+        book.take(rows)
+        book.problems.extend(_repeated(book))
+        book.problems.extend(warnings(book))
+        return Derivation(
+            datasets=_datasets(book),
+            problems=book.problems,
+            sums=_sums(book),
+            read=book.read,
+            repeated=book.repeated,
+            ready=sum(1 for _line in book.lines()),
+        )
+
+    def measure(self, derivation: Derivation) -> dict[str, int]:
+        """Return what the database holds of the file's records."""
+        return system.measure(derivation)
+
+    def companions(
+        self, rows: Iterable[SheetRow], failed: set[tuple[str, int]]
+    ) -> set[tuple[str, int]]:
+        """Return the rows of the same invoice and stock code.
+
+        A corrected row may turn out equal to a line that was taken; only beside it does its
+        position among equals come out right.
+        """
+        places: dict[tuple[Any, Any], set[tuple[str, int]]] = {}
+        wanted: set[tuple[Any, Any]] = set()
+        for row in rows:
+            invoice, code = row.values.get("invoice"), row.values.get("code")
+            place = (row.sheet, row.number)
+            if place in failed:
+                wanted.add((invoice, code))
+                continue
+            places.setdefault((invoice, code), set()).add(place)
+            places.setdefault((invoice, None), set()).add(place)
+        return {place for pair in wanted if pair[0] for place in places.get(pair, ())}
+
+
+def _repeated(book: Book) -> Iterable[Problem]:
+    if book.repeated:
+        params = {"documents": len(book.repeated_invoices), "lines": book.repeated}
+        first = min(book.repeated_invoices)
+        line = book.documents[first].lines[0] if first in book.documents else None
+        sheet, row = (line.row.sheet, line.row.number) if line else ("", 0)
+        yield Problem("repeated", sheet, row, "invoice", first, params, book.repeated)
+
+
+def _datasets(book: Book) -> dict[str, list[Record]]:
+    orders = [one for one in book.documents.values() if not is_return(one.number)]
+    returns = [one for one in book.documents.values() if is_return(one.number)]
+    return {
+        "sellers": _sellers(book),
+        "customers": _customers(book),
+        "products": _products(book),
+        "orders": [_order(one) for one in orders],
+        "order_lines": [_order_line(line) for line in _lines(orders, products=True)],
+        "charges": [_charge(line, "order") for line in _lines(orders, products=False)],
+        "returns": [_return(one) for one in returns],
+        "return_lines": [_return_line(line) for line in _lines(returns, products=True)],
+        "return_charges": [_charge(line, "parent") for line in _lines(returns, products=False)],
+    }
+
+
+def _lines(documents: list[Document], *, products: bool) -> Iterable[Line]:
+    for document in documents:
+        yield from (line for line in document.lines if line.is_product == products)
+
+
+def _record(line: Line, values: dict[str, Any]) -> Record:
+    return Record(values, line.row.sheet, line.row.number)
+
+
+def _sellers(book: Book) -> list[Record]:
+    first = next((line for line in book.lines() if line.is_product), None)
+    values = {"code": resources.DEFAULT_SELLER, "name": "Online Retail"}
+    return [_record(first, values)] if first else []
+
+
+def _customers(book: Book) -> list[Record]:
+    """A customer's country is that of the earliest document."""
+    result: dict[str, Record] = {}
+    for document in sorted(book.documents.values(), key=lambda one: (one.placed_at, one.number)):
+        number = document.customer
+        if number is not None and number not in result:
+            values = {"number": number, "country": document.country}
+            result[number] = _record(document.lines[0], values)
+    return list(result.values())
+
+
+def _products(book: Book) -> list[Record]:
+    names: dict[str, Counter[str]] = {}
+    prices: dict[str, Counter[int]] = {}
+    first: dict[str, Line] = {}
+    for line in book.lines():
+        if not line.is_product:
+            continue
+        first.setdefault(line.code, line)
+        names.setdefault(line.code, Counter()).update(
+            [line.description] if line.description else []
+        )
+        prices.setdefault(line.code, Counter()).update([line.unit_minor] if line.price > 0 else [])
+    return [
+        _record(line, _product(code, names[code], prices[code])) for code, line in first.items()
+    ]
+
+
+def _product(code: str, names: Counter[str], prices: Counter[int]) -> dict[str, Any]:
+    name = resources.most_frequent(names) if names else code
+    listed = min(prices, key=lambda one: (-prices[one], one)) if prices else None
+    return {
+        "seller": resources.DEFAULT_SELLER,
+        "code": code,
+        "name": name,
+        "category": category_of(name),
+        "price_minor": listed,
+        "currency": CURRENCY,
+    }
+
+
+def _head(document: Document) -> dict[str, Any]:
+    return {
+        "number": document.number,
+        "customer": document.customer,
+        "country": document.country,
+        "currency": CURRENCY,
+        "total_minor": document.total_minor,
+        "batch": document.batch[:80],
+    }
+
+
+def _order(document: Document) -> Record:
+    """An order of the past: it was delivered."""
+    values = {"placed_at": document.placed_at, "status": Order.Status.DELIVERED.value}
+    return _record(document.lines[0], {**_head(document), **values})
+
+
+def _return(document: Document) -> Record:
+    values = {**_head(document), "returned_at": document.placed_at}
+    return _record(document.lines[0], values)
+
+
+def _common(line: Line) -> dict[str, Any]:
+    return {
+        "description": line.description,
+        "quantity": line.quantity,
+        "source_price": line.price,
+        "occurrence": line.occurrence,
+        "total_minor": line.total_minor,
+        "currency": CURRENCY,
+    }
+
+
+def _order_line(line: Line) -> Record:
+    values = {
+        **_common(line),
+        "order": line.invoice,
+        "product": line.code,
+        "position": line.position,
+        "unit_price_minor": line.unit_minor,
+    }
+    return _record(line, values)
+
+
+def _return_line(line: Line) -> Record:
+    values = {"parent": line.invoice, "product": line.code, "position": line.position}
+    return _record(line, {**_common(line), **values})
+
+
+def _charge(line: Line, parent: str) -> Record:
+    return _record(line, {**_common(line), parent: line.invoice, "code": line.code})
+
+
+def _sums(book: Book) -> list[CheckSum]:
+    """Return the numbers that must agree; rows left out count where their cells can be read."""
+    taken = list(book.lines())
+    return [
+        _count("order_lines", _("Order lines"), book, taken, returned=False, product=True),
+        _count("charges", _("Charges"), book, taken, returned=None, product=False),
+        _count("return_lines", _("Return lines"), book, taken, returned=True, product=True),
+        _distinct("orders", _("Orders"), book, taken, _order_number),
+        _distinct("returns", _("Returns"), book, taken, _return_number),
+        _distinct("customers", _("Customers"), book, taken, lambda row: row.values.get("customer")),
+        _distinct("products", _("Products"), book, taken, _product_code),
+        _money("order_money", _("Sum of orders"), book, taken, returned=False),
+        _money("return_money", _("Sum of returns"), book, taken, returned=True),
+    ]
+
+
+def _order_number(row: SheetRow) -> Any:
+    number = row.values.get("invoice")
+    return None if number is None or is_return(number) else number
+
+
+def _return_number(row: SheetRow) -> Any:
+    number = row.values.get("invoice")
+    return number if number is not None and is_return(number) else None
+
+
+def _product_code(row: SheetRow) -> Any:
+    code = row.values.get("code")
+    return code if code is not None and is_product(code) else None
+
+
+def _is_of(row: SheetRow, *, returned: bool | None, product: bool | None) -> bool:
+    """Whether a row belongs to a sum; a cell that cannot be read counts as a sale of a product."""
+    of_return = is_return(row.values.get("invoice", ""))
+    of_product = is_product(row.values.get("code", "00000"))
+    return returned in {None, of_return} and product in {None, of_product}
+
+
+def _count(
+    key: str, label: str, book: Book, taken: list[Line], *, returned: bool | None, product: bool
+) -> CheckSum:
+    ready = sum(_is_of(line.row, returned=returned, product=product) for line in taken)
+    out = sum(_is_of(row, returned=returned, product=product) for row in book.left_out)
+    return CheckSum(key, label, ready + out, out, ready)
+
+
+def _distinct(key: str, label: str, book: Book, taken: list[Line], of: Any) -> CheckSum:
+    ready = {of(line.row) for line in taken} - {None}
+    every = ready | ({of(row) for row in book.left_out} - {None})
+    return CheckSum(key, label, len(every), len(every - ready), len(ready))
+
+
+def _money(key: str, label: str, book: Book, taken: list[Line], *, returned: bool) -> CheckSum:
+    """Compare the exact sum of the file with the sum of the rounded lines."""
+    mine = [line for line in taken if is_return(line.invoice) == returned]
+    out = sum(
+        (
+            row.values["quantity"] * row.values["price"]
+            for row in book.left_out
+            if _is_of(row, returned=returned, product=None)
+            and {"quantity", "price"} <= row.values.keys()
+        ),
+        Decimal(0),
+    )
+    exact = sum((line.exact for line in mine), Decimal(0))
+    ready = sum(line.total_minor for line in mine)
+    return CheckSum(
+        key,
+        label,
+        file=Money.rounded(exact + out, CURRENCY).minor,
+        left_out=Money.rounded(out, CURRENCY).minor,
+        ready=ready,
+        currency=CURRENCY,
+        rounding=_difference(Money(ready, CURRENCY).amount - exact),
+    )
+
+
+def _difference(amount: Decimal) -> str:
+    """Return pounds with the decimals that it needs; "" for none."""
+    return f"{amount.normalize():f}" if amount else ""
+
+
+problems.register(
+    {
+        "repeated": Text(
+            gettext_lazy("The same %(documents)s invoices stand in both sheets (%(lines)s lines)"),
+            gettext_lazy("Read once, from the first sheet."),
+            Severity.WARNING,
+        ),
+        "no-customer": Text(
+            gettext_lazy("No customer on this line (%(lines)s lines, %(documents)s invoices)"),
+            gettext_lazy("Taken as orders without customer."),
+            Severity.WARNING,
+        ),
+        "no-product": Text(
+            gettext_lazy("Not a product code: %(codes)s"),
+            gettext_lazy("Taken as charges, %(lines)s lines."),
+            Severity.WARNING,
+        ),
+        "no-price": Text(
+            gettext_lazy("The price is zero (%(lines)s lines)"),
+            gettext_lazy("Taken as goods given away."),
+            Severity.WARNING,
+        ),
+        "more-decimals": Text(
+            gettext_lazy("The price has more than two decimals (%(lines)s lines)"),
+            gettext_lazy("The price is kept; the amount of the line is rounded half up."),
+            Severity.WARNING,
+        ),
+        "two-times": Text(
+            gettext_lazy("The lines of %(documents)s invoices differ in their time"),
+            gettext_lazy("The earliest time is taken."),
+            Severity.WARNING,
+        ),
+        "write-off": Text(
+            gettext_lazy("Negative on invoice %(invoice)s, which is no credit note"),
+            gettext_lazy("Left out: a stock write-off is no sale."),
+            Severity.SKIPPED,
+        ),
+        "adjustment": Text(
+            gettext_lazy("An adjustment of the books, not an invoice"),
+            gettext_lazy("Left out: it is no sale."),
+            Severity.SKIPPED,
+        ),
+        "negative-price": Text(
+            gettext_lazy("The price is negative"), gettext_lazy("Left out. Check the price.")
+        ),
+        "no-quantity": Text(
+            gettext_lazy("The quantity is zero"), gettext_lazy("Left out. Check the quantity.")
+        ),
+        "positive-return": Text(
+            gettext_lazy("Positive on a credit note"),
+            gettext_lazy("Left out. Write what came back as a negative number."),
+        ),
+        "other-customer": Text(
+            gettext_lazy("The invoice has another customer on an earlier line"),
+            gettext_lazy("Left out. An invoice has one customer."),
+        ),
+        "other-customer-stored": Text(
+            gettext_lazy("The invoice stands in the system for another customer"),
+            gettext_lazy("Left out. Check number and customer."),
+        ),
+    }
+)
