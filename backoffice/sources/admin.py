@@ -155,7 +155,7 @@ def _head(page: type[SourcePage], column: Column, wanted: Wanted) -> Head:
     if column.lookup or field is None or not field.sort:
         return Head(column, label, _masked(page, column))
     descending = wanted.sort == column.name
-    now = {column.name: "ascending", f"-{column.name}": "descending"}.get(wanted.sort, "none")
+    now = {column.name: "ascending", f"-{column.name}": "descending"}.get(wanted.sort, "")
     sort = f"-{column.name}" if descending else column.name
     return Head(column, label, masked=False, sort=_address(wanted, sort=sort), sorted=now)
 

@@ -20,7 +20,9 @@ class SourcesConfig(AppConfig):
     }
 
     def ready(self) -> None:
-        """Forward the id of our request to the systems that we ask; check the declarations."""
+        """Forward our request's id to the systems that we ask; check them now and for ever."""
+        from backoffice.sources import services  # noqa: F401, PLC0415 - needs loaded models
+
         identify_with(lambda: current().request_id)
         checks.register(_check_addresses, "sources")
 

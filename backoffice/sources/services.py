@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from django.utils import timezone
 
 from backoffice.accounts.models import User
+from backoffice.jobs.registry import every
 from backoffice.sources import registry
 from backoffice.sources.models import SourceState
 from backoffice.sources.runtime import SourceError, probe
@@ -22,6 +23,11 @@ def check_all(*, actor: User | None = None) -> list[SourceState]:
     with ThreadPoolExecutor(THREADS) as pool:
         results = list(pool.map(_ask, sources))
     return [_keep(source, result) for source, result in zip(sources, results, strict=True)]
+
+
+@every(seconds=30, name="sources.check")
+def _round() -> None:
+    check_all()
 
 
 def _ask(source: RestSource) -> int | SourceError:
