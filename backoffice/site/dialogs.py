@@ -30,7 +30,7 @@ class ActionView(View):
     """One action of one page; `as_view(page=…, spec=…)`."""
 
     page: Any = None
-    spec: Action
+    spec: Action = None  # type: ignore[assignment] - as_view() takes only known names
 
     def get(self, request: HttpRequest, object_id: str | None = None) -> HttpResponse:
         """Show the dialog; nothing changes."""
