@@ -1,0 +1,162 @@
+"""How each address is visited. An address that stands nowhere here fails the walk by its name.
+
+Whoever adds a page names it here with the rows to open it for, and, where it takes more than an
+empty form, with what to post.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.contenttypes.models import ContentType
+
+from tests.walker.addresses import Address
+from tests.walker.walk import Visit
+from tests.walker.world import World
+
+type Values = Mapping[str, Any]
+# From the world to the parameters of each visit.
+type Fill = Callable[[World], list[Values]]
+
+MASKED = ("name", "email", "phone")
+
+
+def once(**values: Any) -> Fill:
+    """Visit it once, with these parameters."""
+    return lambda _world: [values]
+
+
+def row(*names: str, field: str = "pk", parameter: str = "object_id") -> Fill:
+    """Visit it for the rows of these names of the world."""
+    return lambda world: [{parameter: getattr(world.rows[name], field)} for name in names]
+
+
+@dataclass(frozen=True)
+class BothShops:
+    """Visit it for the row of sol's shop, and for that of sam's."""
+
+    name: str
+    field: str = "pk"
+    parameter: str = "object_id"
+
+    def __call__(self, world: World) -> list[Values]:
+        """Return the parameters of the two visits, sol's first."""
+        shops = (world.of_sol, world.of_sam)
+        return [{self.parameter: getattr(rows[self.name], self.field)} for rows in shops]
+
+
+def each_field(name: str) -> Fill:
+    """Visit it for each masked field of the row."""
+    return lambda world: [
+        {"object_id": world.pk(name), "field": field} for field in MASKED
+    ]
+
+
+def on_site(world: World) -> list[Values]:
+    """Return the parameters of Django's "view on site" for a customer."""
+    customer = world.customer
+    kind = ContentType.objects.get_for_model(customer)
+    return [{"content_type_id": kind.pk, "object_id": customer.pk}]
+
+
+# Pages of a model: below its address, "" stands for the bare record (a redirect).
+LISTS = ("changelist", "add", "find", "export")
+RECORDS = ("change", "history", "delete")
+
+
+def model_pages(site: str, model: str, fill: Fill, *more: str) -> dict[str, Fill]:
+    """Return the usual addresses of a model's pages, and those named in `more` (of a record)."""
+    app, _, name = model.partition("_")
+    prefix = f"{site}:{app}_{name}"
+    return {
+        **{f"{prefix}_{kind}": once() for kind in LISTS},
+        **{f"{prefix}_{kind}": fill for kind in (*RECORDS, *more)},
+        f"{site}/{app}/{name}/<path:object_id>/": fill,
+    }
+
+
+def site_pages(site: str) -> dict[str, Fill]:
+    """Return the addresses that every site has."""
+    plain = (
+        "autocomplete",
+        "find",
+        "index",
+        "jsi18n",
+        "login",
+        "logout",
+        "password_change",
+        "password_change_done",
+        "search",
+    )
+    return {
+        **{f"{site}:{name}": once() for name in plain},
+        f"{site}:app_list": once(app_label="orders"),
+        f"{site}:view_on_site": on_site,
+        f"{site}/(?P<url>.*)$": once(url="no/such/page"),
+    }
+
+
+REGISTRY: dict[str, Fill] = {
+    "home": once(),
+    **site_pages("admin"),
+    **site_pages("seller"),
+    **model_pages("admin", "sellers_seller", BothShops("seller")),
+    **model_pages("admin", "sellers_product", BothShops("product")),
+    **model_pages("admin", "customers_customer", row("customer")),
+    "admin:customers_customer_reveal": each_field("customer"),
+    "admin:customers_customer_ask": each_field("customer"),
+    **model_pages("admin", "orders_orderline", row("orderline")),
+    **model_pages("admin", "orders_charge", row("charge")),
+    **model_pages("seller", "sellers_product", BothShops("product")),
+    **model_pages("seller", "orders_order", BothShops("order")),
+    **model_pages("seller", "orders_orderline", BothShops("orderline")),
+    "admin:sources": once(),
+    "admin:sources_customer_orders": once(),
+    "api:api-root": once(),
+    "api:docs": once(),
+    "api:schema": once(),
+    "api:customer-list": once(),
+    "api:customer-detail": row("customer", field="number", parameter="number"),
+    "api:order-list": once(),
+    "api:order-detail": BothShops("order", field="number", parameter="number"),
+    "api:order-cancel": BothShops("order", field="number", parameter="number"),
+    "api:payment-list": once(),
+    "api:payment-detail": BothShops("payment", parameter="pk"),
+    "api:product-list": once(),
+    "api:product-detail": BothShops("product", parameter="pk"),
+    "api:refund-list": once(),
+    "api:refund-detail": row("refund", field="number", parameter="number"),
+    "api:return-list": once(),
+    "api:return-detail": BothShops("return", field="number", parameter="number"),
+    "api:seller-list": once(),
+    "api:seller-detail": BothShops("seller", field="code", parameter="code"),
+}
+
+
+def unregistered(found: Iterable[Address], registry: Mapping[str, Fill] = REGISTRY) -> list[str]:
+    """Return the addresses that nobody registered."""
+    return [f"{address.key} ({address.route})" for address in found if address.key not in registry]
+
+
+def gone(found: Iterable[Address], registry: Mapping[str, Fill] = REGISTRY) -> list[str]:
+    """Return what is registered and is no address any more."""
+    return sorted(registry.keys() - {address.key for address in found})
+
+
+def visits(
+    found: Iterable[Address],
+    world: World,
+    method: str = "GET",
+    registry: Mapping[str, Fill] = REGISTRY,
+    urlconf: str | None = None,
+) -> Iterator[Visit]:
+    """Yield a visit for each registered address and each of its rows."""
+    for address in found:
+        fill = registry.get(address.key)
+        for values in fill(world) if fill else ():
+            yield Visit(
+                address=address.key,
+                url=address.url(values, urlconf),
+                method=method,
+                json=address.key.startswith("api:"),
+            )

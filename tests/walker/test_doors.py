@@ -1,0 +1,98 @@
+"""Who gets in where: each site for its people, each shop for its own, each form with its token."""
+
+import pytest
+from django.test import Client
+
+from tests.walker.addresses import Address, addresses
+from tests.walker.registry import REGISTRY, BothShops, visits
+from tests.walker.test_walk import NOBODY, OK, SELLERS, STAFF, walker_of
+from tests.walker.walk import Visit, Walker, undone
+from tests.walker.world import World
+
+# Open to everybody: signing in.
+DOORS = {"admin:login", "seller:login"}
+# Open to whoever works here, whatever their role: their own start page, password and jobs.
+OPEN_TO_STAFF = {
+    "home",
+    "admin:index",
+    "admin:jsi18n",
+    "admin:password_change",
+    "admin:password_change_done",
+}
+# Nothing that a person without a role may see stands there: the addresses and their shape.
+OPEN_API = {"api:api-root", "api:docs", "api:schema"}
+REFUSED = {301, 302, 401, 403, 404, 405, 410}
+NOT_FOUND, FORBIDDEN = 404, 403
+
+
+def below(site: str) -> list[Address]:
+    """Return the addresses of a site."""
+    return [address for address in addresses() if address.route.startswith(f"{site}/")]
+
+
+def opened(walker: Walker, found: list[Address], world: World, method: str = "GET") -> set[str]:
+    """Return the addresses that showed this person something."""
+    shown = set()
+    for visit in visits(found, world, method):
+        if walker.go(visit).status not in REFUSED:
+            shown.add(visit.address)
+    return shown
+
+
+@pytest.mark.parametrize("name", SELLERS)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_staff_site_refuses_sellers(name: str, method: str, world: World) -> None:
+    assert opened(walker_of(name, world), below("admin"), world, method) <= DOORS
+
+
+@pytest.mark.parametrize("name", STAFF)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_seller_site_refuses_staff(name: str, method: str, world: World) -> None:
+    assert opened(walker_of(name, world), below("seller"), world, method) <= DOORS
+
+
+def test_nobody_gets_no_further_than_signing_in(world: World) -> None:
+    assert opened(walker_of(NOBODY, world), addresses(), world) == DOORS
+
+
+def test_staff_without_a_role_see_no_more_than_their_own_start(world: World) -> None:
+    shown = opened(walker_of("gus", world), addresses(), world)
+    assert shown <= DOORS | OPEN_TO_STAFF | OPEN_API
+
+
+@pytest.mark.parametrize(("name", "own"), [("sol", 0), ("sam", 1)])
+def test_rows_of_another_shop_are_not_found(name: str, own: int, world: World) -> None:
+    walker = walker_of(name, world)
+    checked = 0
+    for address in addresses():
+        fill = REGISTRY[address.key]
+        if address.key.startswith("admin:") or not isinstance(fill, BothShops):
+            continue
+        other = fill(world)[1 - own]
+        for method in ("GET", "POST"):
+            visit = Visit(address.key, address.url(other), method, json=address.key[:4] == "api:")
+            status = walker.go(visit).status
+            if status not in {NOT_FOUND, FORBIDDEN, 405}:
+                walker.note(visit, f"the other shop's row answered {status}")
+        checked += 1
+    assert walker.findings == []
+    assert checked > len(("product", "order"))
+
+
+def test_post_without_a_token_is_refused_everywhere(world: World) -> None:
+    client = Client(enforce_csrf_checks=True, raise_request_exception=False)
+    client.force_login(world.people["kim"])
+    taken = []
+    for visit in visits(addresses(), world, "POST"):
+        with undone():
+            answer = client.post(visit.url)
+        if answer.status_code not in REFUSED - {301, 302}:
+            taken.append(f"{visit}: {answer.status_code}")
+    assert taken == []
+
+
+def test_the_walk_reaches_what_it_should(world: World) -> None:
+    walker = walker_of("kim", world)
+    reached = {visit.address for visit in visits(addresses(), world) if walker.go(visit).status == OK}
+    assert {"admin:index", "admin:customers_customer_change", "admin:orders_order_change"} <= reached
+    assert "api:customer-detail" in reached

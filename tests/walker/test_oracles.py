@@ -1,0 +1,160 @@
+"""No query string tells a hidden value: the answer is 400, or the same whatever is hidden.
+
+Two customers swap their values between two looks; their masks are the same before and after, so
+that an answer that differs can only come from what is hidden.
+"""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from django.apps import apps
+from django.contrib.admin import AdminSite
+from django.db import models
+from django.test import Client
+
+from backoffice.accounts.models import User
+from backoffice.site import seller_site, staff_site
+from customers.models import Customer
+from tests.walker.paths import LOOKUPS, masked_paths
+from tests.walker.test_walk import walker_of
+from tests.walker.walk import Answer, Walker, read
+from tests.walker.world import PLACED, World
+
+BAD_REQUEST = 400
+FIRST = ("Quen Arlo", "qab@hid.example", "+44 7700 900 131")
+SECOND = ("Quil Azra", "qzb@hid.example", "+44 7700 908 731")
+# Between the two values of each kind, so that "greater" and "starts with" would tell them apart.
+ASKED = ("Quen Arlo", "Quf", "qab@hid.example", "qab", "+44 7700 900 131", "+44 7700 904", "131")
+# What may differ between two answers that say the same.
+_NOISE = re.compile(
+    r'name="csrfmiddlewaretoken" value="\w+"|nonce="[^"]*"|"csrf": ?"\w+"|data-csrf="\w+"'
+)
+API_LISTS = ("customers", "orders", "payments", "products", "refunds", "returns", "sellers")
+MODEL_OF = {
+    "customers": Customer,
+    "orders": apps.get_model("orders.order"),
+    "payments": apps.get_model("payments.payment"),
+    "products": apps.get_model("sellers.product"),
+    "refunds": apps.get_model("payments.refund"),
+    "returns": apps.get_model("orders.return"),
+    "sellers": apps.get_model("sellers.seller"),
+}
+
+
+def hide(customer: Customer, values: tuple[str, str, str]) -> None:
+    """Give the customer other values, and change nothing else."""
+    name, email, phone = values
+    Customer.objects.filter(pk=customer.pk).update(name=name, email=email, phone=phone)
+
+
+@pytest.fixture
+def pair(world: World) -> tuple[Customer, Customer]:
+    """Return two customers whose masks are the same, each with an order."""
+    pair = tuple(Customer.objects.create(number=number, country="Iceland") for number in "12")
+    for customer, values in zip(pair, (FIRST, SECOND), strict=True):
+        hide(customer, values)
+        apps.get_model("orders.order").objects.create(
+            number=f"77{customer.number}", customer=customer, placed_at=PLACED
+        )
+    masks = Customer.objects.filter(pk__in=[one.pk for one in pair])
+    assert len({(str(one.name), str(one.email), str(one.phone)) for one in masks}) == 1
+    return pair[0], pair[1]
+
+
+def lists(site: AdminSite) -> list[tuple[str, type[models.Model]]]:
+    """Return (address, model) of the lists of a site."""
+    return [
+        (f"/{site.name}/{model._meta.app_label}/{model._meta.model_name}/", model)
+        for model in site._registry
+    ]
+
+
+def queries(model: type[models.Model]) -> Iterator[dict[str, str]]:
+    """Yield the query strings to ask a list of `model`."""
+    for path in masked_paths(model):
+        for lookup in LOOKUPS:
+            value = f"{ASKED[2]},{ASKED[4]}" if lookup in {"__in", "__range"} else ASKED[2]
+            yield {path + lookup: "1" if lookup == "__isnull" else value}
+        yield {"ordering": path}
+        yield {"ordering": f"-{path}"}
+    for value in ASKED:
+        yield {"q": value}
+        yield {"search": value}
+    for column in range(1, 9):
+        yield {"o": str(column)}
+        yield {"o": f"-{column}"}
+
+
+def told(client: Client, address: str, query: dict[str, str]) -> tuple[int, str, str]:
+    """Return the answer without its noise."""
+    answer: Answer = read(client.get(address, query))
+    return answer.status, answer.headers.get("Location", ""), _NOISE.sub("", answer.text)
+
+
+def differences(
+    client: Client,
+    address: str,
+    model: type[models.Model],
+    pair: tuple[Customer, Customer],
+) -> list[str]:
+    """Return the query strings whose answer depends on what is hidden, or is an error."""
+    first, second = pair
+    asked = list(queries(model))
+    before = [told(client, address, query) for query in asked]
+    hide(first, SECOND)
+    hide(second, FIRST)
+    after = [told(client, address, query) for query in asked]
+    return [
+        f"{address}?{query}: {one[0]}, {two[0]}"
+        for query, one, two in zip(asked, before, after, strict=True)
+        if one != two or one[0] >= 500
+    ]
+
+
+def client_of(user: User) -> Client:
+    """Return the browser of a signed-in person."""
+    client = Client(raise_request_exception=False)
+    client.force_login(user)
+    return client
+
+
+@pytest.fixture
+def root(db: None) -> User:
+    """Return a person with every right there is, but that to another's reasons."""
+    return User.objects.create_superuser("root", "root@example.com", "x")
+
+
+@pytest.mark.parametrize(("address", "model"), lists(staff_site))
+def test_list_of_staff_answers_the_same_whatever_is_hidden(
+    address: str, model: type[models.Model], pair: tuple[Customer, Customer], root: User
+) -> None:
+    assert differences(client_of(root), address, model, pair) == []
+
+
+@pytest.mark.parametrize(("address", "model"), lists(seller_site))
+def test_list_of_sellers_answers_the_same_whatever_is_hidden(
+    address: str, model: type[models.Model], pair: tuple[Customer, Customer], world: World
+) -> None:
+    assert differences(client_of(world.people["sol"]), address, model, pair) == []
+
+
+@pytest.mark.parametrize("name", API_LISTS)
+def test_list_of_the_api_answers_the_same_whatever_is_hidden(
+    name: str, pair: tuple[Customer, Customer], root: User
+) -> None:
+    assert differences(client_of(root), f"/api/v1/{name}/", MODEL_OF[name], pair) == []
+
+
+@pytest.mark.parametrize("name", ["ann", "kim"])
+def test_filter_by_a_masked_field_is_a_bad_request(name: str, world: World) -> None:
+    client = client_of(world.people[name])
+    for query in ("email__startswith=q", "email=qab@hid.example", "phone__gt=1", "name__regex=^Q"):
+        assert client.get(f"/admin/customers/customer/?{query}").status_code == BAD_REQUEST, query
+
+
+def test_palette_finds_nothing_by_a_hidden_value(world: World) -> None:
+    walker: Walker = walker_of("kim", world)
+    for canary in world.secrets:
+        answer = walker.client.post("/admin/find/", {"term": canary.value})
+        assert answer.json() == {"results": []}, canary.label

@@ -1,0 +1,64 @@
+"""Everybody goes everywhere, and no secret, no error and no change comes of it."""
+
+import logging
+
+import pytest
+
+from tests.canaries import OF_SAM, OF_SOL, REMOTE, Canary
+from tests.walker import state
+from tests.walker.addresses import addresses
+from tests.walker.registry import gone, unregistered, visits
+from tests.walker.walk import Walker
+from tests.walker.world import World
+
+STAFF = ("ann", "eve", "max", "oli", "kim", "ada", "nia", "gus")
+SELLERS = ("sol", "sam")
+NOBODY = "nobody"
+# What a person must not see beside the masked values.
+SHOPS: dict[str, tuple[Canary, ...]] = {
+    "sol": OF_SAM,
+    "sam": OF_SOL,
+    "gus": (*OF_SAM, *OF_SOL),
+    NOBODY: (*OF_SAM, *OF_SOL),
+}
+OK = 200
+
+
+def walker_of(name: str, world: World) -> Walker:
+    """Return the walker of a person, or of nobody."""
+    secrets = (*world.secrets, *REMOTE, *SHOPS.get(name, ()))
+    return Walker(name, world.people.get(name), secrets)
+
+
+def test_every_address_is_registered() -> None:
+    assert unregistered(addresses()) == []
+
+
+def test_nothing_is_registered_that_is_gone() -> None:
+    assert gone(addresses()) == []
+
+
+@pytest.mark.parametrize("name", [NOBODY, *STAFF, *SELLERS])
+def test_reading_everything_tells_no_secret_and_changes_nothing(
+    name: str, world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    walker = walker_of(name, world)
+    before = state.snapshot()
+    for visit in visits(addresses(), world):
+        walker.go(visit)
+    assert walker.findings == []
+    assert state.changed(before, state.snapshot()) == []
+    assert state.kept(world.secrets, caplog.text) == []
+
+
+@pytest.mark.parametrize("name", [NOBODY, *STAFF, *SELLERS])
+def test_posting_nothing_everywhere_tells_no_secret(
+    name: str, world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    walker = walker_of(name, world)
+    for visit in visits(addresses(), world, "POST"):
+        walker.go(visit)
+    assert walker.findings == []
+    assert state.kept(world.secrets, caplog.text) == []

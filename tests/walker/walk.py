@@ -1,0 +1,131 @@
+"""Visiting an address as a person, and what may not come of it."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import transaction
+from django.http import HttpResponse
+from django.test import Client
+
+from backoffice.accounts.models import User
+from tests.canaries import Canary, leaks
+
+SERVER_ERROR = 500
+
+
+@dataclass(frozen=True)
+class Visit:
+    """One request: where, with which query or body; `label` tells visits of one address apart."""
+
+    address: str
+    url: str
+    method: str = "GET"
+    data: Mapping[str, Any] = field(default_factory=dict)
+    json: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.address} {self.url}"
+
+
+@dataclass
+class Answer:
+    """What came back, whole."""
+
+    status: int
+    headers: dict[str, str]
+    content: bytes
+
+    @property
+    def text(self) -> str:
+        """The body as text."""
+        return self.content.decode("utf-8", errors="replace")
+
+
+class Walker:
+    """One person (None: nobody signed in) who goes wherever they are sent.
+
+    `findings` gathers a line for each thing that must not be. Each POST is undone, so that every
+    visit meets the same world.
+    """
+
+    def __init__(self, name: str, user: User | None, canaries: Iterable[Canary]) -> None:
+        self.name = name
+        self.user = user
+        self.canaries = tuple(canaries)
+        self.findings: list[str] = []
+        self.visited: list[tuple[Visit, int]] = []
+        self.client = Client(raise_request_exception=False)
+        self._sign_in()
+
+    def go(self, visit: Visit) -> Answer:
+        """Send the request, note what is wrong with the answer, and return it."""
+        answer = self._send(visit) if visit.method == "GET" else self._send_and_undo(visit)
+        self.visited.append((visit, answer.status))
+        self._judge(visit, answer)
+        return answer
+
+    def note(self, visit: Visit, problem: str) -> None:
+        """Add a finding."""
+        self.findings.append(f"{self.name}: {visit}: {problem}")
+
+    def _sign_in(self) -> None:
+        self.client.cookies.clear()
+        if self.user is not None:
+            self.client.force_login(self.user)
+        self._session = self._session_key()
+
+    def _session_key(self) -> str:
+        cookie = self.client.cookies.get("sessionid")
+        return cookie.value if cookie is not None else ""
+
+    def _send_and_undo(self, visit: Visit) -> Answer:
+        with undone():
+            answer = self._send(visit)
+        if self._session_key() != self._session:  # the visit signed them out, or in anew
+            self._sign_in()
+        return answer
+
+    def _send(self, visit: Visit) -> Answer:
+        if visit.method == "GET":
+            response = self.client.get(visit.url, dict(visit.data))
+        elif visit.json:
+            call = getattr(self.client, visit.method.lower())
+            response = call(visit.url, data=dict(visit.data), content_type="application/json")
+        else:
+            response = self.client.post(visit.url, dict(visit.data))
+        return read(response)
+
+    def _judge(self, visit: Visit, answer: Answer) -> None:
+        if answer.status >= SERVER_ERROR:
+            self.note(visit, f"answered {answer.status}")
+        if "no-store" not in answer.headers.get("Cache-Control", ""):
+            self.note(visit, "may be stored by a cache")
+        head = "\n".join(f"{name}: {value}" for name, value in answer.headers.items())
+        for part, where in ((answer.content, "the answer"), (head, "the head")):
+            for leak in leaks(part, self.canaries, where):
+                self.note(visit, f"{answer.status} leaks {leak}")
+
+
+@contextmanager
+def undone() -> Iterator[None]:
+    """Take back what the block writes; inside, code may ask for a durable transaction."""
+    outer = transaction.atomic()
+    outer._from_testcase = True  # type: ignore[attr-defined]  # as Django's own TestCase says it
+    with outer:
+        yield
+        transaction.set_rollback(True)
+
+
+def read(response: Any) -> Answer:
+    """Return status, head and whole body of a response, also of a stream."""
+    if getattr(response, "streaming", False):
+        body = b"".join(response.streaming_content)
+        response.close()
+    else:
+        assert isinstance(response, HttpResponse)
+        body = response.content
+    head = dict(response.items())
+    head["Set-Cookie"] = str(response.cookies)
+    return Answer(response.status_code, head, body)

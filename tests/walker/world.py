@@ -1,0 +1,171 @@
+"""A small business in which every personal value is a canary, and every kind of row exists.
+
+Two shops, two customers, an order and a refund of each shop, and the rows that people leave
+behind: jobs, approvals, events. Whoever adds a model with pages adds a row here.
+"""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import Model
+
+from backoffice.accounts.models import User
+from backoffice.audit import verbs
+from backoffice.audit.services import record, save_with_history
+from backoffice.jobs.models import Job
+from backoffice.money import Money
+from customers.models import Customer
+from orders.models import Charge, Order, OrderLine, Return, ReturnLine
+from payments import services as payments
+from payments.models import Payment
+from sellers.models import Membership, Product, Seller
+from tests.canaries import CUSTOMER, FORMER, OF_SAM, OF_SOL, Canary
+
+PLACED = datetime(2011, 12, 9, 12, 50, tzinfo=UTC)
+
+
+@dataclass
+class World:
+    """The people by name and the rows by the name of their model.
+
+    `rows` holds what the pages are visited for; `of_sol` and `of_sam` the rows of one shop.
+    `secrets` are the canaries of masked fields with their blind indexes.
+    """
+
+    people: dict[str, User]
+    rows: dict[str, Model] = field(default_factory=dict)
+    of_sol: dict[str, Model] = field(default_factory=dict)
+    of_sam: dict[str, Model] = field(default_factory=dict)
+    secrets: tuple[Canary, ...] = ()
+
+    def pk(self, name: str) -> Any:
+        """Return the key of the row of this model."""
+        return self.rows[name].pk
+
+    @property
+    def customer(self) -> Customer:
+        """The customer whose values are canaries."""
+        found = self.rows["customer"]
+        assert isinstance(found, Customer)
+        return found
+
+
+def build(people: dict[str, User]) -> World:
+    """Return the filled world; `people` as the fixtures of tests/people.py, by user name."""
+    world = World(people)
+    world.rows["customer"] = customer = make_customer(people["kim"])
+    world.secrets = (*CUSTOMER, *FORMER, *_indexes(customer))
+    world.of_sol = make_trade(people["sol"], OF_SOL, customer)
+    world.of_sam = make_trade(people["sam"], OF_SAM, customer)
+    world.rows |= world.of_sam
+    _give_refund(world)
+    world.rows["job"] = Job.objects.create(kind="walk", title="A walk", owner=people["oli"])
+    world.rows["user"] = people["eve"]
+    world.rows["event"] = record(
+        verbs.CHANGED, actor=people["kim"], subject=customer, context={"fields": ["name"]}
+    )
+    return world
+
+
+def make_customer(actor: User) -> Customer:
+    """Return the customer of the canaries; his history holds the former ones."""
+    old_name, old_email, old_phone = (canary.value for canary in FORMER)
+    customer = Customer(number="17850", country="Iceland")
+    customer.name, customer.email, customer.phone = old_name, old_email, old_phone
+    save_with_history(customer, actor=actor, reason="first contact")
+    customer.name, customer.email, customer.phone = (canary.value for canary in CUSTOMER)
+    save_with_history(customer, actor=actor, reason="moved")
+    return Customer.objects.get(pk=customer.pk)
+
+
+def _indexes(customer: Customer) -> tuple[Canary, ...]:
+    return tuple(
+        Canary(f"blind index of {name}", value)
+        for name in ("email", "phone")
+        for value in customer.history.values_list(f"{name}_index", flat=True)
+    )
+
+
+def make_trade(person: User, canaries: tuple[Canary, ...], customer: Customer) -> dict[str, Model]:
+    """Return a paid order of one line in this person's shop, with a return, a charge, a payment."""
+    name, code, number, *_rest = (canary.value for canary in canaries)
+    membership = Membership.objects.select_related("seller").get(user=person)
+    seller = membership.seller
+    product = Product.objects.create(seller=seller, code=code, name=name, price_minor=1250)
+    order = Order.objects.create(
+        number=number, customer=customer, placed_at=PLACED, country="Iceland", total_minor=2800
+    )
+    line = make_line(order, product, seller)
+    postage = Charge.objects.create(
+        order=order, code="POST", quantity=1, source_price=Decimal(3), total_minor=300
+    )
+    payment = payments.record_capture(
+        order,
+        order.total,
+        gateway="simulator",
+        reference=f"sim-{number}",
+        captured_at=PLACED,
+        actor=None,
+    )
+    back = make_return(order, line)
+    return {
+        "membership": membership,
+        "seller": seller,
+        "product": product,
+        "order": Order.objects.get(pk=order.pk),
+        "orderline": line,
+        "charge": postage,
+        "payment": Payment.objects.get(pk=payment.pk),
+        "return": back,
+    }
+
+
+def make_line(order: Order, product: Product, seller: Seller, quantity: int = 2) -> OrderLine:
+    """Return a line of `quantity` pieces at the product's price."""
+    price = product.price_minor or 0
+    return OrderLine.objects.create(
+        order=order,
+        position=1,
+        product=product,
+        description=product.name,
+        seller=seller,
+        quantity=quantity,
+        source_price=Decimal(price).scaleb(-2),
+        unit_price_minor=price,
+        total_minor=price * quantity,
+    )
+
+
+def make_return(order: Order, line: OrderLine) -> Return:
+    """Return a credit note over one piece of the line."""
+    back = Return.objects.create(
+        number=f"C{order.number}",
+        customer=order.customer,
+        order=order,
+        returned_at=PLACED,
+        total_minor=-line.unit_price_minor,
+    )
+    ReturnLine.objects.create(
+        parent=back,
+        order_line=line,
+        position=1,
+        product=line.product,
+        quantity=-1,
+        source_price=line.source_price,
+        total_minor=-line.unit_price_minor,
+    )
+    return back
+
+
+def _give_refund(world: World) -> None:
+    order, line = world.rows["order"], world.rows["orderline"]
+    assert isinstance(order, Order)
+    assert isinstance(line, OrderLine)
+    refund = payments.request_refund(
+        order, Money(500, "GBP"), actor=world.people["ann"], reason="arrived broken", line=line
+    )
+    world.rows["refund"] = refund
+    assert refund.approval is not None
+    world.rows["approvalrequest"] = refund.approval
