@@ -11,7 +11,7 @@ from rest_framework.response import Response
 
 from backoffice.money import Money
 from backoffice.policy import scope
-from backoffice.site.api import ReadViewSet, refusals
+from backoffice.site.api import MinorUnits, ReadViewSet, refusals
 from orders.models import Order, OrderLine
 from payments.models import Payment, Refund
 from payments.services import request_refund
@@ -73,7 +73,7 @@ class RefundRequestSerializer(serializers.Serializer[Any]):
 
     order = serializers.CharField(max_length=40)
     line = serializers.IntegerField(required=False, allow_null=True, min_value=1)
-    amount_minor = serializers.IntegerField(min_value=1)
+    amount_minor = MinorUnits(min_value=1)
     reason = serializers.CharField(max_length=500)
 
 

@@ -8,150 +8,470 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('approvals', '0001_initial'),
-        ('orders', '0001_initial'),
+        ("approvals", "0001_initial"),
+        ("orders", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='HistoricalPayment',
+            name="HistoricalPayment",
             fields=[
-                ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
-                ('gateway', models.CharField(max_length=40, verbose_name='gateway')),
-                ('reference', models.CharField(help_text="The gateway's name of the payment.", max_length=80, verbose_name='reference')),
-                ('currency', models.CharField(max_length=3, verbose_name='currency')),
-                ('captured_minor', models.BigIntegerField(verbose_name='captured in minor units')),
-                ('reserved_minor', models.BigIntegerField(default=0, verbose_name='reserved in minor units')),
-                ('refunded_minor', models.BigIntegerField(default=0, verbose_name='refunded in minor units')),
-                ('captured_at', models.DateTimeField(verbose_name='paid')),
-                ('history_id', models.AutoField(primary_key=True, serialize=False)),
-                ('history_date', models.DateTimeField(db_index=True)),
-                ('history_change_reason', models.CharField(max_length=100, null=True)),
-                ('history_type', models.CharField(choices=[('+', 'Created'), ('~', 'Changed'), ('-', 'Deleted')], max_length=1)),
-                ('history_user', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('order', models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='orders.order', verbose_name='order')),
+                (
+                    "id",
+                    models.BigIntegerField(
+                        auto_created=True, blank=True, db_index=True, verbose_name="ID"
+                    ),
+                ),
+                ("gateway", models.CharField(max_length=40, verbose_name="gateway")),
+                (
+                    "reference",
+                    models.CharField(
+                        help_text="The gateway's name of the payment.",
+                        max_length=80,
+                        verbose_name="reference",
+                    ),
+                ),
+                ("currency", models.CharField(max_length=3, verbose_name="currency")),
+                ("captured_minor", models.BigIntegerField(verbose_name="captured in minor units")),
+                (
+                    "reserved_minor",
+                    models.BigIntegerField(default=0, verbose_name="reserved in minor units"),
+                ),
+                (
+                    "refunded_minor",
+                    models.BigIntegerField(default=0, verbose_name="refunded in minor units"),
+                ),
+                ("captured_at", models.DateTimeField(verbose_name="paid")),
+                ("history_id", models.AutoField(primary_key=True, serialize=False)),
+                ("history_date", models.DateTimeField(db_index=True)),
+                ("history_change_reason", models.CharField(max_length=100, null=True)),
+                (
+                    "history_type",
+                    models.CharField(
+                        choices=[("+", "Created"), ("~", "Changed"), ("-", "Deleted")], max_length=1
+                    ),
+                ),
+                (
+                    "history_user",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "order",
+                    models.ForeignKey(
+                        blank=True,
+                        db_constraint=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="orders.order",
+                        verbose_name="order",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'historical payment',
-                'verbose_name_plural': 'historical payments',
-                'ordering': ('-history_date', '-history_id'),
-                'get_latest_by': ('history_date', 'history_id'),
+                "verbose_name": "historical payment",
+                "verbose_name_plural": "historical payments",
+                "ordering": ("-history_date", "-history_id"),
+                "get_latest_by": ("history_date", "history_id"),
             },
             bases=(simple_history.models.HistoricalChanges, models.Model),
         ),
         migrations.CreateModel(
-            name='Payment',
+            name="Payment",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('gateway', models.CharField(max_length=40, verbose_name='gateway')),
-                ('reference', models.CharField(help_text="The gateway's name of the payment.", max_length=80, verbose_name='reference')),
-                ('currency', models.CharField(max_length=3, verbose_name='currency')),
-                ('captured_minor', models.BigIntegerField(verbose_name='captured in minor units')),
-                ('reserved_minor', models.BigIntegerField(default=0, verbose_name='reserved in minor units')),
-                ('refunded_minor', models.BigIntegerField(default=0, verbose_name='refunded in minor units')),
-                ('captured_at', models.DateTimeField(verbose_name='paid')),
-                ('order', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='payments', to='orders.order', verbose_name='order')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("gateway", models.CharField(max_length=40, verbose_name="gateway")),
+                (
+                    "reference",
+                    models.CharField(
+                        help_text="The gateway's name of the payment.",
+                        max_length=80,
+                        verbose_name="reference",
+                    ),
+                ),
+                ("currency", models.CharField(max_length=3, verbose_name="currency")),
+                ("captured_minor", models.BigIntegerField(verbose_name="captured in minor units")),
+                (
+                    "reserved_minor",
+                    models.BigIntegerField(default=0, verbose_name="reserved in minor units"),
+                ),
+                (
+                    "refunded_minor",
+                    models.BigIntegerField(default=0, verbose_name="refunded in minor units"),
+                ),
+                ("captured_at", models.DateTimeField(verbose_name="paid")),
+                (
+                    "order",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="payments",
+                        to="orders.order",
+                        verbose_name="order",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'payment',
-                'verbose_name_plural': 'payments',
-                'ordering': ['-captured_at', '-id'],
-                'permissions': (('export_payment', 'Can export payments'),),
+                "verbose_name": "payment",
+                "verbose_name_plural": "payments",
+                "ordering": ["-captured_at", "-id"],
+                "permissions": (("export_payment", "Can export payments"),),
             },
         ),
         migrations.CreateModel(
-            name='HistoricalRefund',
+            name="HistoricalRefund",
             fields=[
-                ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
-                ('number', models.UUIDField(db_index=True, default=uuid.uuid4, editable=False, verbose_name='number')),
-                ('amount_minor', models.BigIntegerField(verbose_name='amount in minor units')),
-                ('currency', models.CharField(max_length=3, verbose_name='currency')),
-                ('reason', models.TextField(verbose_name='why')),
-                ('state', models.CharField(choices=[('requested', 'Requested'), ('rejected', 'Rejected'), ('withdrawn', 'Withdrawn'), ('expired', 'Expired'), ('approved', 'Approved'), ('executing', 'Executing'), ('pending', 'Pending at the gateway'), ('unknown', 'Unknown'), ('needs_review', 'Needs review'), ('succeeded', 'Refunded'), ('failed', 'Failed')], db_index=True, default='requested', max_length=12, verbose_name='state')),
-                ('key', models.UUIDField(db_index=True, default=uuid.uuid4, editable=False, verbose_name='idempotency key')),
-                ('gateway_ref', models.CharField(blank=True, max_length=80, verbose_name="gateway's reference")),
-                ('attempts', models.PositiveIntegerField(default=0, verbose_name='tries')),
-                ('sent_at', models.DateTimeField(blank=True, null=True, verbose_name='first sent')),
-                ('next_try_at', models.DateTimeField(blank=True, db_index=True, null=True, verbose_name='next try')),
-                ('answer', models.CharField(blank=True, max_length=200, verbose_name='last answer')),
-                ('created_at', models.DateTimeField(blank=True, editable=False, verbose_name='asked for')),
-                ('finished_at', models.DateTimeField(blank=True, null=True, verbose_name='finished')),
-                ('history_id', models.AutoField(primary_key=True, serialize=False)),
-                ('history_date', models.DateTimeField(db_index=True)),
-                ('history_change_reason', models.CharField(max_length=100, null=True)),
-                ('history_type', models.CharField(choices=[('+', 'Created'), ('~', 'Changed'), ('-', 'Deleted')], max_length=1)),
-                ('approval', models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='approvals.approvalrequest', verbose_name='approval')),
-                ('decided_by', models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='decided by')),
-                ('history_user', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('order_line', models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='orders.orderline', verbose_name='order line')),
-                ('requested_by', models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='asked for by')),
-                ('payment', models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='payments.payment', verbose_name='payment')),
+                (
+                    "id",
+                    models.BigIntegerField(
+                        auto_created=True, blank=True, db_index=True, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "number",
+                    models.UUIDField(
+                        db_index=True, default=uuid.uuid4, editable=False, verbose_name="number"
+                    ),
+                ),
+                ("amount_minor", models.BigIntegerField(verbose_name="amount in minor units")),
+                ("currency", models.CharField(max_length=3, verbose_name="currency")),
+                ("reason", models.TextField(verbose_name="why")),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("requested", "Requested"),
+                            ("rejected", "Rejected"),
+                            ("withdrawn", "Withdrawn"),
+                            ("expired", "Expired"),
+                            ("approved", "Approved"),
+                            ("executing", "Executing"),
+                            ("pending", "Pending at the gateway"),
+                            ("unknown", "Unknown"),
+                            ("needs_review", "Needs review"),
+                            ("succeeded", "Refunded"),
+                            ("failed", "Failed"),
+                        ],
+                        db_index=True,
+                        default="requested",
+                        max_length=12,
+                        verbose_name="state",
+                    ),
+                ),
+                (
+                    "key",
+                    models.UUIDField(
+                        db_index=True,
+                        default=uuid.uuid4,
+                        editable=False,
+                        verbose_name="idempotency key",
+                    ),
+                ),
+                (
+                    "gateway_ref",
+                    models.CharField(blank=True, max_length=80, verbose_name="gateway's reference"),
+                ),
+                ("attempts", models.PositiveIntegerField(default=0, verbose_name="tries")),
+                ("sent_at", models.DateTimeField(blank=True, null=True, verbose_name="first sent")),
+                (
+                    "next_try_at",
+                    models.DateTimeField(
+                        blank=True, db_index=True, null=True, verbose_name="next try"
+                    ),
+                ),
+                (
+                    "answer",
+                    models.CharField(blank=True, max_length=200, verbose_name="last answer"),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(blank=True, editable=False, verbose_name="asked for"),
+                ),
+                (
+                    "finished_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="finished"),
+                ),
+                ("history_id", models.AutoField(primary_key=True, serialize=False)),
+                ("history_date", models.DateTimeField(db_index=True)),
+                ("history_change_reason", models.CharField(max_length=100, null=True)),
+                (
+                    "history_type",
+                    models.CharField(
+                        choices=[("+", "Created"), ("~", "Changed"), ("-", "Deleted")], max_length=1
+                    ),
+                ),
+                (
+                    "approval",
+                    models.ForeignKey(
+                        blank=True,
+                        db_constraint=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="approvals.approvalrequest",
+                        verbose_name="approval",
+                    ),
+                ),
+                (
+                    "decided_by",
+                    models.ForeignKey(
+                        blank=True,
+                        db_constraint=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="decided by",
+                    ),
+                ),
+                (
+                    "history_user",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "order_line",
+                    models.ForeignKey(
+                        blank=True,
+                        db_constraint=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="orders.orderline",
+                        verbose_name="order line",
+                    ),
+                ),
+                (
+                    "requested_by",
+                    models.ForeignKey(
+                        blank=True,
+                        db_constraint=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="asked for by",
+                    ),
+                ),
+                (
+                    "payment",
+                    models.ForeignKey(
+                        blank=True,
+                        db_constraint=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="payments.payment",
+                        verbose_name="payment",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'historical refund',
-                'verbose_name_plural': 'historical refunds',
-                'ordering': ('-history_date', '-history_id'),
-                'get_latest_by': ('history_date', 'history_id'),
+                "verbose_name": "historical refund",
+                "verbose_name_plural": "historical refunds",
+                "ordering": ("-history_date", "-history_id"),
+                "get_latest_by": ("history_date", "history_id"),
             },
             bases=(simple_history.models.HistoricalChanges, models.Model),
         ),
         migrations.CreateModel(
-            name='Refund',
+            name="Refund",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.UUIDField(default=uuid.uuid4, editable=False, unique=True, verbose_name='number')),
-                ('amount_minor', models.BigIntegerField(verbose_name='amount in minor units')),
-                ('currency', models.CharField(max_length=3, verbose_name='currency')),
-                ('reason', models.TextField(verbose_name='why')),
-                ('state', models.CharField(choices=[('requested', 'Requested'), ('rejected', 'Rejected'), ('withdrawn', 'Withdrawn'), ('expired', 'Expired'), ('approved', 'Approved'), ('executing', 'Executing'), ('pending', 'Pending at the gateway'), ('unknown', 'Unknown'), ('needs_review', 'Needs review'), ('succeeded', 'Refunded'), ('failed', 'Failed')], db_index=True, default='requested', max_length=12, verbose_name='state')),
-                ('key', models.UUIDField(default=uuid.uuid4, editable=False, unique=True, verbose_name='idempotency key')),
-                ('gateway_ref', models.CharField(blank=True, max_length=80, verbose_name="gateway's reference")),
-                ('attempts', models.PositiveIntegerField(default=0, verbose_name='tries')),
-                ('sent_at', models.DateTimeField(blank=True, null=True, verbose_name='first sent')),
-                ('next_try_at', models.DateTimeField(blank=True, db_index=True, null=True, verbose_name='next try')),
-                ('answer', models.CharField(blank=True, max_length=200, verbose_name='last answer')),
-                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='asked for')),
-                ('finished_at', models.DateTimeField(blank=True, null=True, verbose_name='finished')),
-                ('approval', models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='refund', to='approvals.approvalrequest', verbose_name='approval')),
-                ('decided_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='decided by')),
-                ('order_line', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='refunds', to='orders.orderline', verbose_name='order line')),
-                ('payment', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='refunds', to='payments.payment', verbose_name='payment')),
-                ('requested_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='asked for by')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "number",
+                    models.UUIDField(
+                        default=uuid.uuid4, editable=False, unique=True, verbose_name="number"
+                    ),
+                ),
+                ("amount_minor", models.BigIntegerField(verbose_name="amount in minor units")),
+                ("currency", models.CharField(max_length=3, verbose_name="currency")),
+                ("reason", models.TextField(verbose_name="why")),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("requested", "Requested"),
+                            ("rejected", "Rejected"),
+                            ("withdrawn", "Withdrawn"),
+                            ("expired", "Expired"),
+                            ("approved", "Approved"),
+                            ("executing", "Executing"),
+                            ("pending", "Pending at the gateway"),
+                            ("unknown", "Unknown"),
+                            ("needs_review", "Needs review"),
+                            ("succeeded", "Refunded"),
+                            ("failed", "Failed"),
+                        ],
+                        db_index=True,
+                        default="requested",
+                        max_length=12,
+                        verbose_name="state",
+                    ),
+                ),
+                (
+                    "key",
+                    models.UUIDField(
+                        default=uuid.uuid4,
+                        editable=False,
+                        unique=True,
+                        verbose_name="idempotency key",
+                    ),
+                ),
+                (
+                    "gateway_ref",
+                    models.CharField(blank=True, max_length=80, verbose_name="gateway's reference"),
+                ),
+                ("attempts", models.PositiveIntegerField(default=0, verbose_name="tries")),
+                ("sent_at", models.DateTimeField(blank=True, null=True, verbose_name="first sent")),
+                (
+                    "next_try_at",
+                    models.DateTimeField(
+                        blank=True, db_index=True, null=True, verbose_name="next try"
+                    ),
+                ),
+                (
+                    "answer",
+                    models.CharField(blank=True, max_length=200, verbose_name="last answer"),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="asked for")),
+                (
+                    "finished_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="finished"),
+                ),
+                (
+                    "approval",
+                    models.OneToOneField(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="refund",
+                        to="approvals.approvalrequest",
+                        verbose_name="approval",
+                    ),
+                ),
+                (
+                    "decided_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="decided by",
+                    ),
+                ),
+                (
+                    "order_line",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="refunds",
+                        to="orders.orderline",
+                        verbose_name="order line",
+                    ),
+                ),
+                (
+                    "payment",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="refunds",
+                        to="payments.payment",
+                        verbose_name="payment",
+                    ),
+                ),
+                (
+                    "requested_by",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="asked for by",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'refund',
-                'verbose_name_plural': 'refunds',
-                'ordering': ['-id'],
-                'permissions': (('request_refund', 'Can ask for a refund'), ('approve_refund', 'Can approve a refund'), ('withdraw_refund', 'Can take back an own refund request'), ('export_refund', 'Can export refunds')),
+                "verbose_name": "refund",
+                "verbose_name_plural": "refunds",
+                "ordering": ["-id"],
+                "permissions": (
+                    ("request_refund", "Can ask for a refund"),
+                    ("approve_refund", "Can approve a refund"),
+                    ("withdraw_refund", "Can take back an own refund request"),
+                    ("export_refund", "Can export refunds"),
+                ),
             },
         ),
         migrations.AddConstraint(
-            model_name='payment',
-            constraint=models.UniqueConstraint(fields=('gateway', 'reference'), name='payment_once'),
+            model_name="payment",
+            constraint=models.UniqueConstraint(
+                fields=("gateway", "reference"), name="payment_once"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='payment',
-            constraint=models.CheckConstraint(condition=models.Q(('refunded_minor__gte', 0), ('reserved_minor__gte', models.F('refunded_minor')), ('captured_minor__gte', models.F('reserved_minor')), ('captured_minor__gt', 0)), name='payment_captured_reserved_refunded'),
+            model_name="payment",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("refunded_minor__gte", 0),
+                    ("reserved_minor__gte", models.F("refunded_minor")),
+                    ("captured_minor__gte", models.F("reserved_minor")),
+                    ("captured_minor__gt", 0),
+                ),
+                name="payment_captured_reserved_refunded",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='payment',
-            constraint=models.CheckConstraint(condition=models.Q(('currency__regex', '^[A-Z]{3}$')), name='payment_currency'),
+            model_name="payment",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("currency__regex", "^[A-Z]{3}$")), name="payment_currency"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='refund',
-            constraint=models.CheckConstraint(condition=models.Q(('amount_minor__gt', 0)), name='refund_positive'),
+            model_name="refund",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("amount_minor__gt", 0)), name="refund_positive"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='refund',
-            constraint=models.CheckConstraint(condition=models.Q(('decided_by__isnull', True), models.Q(('decided_by', models.F('requested_by')), _negated=True), _connector='OR'), name='refund_maker_is_not_checker'),
+            model_name="refund",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("decided_by__isnull", True),
+                    models.Q(("decided_by", models.F("requested_by")), _negated=True),
+                    _connector="OR",
+                ),
+                name="refund_maker_is_not_checker",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='refund',
-            constraint=models.UniqueConstraint(condition=models.Q(('gateway_ref', ''), _negated=True), fields=('payment', 'gateway_ref'), name='refund_gateway_ref_once'),
+            model_name="refund",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("gateway_ref", ""), _negated=True),
+                fields=("payment", "gateway_ref"),
+                name="refund_gateway_ref_once",
+            ),
         ),
     ]

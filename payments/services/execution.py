@@ -147,7 +147,7 @@ def _facts(result: RefundResult) -> dict[str, Any]:
 
 
 def _wait(refund: Refund) -> timedelta:
-    return min(FIRST_WAIT * 2 ** min(refund.attempts, 10) / 2, LONGEST_WAIT)
+    return min(FIRST_WAIT * (1 << min(max(refund.attempts - 1, 0), 10)), LONGEST_WAIT)
 
 
 def _take_up(refund: Refund) -> None:

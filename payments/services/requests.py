@@ -9,7 +9,7 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
-from django.db.models import Model
+from django.db.models import Model, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -18,7 +18,7 @@ from backoffice.accounts.models import User
 from backoffice.approvals import registry as rules
 from backoffice.approvals import services as approvals
 from backoffice.approvals.models import ApprovalRequest
-from backoffice.audit.services import record, save_with_history
+from backoffice.audit.services import record, save_with_history, update_where
 from backoffice.jobs import services as jobs
 from backoffice.money import Money
 from orders.models import Order, OrderLine
@@ -144,8 +144,8 @@ def _ask(
         reason=reason,
         requested_by=actor,
     )
-    refund.save_without_historical_record()
-    refund.approval = approvals.ask(
+    save_with_history(refund, actor=actor, reason=reason)
+    approval = approvals.ask(
         REFUND_RULE.kind,
         subject=refund,
         payload=_payload(refund),
@@ -154,7 +154,8 @@ def _ask(
         reason=reason,
         actor=actor,
     )
-    save_with_history(refund, actor=actor, reason=reason)
+    changes = {"approval": approval}
+    update_where(refund, Q(), actor=actor, reason=reason, changes=changes)
     facts = {"amount": str(amount), "order": payment.order.number}
     record(VERBS[_S.REQUESTED], actor=actor, subject=refund, reason=reason, context=facts)
     return refund

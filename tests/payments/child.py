@@ -6,6 +6,7 @@
 
 import json
 import sys
+from collections.abc import Callable
 
 import django
 
@@ -46,7 +47,11 @@ def reconcile() -> list[str]:
     return []
 
 
-VERBS = {"request": request, "execute": execute, "reconcile": reconcile}
+VERBS: dict[str, Callable[..., object]] = {
+    "request": request,
+    "execute": execute,
+    "reconcile": reconcile,
+}
 
 
 def main() -> None:

@@ -1,0 +1,126 @@
+"""What several pages show of refunds and payments: states, the chain of sums, the record."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from backoffice.audit.models import Event
+from backoffice.money import Money
+from backoffice.site.values import Badge
+from payments.gateways import gateways
+from payments.models import Payment, Refund
+
+_S = Refund.State
+
+REFUND_STATES: dict[str, Any] = {
+    "requested": "wait",
+    "rejected": "fail",
+    "withdrawn": "rest",
+    "expired": "rest",
+    "approved": "move",
+    "executing": "move",
+    "pending": "move",
+    "unknown": "unkn",
+    "needs_review": "unkn",
+    "succeeded": "done",
+    "failed": "fail",
+}
+OPEN_QUESTION = frozenset({_S.UNKNOWN, _S.NEEDS_REVIEW})
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One coloured part of the bar: percent from the left, percent wide."""
+
+    tone: str
+    start: float
+    width: float
+
+
+@dataclass(frozen=True)
+class Chain:
+    """captured - refunded - reserved = can still be refunded, of one payment.
+
+    `doubtful` is the part of what is reserved of which nobody knows whether it went out.
+    """
+
+    payment: Payment
+    captured: Money
+    refunded: Money
+    reserved: Money
+    doubtful: Money
+    left: Money
+
+    @property
+    def rows(self) -> list[tuple[str, str, Money]]:
+        """What is taken off the captured sum: tone, words, negative amount."""
+        rows = [("done", _("Refunded"), -self.refunded)]
+        if self.doubtful:
+            rows.append(("unkn", _("May be refunded, not known yet"), -self.doubtful))
+        return [*rows, ("wait", _("Reserved for refunds under way"), -self.reserved)]
+
+    @property
+    def parts(self) -> list[Part]:
+        """The bar: what is gone, what may be gone, what is held."""
+        parts, start = [], 0.0
+        sums = (("done", self.refunded), ("unkn", self.doubtful), ("wait", self.reserved))
+        for tone, amount in sums:
+            width = 100 * amount.minor / self.captured.minor
+            parts.append(Part(tone, round(start, 2), round(width, 2)))
+            start += width
+        return [part for part in parts if part.width]
+
+    @property
+    def badge(self) -> Badge:
+        """How far the payment has gone back."""
+        if not self.refunded:
+            return Badge("done", _("Captured"))
+        whole = self.refunded == self.captured
+        return Badge("rest", _("Refunded") if whole else _("Partly refunded"))
+
+    @property
+    def gateway(self) -> str:
+        """The gateway's name for people."""
+        alias = self.payment.gateway
+        return gateways[alias].label if alias in gateways else alias
+
+
+def chain(payment: Payment) -> Chain:
+    """Return the sums of a payment."""
+    states = payment.refunds.values_list("state", "amount_minor")
+    doubtful = sum(minor for state, minor in states if state in OPEN_QUESTION)
+    return Chain(
+        payment,
+        payment.captured,
+        payment.refunded,
+        payment.under_way - Money(doubtful, payment.currency),
+        Money(doubtful, payment.currency),
+        payment.refundable,
+    )
+
+
+def refund_badge(refund: Refund) -> Badge:
+    """Return the state of a refund as a badge."""
+    return Badge(REFUND_STATES[refund.state], refund.get_state_display())
+
+
+def waiting_since(refund: Refund) -> Any:
+    """Return since when the outcome is open: the first answer that did not come."""
+    return refund.sent_at or refund.created_at
+
+
+def is_late(refund: Refund) -> bool:
+    """Say whether the next try is due already (the worker is busy or not running)."""
+    return refund.next_try_at is not None and refund.next_try_at < timezone.now()
+
+
+def explanation(event: Event) -> str:
+    """Return what the gateway said at a step, in one line; "" where it said nothing."""
+    context = event.context if isinstance(event.context, dict) else {}
+    words = [context.get(name) for name in ("message", "found", "reference")]
+    said = [str(word) for word in words if word]
+    if key := context.get("key"):
+        said.append(_("key %(key)s, the same in every try") % {"key": str(key)[:8]})
+    return " · ".join(said)
