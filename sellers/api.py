@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from backoffice.policy import scope
-from backoffice.site.api import ReadViewSet, refusals
+from backoffice.site.api import MinorUnits, ReadViewSet, refusals
 from sellers.models import Product, Seller
 from sellers.queries import shop_of
 from sellers.services import ProductData, edit_product, register_product
@@ -36,6 +36,7 @@ class ProductSerializer(serializers.ModelSerializer[Product]):
         required=False,
         help_text=_("The code of the shop; people of a shop may leave it out."),
     )
+    price_minor = MinorUnits(required=False, allow_null=True, min_value=0)
 
     class Meta:
         """All but the history."""

@@ -14,13 +14,12 @@ from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
-from rest_framework import exceptions, mixins, viewsets
+from rest_framework import exceptions, mixins, serializers, viewsets
 from rest_framework.filters import BaseFilterBackend
 from rest_framework.pagination import LimitOffsetPagination
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.serializers import as_serializer_error
 from rest_framework.views import APIView
 
 from backoffice.accounts.models import User
@@ -92,6 +91,19 @@ def _narrowed(rows: QuerySet[Any], name: str, lookup: str, value: str) -> QueryS
         raise exceptions.ValidationError({name: [_("This is no such value.")]}) from None
 
 
+class MinorUnits(serializers.IntegerField):
+    """An amount in whole minor units, as a JSON integer and nothing else.
+
+    REST framework's own field takes "4.00" for 4, which would be four pence for four pounds.
+    """
+
+    @override
+    def to_internal_value(self, data: Any) -> int:
+        if not isinstance(data, int) or isinstance(data, bool):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
 class Pages(LimitOffsetPagination):
     """50 rows a page, 200 at most."""
 
@@ -158,4 +170,4 @@ def refusals() -> Iterator[None]:
     try:
         yield
     except ValidationError as error:
-        raise exceptions.ValidationError(as_serializer_error(error)) from None
+        raise exceptions.ValidationError(serializers.as_serializer_error(error)) from None

@@ -1,0 +1,219 @@
+"""Customers in the API: masks in every answer, corrections on the record."""
+
+import json
+from typing import Any
+
+import pytest
+from django.test import Client
+from pytest_django import DjangoAssertNumQueries
+
+from backoffice.accounts.models import User
+from backoffice.audit.models import Event
+from backoffice.masking.values import unseal
+from customers.models import Customer
+from tests.factories import make_customer
+
+LIST = "/api/v1/customers/"
+CLEAR = {"name": "Anna Almeida", "email": "anna@example.com", "phone": "+351 210 555 0111"}
+MASKED = {"name": "A••••• A•••••", "email": "a•••••@e•••••.com", "phone": "••• ••• ••• 11"}
+
+
+@pytest.fixture
+def customer(db: None) -> Customer:
+    return make_customer(number="12417", country="Belgium", **CLEAR)
+
+
+def clear_of(customer: Customer) -> dict[str, Any]:
+    row = Customer.objects.get(pk=customer.pk)
+    values = {"name": row.name, "email": row.email, "phone": row.phone}
+    return {name: unseal(value) for name, value in values.items()}  # type: ignore[arg-type]
+
+
+def patch(client: Client, customer: Customer, **body: str) -> tuple[int, dict[str, Any]]:
+    response = client.patch(
+        f"{LIST}{customer.number}/", json.dumps(body), content_type="application/json"
+    )
+    return response.status_code, response.json()
+
+
+@pytest.mark.parametrize("address", [LIST, f"{LIST}12417/"])
+def test_every_answer_is_masked_also_for_who_may_reveal(
+    client: Client, ann: User, customer: Customer, address: str
+) -> None:
+    client.force_login(ann)
+    response = client.get(address)
+    body = response.json()
+    shown = body["results"][0] if "results" in body else body
+    assert {name: shown[name] for name in MASKED} == MASKED
+    assert [value for value in CLEAR.values() if value in response.content.decode()] == []
+
+
+@pytest.mark.parametrize(
+    ("person", "status"),
+    [
+        ("ann", 200),
+        ("eve", 200),
+        ("max_", 200),
+        ("oli", 200),
+        ("kim", 200),
+        ("ada", 200),
+        ("nia", 200),
+        ("gus", 403),
+        ("sol", 403),
+    ],
+)
+def test_list_opens_by_role(
+    client: Client, request: pytest.FixtureRequest, person: str, status: int
+) -> None:
+    client.force_login(request.getfixturevalue(person))
+    assert client.get(LIST).status_code == status
+
+
+@pytest.mark.parametrize("person", ["max_", "oli", "ada", "nia", "gus", "sol"])
+def test_change_needs_the_right(
+    client: Client, request: pytest.FixtureRequest, customer: Customer, person: str
+) -> None:
+    client.force_login(request.getfixturevalue(person))
+    assert patch(client, customer, phone="+32 2 555 0199")[0] == 403
+    assert clear_of(customer) == CLEAR
+
+
+def test_anonymous_is_refused(client: Client, customer: Customer) -> None:
+    assert client.get(LIST).status_code == 403
+    assert patch(client, customer, phone="+32 2 555 0199")[0] == 403
+
+
+def test_person_who_left_is_refused(client: Client, eve: User) -> None:
+    client.force_login(eve)
+    User.objects.filter(pk=eve.pk).update(is_active=False)
+    assert client.get(LIST).status_code == 403
+
+
+def test_write_needs_the_csrf_token(eve: User, customer: Customer) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(eve)
+    assert patch(client, customer, phone="+32 2 555 0199")[0] == 403
+    assert clear_of(customer) == CLEAR
+
+
+def test_answers_are_kept_by_nobody(client: Client, eve: User, customer: Customer) -> None:
+    client.force_login(eve)
+    for address in (LIST, f"{LIST}12417/", f"{LIST}none/", f"{LIST}?email=x"):
+        assert client.get(address)["Cache-Control"] == "no-store"
+
+
+def test_new_phone_is_saved_and_on_the_record(
+    client: Client, eve: User, customer: Customer
+) -> None:
+    client.force_login(eve)
+    status, body = patch(client, customer, phone="+32 2 555 0199", reason="Called from it")
+    assert (status, body["phone"]) == (200, "••• ••• ••• 99")
+    assert clear_of(customer) == CLEAR | {"phone": "+32 2 555 0199"}
+    event = Event.objects.get(verb="record.changed")
+    assert (event.actor, event.reason) == (eve, "Called from it")
+    assert event.context == {"fields": ["phone"]}
+    history = customer.history.latest()
+    assert (history.history_user, history.history_change_reason) == (eve, "Called from it")
+
+
+def test_unchanged_mask_leaves_the_value(client: Client, eve: User, customer: Customer) -> None:
+    client.force_login(eve)
+    shown = client.get(f"{LIST}12417/").json()
+    sent = {name: shown[name] for name in MASKED} | {"name": "Anna Costa"}
+    assert patch(client, customer, **sent)[0] == 200
+    assert clear_of(customer) == CLEAR | {"name": "Anna Costa"}
+    assert Event.objects.get(verb="record.changed").context == {"fields": ["name"]}
+
+
+def test_change_that_changes_nothing_writes_nothing(
+    client: Client, eve: User, customer: Customer
+) -> None:
+    client.force_login(eve)
+    before = customer.history.count()
+    assert patch(client, customer, **CLEAR)[0] == 200
+    assert (customer.history.count(), Event.objects.filter(verb="record.changed").count()) == (
+        before,
+        0,
+    )
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"phone": "••• ••• ••• 12"},
+        {"name": "A••••• B"},
+        {"email": "a•••••@example.com"},
+        {"email": "no address"},
+    ],
+)
+def test_mask_of_another_value_and_nonsense_are_refused(
+    client: Client, eve: User, customer: Customer, body: dict[str, str]
+) -> None:
+    client.force_login(eve)
+    status, answer = patch(client, customer, **body)
+    assert (status, list(answer)) == (400, list(body))
+    assert clear_of(customer) == CLEAR
+
+
+def test_number_and_country_cannot_be_changed(
+    client: Client, eve: User, customer: Customer
+) -> None:
+    client.force_login(eve)
+    patch(client, customer, number="1", country="Spain")
+    row = Customer.objects.get(pk=customer.pk)
+    assert (row.number, row.country) == ("12417", "Belgium")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "email=anna@example.com",
+        "email__in=anna@example.com",
+        "phone__startswith=%2B351",
+        "name=Anna+Almeida",
+        "ordering=email",
+        "search=anna",
+        "q=anna",
+    ],
+)
+def test_nothing_masked_can_be_searched_or_ordered(
+    client: Client, eve: User, customer: Customer, query: str
+) -> None:
+    client.force_login(eve)
+    assert client.get(f"{LIST}?{query}").status_code == 400
+
+
+def test_country_is_a_filter(client: Client, eve: User, customer: Customer) -> None:
+    make_customer(number="2", country="Spain")
+    client.force_login(eve)
+    found = client.get(f"{LIST}?country=Spain").json()
+    assert [row["number"] for row in found["results"]] == ["2"]
+
+
+def test_page_has_at_most_200_rows(client: Client, eve: User, db: None) -> None:
+    Customer.objects.bulk_create([Customer(number=str(number)) for number in range(205)])
+    client.force_login(eve)
+    found = client.get(f"{LIST}?limit=1000").json()
+    assert (len(found["results"]), found["count"]) == (200, 205)
+
+
+@pytest.mark.parametrize("method", ["post", "put", "delete"])
+def test_other_verbs_do_not_exist(
+    client: Client, kim: User, customer: Customer, method: str
+) -> None:
+    client.force_login(kim)
+    address = LIST if method == "post" else f"{LIST}12417/"
+    assert getattr(client, method)(address).status_code in {403, 405}
+    assert Customer.objects.count() == 1
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_list_costs_the_same_queries(
+    client: Client, eve: User, django_assert_num_queries: DjangoAssertNumQueries, rows: int
+) -> None:
+    for _ in range(rows):
+        make_customer(**CLEAR)
+    client.force_login(eve)
+    client.get(LIST)
+    with django_assert_num_queries(6):
+        assert len(client.get(LIST).json()["results"]) == rows
