@@ -4,7 +4,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Count, Exists, Max, Min, OuterRef, QuerySet, Sum
+from django.db.models import Count, Max, Min, QuerySet, Sum
 
 from backoffice.charts.periods import Month, bucket, months, within
 from backoffice.charts.registry import Scope
@@ -35,8 +35,7 @@ class ToShip:
 
 def own_orders(user: Person, rows: QuerySet[Order]) -> QuerySet[Order]:
     """Narrow orders to those with a line of the person's shop."""
-    lines = OrderLine.objects.filter(own(user, "seller"), order=OuterRef("pk"))
-    return rows.filter(Exists(lines))
+    return rows.filter(pk__in=OrderLine.objects.filter(own(user, "seller")).values("order"))
 
 
 def own_lines(user: Person, rows: QuerySet[OrderLine]) -> QuerySet[OrderLine]:

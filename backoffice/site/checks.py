@@ -6,8 +6,9 @@ from django.apps import AppConfig
 from django.contrib.admin.sites import all_sites
 from django.core.checks import CheckMessage, Error
 
+from backoffice.policy import scoped_models
 from backoffice.site.options import BackofficeAdmin
-from backoffice.site.sites import BackofficeSite
+from backoffice.site.sites import BackofficeSite, seller_site
 
 
 def check_sites(app_configs: list[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:  # noqa: ANN401, ARG001
@@ -15,7 +16,23 @@ def check_sites(app_configs: list[AppConfig] | None, **kwargs: Any) -> list[Chec
     found: list[CheckMessage] = []
     for site in BackofficeSite.sites:
         found += [_rejected(site, model, page) for model, page in site.rejected]
-    return found + _strays()
+    return found + _strays() + unscoped(seller_site)
+
+
+def unscoped(site: BackofficeSite) -> list[CheckMessage]:
+    """Report models on the seller site whose rows nobody said whom they belong to."""
+    missing = set(site._registry) - scoped_models(site.name)  # noqa: SLF001 - our own site
+    return [
+        Error(
+            f"{model._meta.label} is on the site {site.name} without a tenant scope: it shows "
+            "nothing.",
+            hint="Say in AppConfig.ready whose rows they are: policy.register_scope(Model, "
+            f"{site.name!r}, narrow).",
+            obj=model,
+            id="backoffice.E004",
+        )
+        for model in sorted(missing, key=lambda model: model._meta.label)
+    ]
 
 
 def _rejected(site: BackofficeSite, model: Any, page: Any) -> Error:  # noqa: ANN401

@@ -52,6 +52,14 @@ class RecordMixin(Base):
             request.META[READING] = True
         return super().change_view(request, object_id, form_url, extra_context)
 
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: Any = None  # noqa: ANN401
+    ) -> HttpResponse:
+        """Answer 404 for a record out of scope, before any right is looked at."""
+        if self.record_or_none(request, object_id) is None:
+            raise Http404
+        return super().delete_view(request, object_id, extra_context)
+
     def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> Any:  # noqa: ANN401, ARG002, E501
         """Answer 404 for a record that is not there for this person."""
         raise Http404

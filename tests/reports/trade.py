@@ -20,8 +20,10 @@ def sell(
     currency: str = "GBP",
     seller: Seller | None = None,
 ) -> Order:
-    """Return a new order placed at `day` ("2011-03-31T23:30", UTC), a line for each (category,
-    minor units), and postage as a charge."""
+    """Return a new order placed at `day` ("2011-03-31T23:30", UTC).
+
+    It has a line for each (category, minor units), and postage as a charge.
+    """
     order = Order.objects.create(
         number=f"7{next(_numbers):05}",
         placed_at=datetime.fromisoformat(day).replace(tzinfo=UTC),
