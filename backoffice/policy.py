@@ -123,7 +123,8 @@ def may_many(
     for refuse in _denials:
         for key, why in refuse(user, permission, records).items():
             allowed[key] = Decision(allowed=False, rule=why)
-    outside = _outside(user, records, site or home(user))
+    inside = [record for record in records if allowed[record.pk]]
+    outside = _outside(user, inside, site or home(user))
     return allowed | dict.fromkeys(outside, Decision(allowed=False, rule="outside your scope"))
 
 

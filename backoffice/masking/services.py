@@ -27,6 +27,7 @@ GRANTED = verbs.register("masking.granted", _("Access to personal data given"))
 GRANT_ENDED = verbs.register("masking.grant_ended", _("Access to personal data ended"))
 
 SHOWN_SECONDS = 60
+OVER_LIMIT = "limit"
 GRANT_MINUTES = 30
 # Azure's just-in-time access ends after at most eight hours; so does ours.
 LONGEST_GRANT_MINUTES = 8 * 60
@@ -60,7 +61,9 @@ class Reason:
             raise ValidationError({"text": _("Say in a few words why you need it.")})
 
     def __str__(self) -> str:
-        return f"{Purpose(self.purpose).label}: {self.text.strip()}"
+        """Return both, for the record; also of a reason that was refused."""
+        label = dict(Purpose.choices).get(self.purpose, "")
+        return f"{label}: {self.text.strip()}".strip(": ")
 
 
 class RevealRefusedError(PermissionDenied):
@@ -99,17 +102,17 @@ def reveal(
     transaction: a rollback would take the event back after the value left.
     """
     _require_masked(obj, field_name)
-    reason.clean()
     decision = may(actor, "reveal", obj, field_name)
     if not decision:
         raise _refused(obj, field_name, actor, reason, decision.rule, _("You may not see this."))
+    reason.clean()
     if not fresh:
         raise _refused(obj, field_name, actor, reason, "not fresh", _("Enter your password first."))
     with transaction.atomic(durable=True):
         spent = _spend(obj, field_name, actor, reason)
     if not spent:
         text = _("You have looked into as many records as your limit allows. Try again later.")
-        raise _refused(obj, field_name, actor, reason, "limit", text)
+        raise _refused(obj, field_name, actor, reason, OVER_LIMIT, text)
     return RevealedValue(field_name, _clear_text(obj, field_name))
 
 

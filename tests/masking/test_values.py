@@ -1,4 +1,4 @@
-"""A sealed value tells the mask through every channel of the language, and the ORM tells no more."""
+"""A sealed value tells its mask through every channel of Python, and the ORM tells no more."""
 
 import copy
 import json
@@ -31,15 +31,15 @@ CHANNELS: dict[str, Callable[[Any], object]] = {
     "f-string": lambda value: f"{value:>40}",
     "percent": lambda value: "%s" % value,  # noqa: UP031 - the channel itself
     "concatenation": lambda value: "x" + value + "y",
-    "join": lambda value: "-".join([value]),
+    "join": lambda value: "-".join([value, value]),
     "slice": lambda value: value[:],
     "upper": lambda value: value.upper(),
     "encode": lambda value: value.encode(),
     "list": list,
     "json": lambda value: json.dumps([value], ensure_ascii=False),
-    "pickle": lambda value: pickle.dumps(value),
+    "pickle": pickle.dumps,
     "unpickled": lambda value: vars_of(pickle.loads(pickle.dumps(value))),  # noqa: S301
-    "copy": lambda value: copy.copy(value),
+    "copy": copy.copy,
     "deepcopy": lambda value: copy.deepcopy([value]),
     "state": lambda value: value.__getstate__(),
     "reduce": lambda value: value.__reduce_ex__(4),
@@ -83,7 +83,7 @@ ORM: dict[str, Callable[[], object]] = {
     "join": lambda: list(Letter.objects.values("person__email", "person__born")),
     "related": lambda: [str(row.person) for row in Letter.objects.select_related("person")],
     "prefetch": lambda: [vars(row) for row in Person.objects.prefetch_related("letter_set").all()],
-    "in_bulk": lambda: Person.objects.in_bulk(),
+    "in_bulk": Person.objects.in_bulk,
     "model_to_dict": lambda: [model_to_dict(row) for row in Person.objects.all()],
     "json": lambda: serializers.serialize("json", Person.objects.all()),
     "xml": lambda: serializers.serialize("xml", Person.objects.all()),
