@@ -105,6 +105,26 @@ REGISTRY: dict[str, Fill] = {
     **model_pages("admin", "customers_customer", row("customer")),
     "admin:customers_customer_reveal": each_field("customer"),
     "admin:customers_customer_ask": each_field("customer"),
+    **model_pages("admin", "masking_grant", row("grant"), "do_end"),
+    **model_pages(
+        "admin",
+        "orders_order",
+        BothShops("order"),
+        "do_cancel",
+        "do_deliver",
+        "do_request_refund",
+        "do_ship",
+    ),
+    **model_pages("admin", "payments_payment", BothShops("payment")),
+    **model_pages(
+        "admin", "payments_refund", row("refund"), "do_approve", "do_reject", "do_withdraw"
+    ),
+    "admin:activity": once(),
+    "admin:jobs": once(),
+    **{
+        f"admin:{name}": row("job", field="public_id", parameter="key")
+        for name in ("job", "job_cancel", "job_status")
+    },
     **model_pages("admin", "orders_orderline", row("orderline")),
     **model_pages("admin", "orders_charge", row("charge")),
     **model_pages("seller", "sellers_product", BothShops("product")),

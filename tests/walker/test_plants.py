@@ -53,13 +53,12 @@ def planted(settings: Settings) -> None:
     settings.ROOT_URLCONF = __name__
 
 
-def walk(names: tuple[str, ...], world: World, walker: Walker) -> Walker:
-    """Visit these addresses."""
+def walk(names: tuple[str, ...], world: World, walker: Walker) -> None:
+    """Send the walker to these addresses."""
     registry = {**REGISTRY, **{name: once() for name in names}}
     found = [address for address in addresses() if address.key in names]
     for visit in visits(found, world, registry=registry):
         walker.go(visit)
-    return walker
 
 
 @pytest.mark.usefixtures("planted")
@@ -74,8 +73,9 @@ def test_new_address_is_reported_by_name() -> None:
 def test_planted_leak_write_and_log_line_are_reported(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
+    walker = walker_of("kim", world)
     before = state.snapshot()
-    walker = walk(("careless",), world, walker_of("kim", world))
+    walk(("careless",), world, walker)
     assert len(walker.findings) == len(("may be stored", "phone in the answer"))
     assert "kim: GET careless /planted/careless/: may be stored by a cache" in walker.findings
     assert "leaks phone in the answer" in walker.findings[1]
@@ -86,7 +86,8 @@ def test_planted_leak_write_and_log_line_are_reported(
 
 @pytest.mark.usefixtures("planted")
 def test_planted_error_is_reported(world: World) -> None:
-    walker = walk(("broken",), world, walker_of("kim", world))
+    walker = walker_of("kim", world)
+    walk(("broken",), world, walker)
     assert "kim: GET broken /planted/broken/: answered 500" in walker.findings
 
 

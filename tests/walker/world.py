@@ -5,16 +5,19 @@ behind: jobs, approvals, events. Whoever adds a model with pages adds a row here
 """
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from django.contrib.contenttypes.models import ContentType
 from django.db.models import Model
+from django.utils import timezone
 
 from backoffice.accounts.models import User
 from backoffice.audit import verbs
 from backoffice.audit.services import record, save_with_history
 from backoffice.jobs.models import Job
+from backoffice.masking.models import Grant
 from backoffice.money import Money
 from customers.models import Customer
 from orders.models import Charge, Order, OrderLine, Return, ReturnLine
@@ -63,6 +66,7 @@ def build(people: dict[str, User]) -> World:
     _give_refund(world)
     world.rows["job"] = Job.objects.create(kind="walk", title="A walk", owner=people["oli"])
     world.rows["user"] = people["eve"]
+    world.rows["grant"] = make_grant(customer, people["nia"], people["kim"])
     world.rows["event"] = record(
         verbs.CHANGED, actor=people["kim"], subject=customer, context={"fields": ["name"]}
     )
@@ -157,6 +161,21 @@ def make_return(order: Order, line: OrderLine) -> Return:
         total_minor=-line.unit_price_minor,
     )
     return back
+
+
+def make_grant(customer: Customer, user: User, giver: User) -> Grant:
+    """Return a grant that ran out: it must open nothing."""
+    now = timezone.now()
+    return Grant.objects.create(
+        user=user,
+        content_type=ContentType.objects.get_for_model(customer),
+        object_id=str(customer.pk),
+        permission="customers.reveal_customer",
+        given_by=giver,
+        reason="a call",
+        starts_at=now - timedelta(hours=2),
+        expires_at=now - timedelta(hours=1),
+    )
 
 
 def _give_refund(world: World) -> None:

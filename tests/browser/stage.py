@@ -1,0 +1,107 @@
+"""The people of a journey, each with a browser window of their own."""
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from backoffice.accounts.models import User
+from tests.browser.looks import DESKTOP, Complaints, Looks
+from tests.people import PASSWORD
+from tests.processes import python
+
+WAIT_MS = 10_000
+
+
+class Actor:
+    """One person at a browser; `page` is what they see."""
+
+    def __init__(self, page: Page, complaints: Complaints, looks: Looks, base: str) -> None:
+        self.page = page
+        self.complaints = complaints
+        self._looks = looks
+        self._base = base
+
+    def open(self, path: str) -> int:
+        """Type an address; return the status of the answer."""
+        response = self.page.goto(self._base + path)
+        assert response is not None
+        return response.status
+
+    def look(self, name: str) -> None:
+        """Look at the page: accessibility, and a picture where wanted."""
+        self._looks.at(self.page, name)
+
+    def click(self, name: str, role: str = "link") -> None:
+        """Click the link (or "button" …) of exactly this name."""
+        self.named(name, role).click()
+
+    def named(self, name: str, role: str = "link") -> Locator:
+        """Return the first thing of this role and name."""
+        return self.page.get_by_role(role, name=name, exact=True).first  # type: ignore[arg-type]
+
+    def sees(self, text: str) -> None:
+        """Wait until the text stands on the page."""
+        expect(self.page.get_by_text(text).first).to_be_visible(timeout=WAIT_MS)
+
+    def cookies(self) -> dict[str, str]:
+        """Return the cookies of this person's session."""
+        return {cookie["name"]: cookie["value"] for cookie in self.page.context.cookies()}
+
+
+class Stage:
+    """Brings people on, and the worker."""
+
+    def __init__(
+        self, url: str, browser: Browser, looks: Looks, stack: ExitStack, folder: Path
+    ) -> None:
+        self.url = url
+        self.folder = folder
+        self._browser = browser
+        self._looks = looks
+        self._stack = stack
+        self._actors: list[Actor] = []
+
+    def visitor(self) -> Actor:
+        """Return somebody with a fresh window who is not signed in."""
+        context = self._browser.new_context(
+            viewport={"width": DESKTOP[0], "height": DESKTOP[1]},
+            color_scheme="light",
+            accept_downloads=True,
+            locale="en-GB",
+        )
+        context.set_default_timeout(WAIT_MS)
+        self._stack.callback(context.close)
+        page = context.new_page()
+        actor = Actor(page, Complaints(page), self._looks, self.url)
+        self._actors.append(actor)
+        return actor
+
+    def enter(self, user: User, site: str = "admin") -> Actor:
+        """Return the person, signed in by the form of the site."""
+        actor = self.visitor()
+        actor.open(f"/{site}/login/")
+        actor.look(f"{site}-sign-in")
+        actor.page.get_by_label("User name").fill(user.username)
+        actor.page.get_by_label("Password", exact=True).fill(PASSWORD)
+        actor.click("Continue", "button")
+        actor.page.wait_for_url(f"**/{site}/")
+        return actor
+
+    def start_worker(self) -> None:
+        """Run `manage.py worker` on this test's database until the end of the journey."""
+        self._stack.enter_context(python("manage.py", "worker"))
+
+    def complaints(self) -> list[str]:
+        """Return all that browsers complained about."""
+        return [line for actor in self._actors for line in actor.complaints.found]
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
+    """Wait until it holds; fails the test when it does not in time."""
+    limit = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < limit, "it did not come true in time"
+        time.sleep(0.2)
