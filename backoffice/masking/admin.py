@@ -30,7 +30,7 @@ from backoffice.site import (
     staff_site,
 )
 from backoffice.site.actions import Action
-from backoffice.site.dialogs import DIALOG_HEADER, ActionView
+from backoffice.site.dialogs import DIALOG_HEADER, ActionView, base_template, is_ready
 
 _TOO_MANY = 429
 
@@ -105,7 +105,7 @@ class RevealView(_FieldView):
         form = self._form(request, obj, request.POST)
         allowed = bool(may(request.user, "reveal", obj, self.field))
         # Without the right the service is asked all the same: it records the attempt.
-        if allowed and not self._ready(request, obj, form):
+        if allowed and not is_ready(form, request):
             return _unstored(self._dialog(request, obj, form, status=400))
         try:
             value = services.reveal(
@@ -123,7 +123,6 @@ class RevealView(_FieldView):
         return self._shown(request, obj, value)
 
     def _shown(self, request: HttpRequest, obj: Any, value: services.RevealedValue) -> HttpResponse:
-        as_fragment = DIALOG_HEADER in request.headers
         context = {
             **self.page.admin_site.each_context(request),
             **self.page.record_context(request, obj),
@@ -131,10 +130,10 @@ class RevealView(_FieldView):
             "title": _("Revealed"),
             "value": value,
             "back_url": self._back(request, obj),
-            "dialog_base": "backoffice/fragment.html" if as_fragment else "backoffice/page.html",
+            "dialog_base": base_template(request),
         }
         response = _unstored(TemplateResponse(request, "masking/revealed.html", context))
-        if not as_fragment:
+        if DIALOG_HEADER not in request.headers:
             # Without scripts the page goes by itself.
             response["Refresh"] = f"{value.seconds}; url={context['back_url']}"
         return response

@@ -31,7 +31,7 @@ CHANNELS: dict[str, Callable[[Any], object]] = {
     "f-string": lambda value: f"{value:>40}",
     "percent": lambda value: "%s" % value,  # noqa: UP031 - the channel itself
     "concatenation": lambda value: "x" + value + "y",
-    "join": lambda value: "-".join([value, value]),
+    "join": lambda value: "-".join([value, value]),  # noqa: FLY002 - the channel itself
     "slice": lambda value: value[:],
     "upper": lambda value: value.upper(),
     "encode": lambda value: value.encode(),
