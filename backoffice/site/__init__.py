@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from backoffice.site.actions import ActionForm, ReasonForm, action
+    from backoffice.site.dialog_pages import DialogPage
     from backoffice.site.inlines import BackofficeInline
     from backoffice.site.options import BackofficeAdmin
     from backoffice.site.pages import SitePage
@@ -21,6 +22,7 @@ __all__ = [
     "BackofficeAdmin",
     "BackofficeInline",
     "Badge",
+    "DialogPage",
     "Panel",
     "ReasonForm",
     "SitePage",
@@ -35,6 +37,7 @@ _HOMES = {
     "BackofficeAdmin": "options",
     "BackofficeInline": "inlines",
     "Badge": "values",
+    "DialogPage": "dialog_pages",
     "Panel": "panels",
     "ReasonForm": "actions",
     "SitePage": "pages",

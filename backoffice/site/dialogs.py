@@ -26,6 +26,43 @@ DIALOG_HEADER = "X-Backoffice-Dialog"
 _PASSWORD, _VERSION, _NEXT = "step_up_password", "record_version", "next"  # noqa: S105 - field names
 
 
+def with_step_up(form: ActionForm, request: HttpRequest, *, wanted: bool) -> ActionForm:
+    """Add the password field when the dialog wants fresh proof and there is none."""
+    if wanted and _PASSWORD not in form.fields and not stepup.is_fresh(request):
+        form.fields[_PASSWORD] = CharField(
+            label=_("Your password"),
+            strip=False,
+            widget=PasswordInput(attrs={"autocomplete": "current-password"}),
+            help_text=_("Asked again, because this cannot be taken back lightly."),
+        )
+    return form
+
+
+def is_ready(form: ActionForm, request: HttpRequest) -> bool:
+    """Validate, then check the password if it was asked for (errors go into the form)."""
+    if not form.is_valid():
+        return False
+    if _PASSWORD in form.fields and not stepup.confirm(request, form.cleaned_data[_PASSWORD]):
+        form.add_error(_PASSWORD, _("This is not your password. Nothing was done."))
+        return False
+    return True
+
+
+def finish(request: HttpRequest, back: str, message: Any) -> HttpResponse:  # noqa: ANN401
+    """Say what happened and lead on; a script that shows dialogs gets the address in a header."""
+    if message:
+        messages.success(request, message)
+    if DIALOG_HEADER in request.headers:
+        return HttpResponse(status=204, headers={"X-Backoffice-Location": back})
+    return HttpResponseRedirect(back)
+
+
+def base_template(request: HttpRequest) -> str:
+    """Return what a dialog extends: nothing when a script asked, else the whole page."""
+    as_fragment = DIALOG_HEADER in request.headers
+    return "backoffice/fragment.html" if as_fragment else "backoffice/page.html"
+
+
 class ActionView(View):
     """One action of one page; `as_view(page=…, spec=…)`."""
 
@@ -44,7 +81,7 @@ class ActionView(View):
         obj = self._object(request, object_id)
         self._require(request, obj)
         form = self._form(request, obj, request.POST)
-        if not self._ready(request, obj, form):
+        if not is_ready(form, request):
             return self._dialog(request, obj, form, status=400)
         if obj is not None and request.POST.get(_VERSION) != version_of(obj):
             form.add_error(None, _("This record was changed since you opened it. Nothing was done. "
@@ -54,11 +91,11 @@ class ActionView(View):
             with transaction.atomic():
                 message = self.spec.handler(self.page, request, obj, form)
         except ValidationError as error:
-            _show_error(form, error)
+            show_error(form, error)
             return self._dialog(request, obj, form, status=400)
         if isinstance(message, HttpResponse):
             return message
-        return self._done(request, obj, message)
+        return finish(request, self._back(request, obj), message)
 
     def _object(self, request: HttpRequest, object_id: str | None) -> Any:  # noqa: ANN401
         if object_id is None:
@@ -92,27 +129,11 @@ class ActionView(View):
             form.fields[_VERSION] = CharField(
                 required=False, widget=HiddenInput, initial=version_of(obj)
             )
-        if self.spec.step_up and not stepup.is_fresh(request):
-            form.fields[_PASSWORD] = CharField(
-                label=_("Your password"),
-                strip=False,
-                widget=PasswordInput(attrs={"autocomplete": "current-password"}),
-                help_text=_("Asked again because this cannot be undone lightly."),
-            )
-        return form
-
-    def _ready(self, request: HttpRequest, obj: Any, form: ActionForm) -> bool:  # noqa: ANN401, ARG002
-        if not form.is_valid():
-            return False
-        if _PASSWORD in form.fields and not stepup.confirm(request, form.cleaned_data[_PASSWORD]):
-            form.add_error(_PASSWORD, _("This is not your password. Nothing was done."))
-            return False
-        return True
+        return with_step_up(form, request, wanted=self.spec.step_up)
 
     def _dialog(
         self, request: HttpRequest, obj: Any, form: ActionForm, status: int = 200  # noqa: ANN401
     ) -> HttpResponse:
-        as_fragment = DIALOG_HEADER in request.headers
         context = {
             **self.page.admin_site.each_context(request),
             **self.page.record_context(request, obj),
@@ -124,7 +145,7 @@ class ActionView(View):
             "rule": form.rule(),
             "submit_label": form.submit_label() or self.spec.submit or self.spec.label,
             "back_url": self._back(request, obj),
-            "dialog_base": "backoffice/fragment.html" if as_fragment else "backoffice/page.html",
+            "dialog_base": base_template(request),
         }
         if self.spec.context is not None:
             context.update(self.spec.context(self.page, request, obj))
@@ -138,16 +159,8 @@ class ActionView(View):
             return urlsplit(wanted)._replace(scheme="", netloc="").geturl()
         return str(self.page.list_url() if obj is None else self.page.record_url(obj))
 
-    def _done(self, request: HttpRequest, obj: Any, message: Any) -> HttpResponse:  # noqa: ANN401
-        if message:
-            messages.success(request, message)
-        back = self._back(request, obj)
-        if DIALOG_HEADER in request.headers:
-            return HttpResponse(status=204, headers={"X-Backoffice-Location": back})
-        return HttpResponseRedirect(back)
 
-
-def _show_error(form: ActionForm, error: ValidationError) -> None:
+def show_error(form: ActionForm, error: ValidationError) -> None:
     """Put a refusal of a service at its field, or on top when the dialog has no such field."""
     if not hasattr(error, "error_dict"):
         form.add_error(None, error)

@@ -182,7 +182,7 @@ def columns(changelist: Any) -> list[Column]:  # noqa: ANN401 - a change list
             sort = "ascending" if head.get("ascending") else "descending"
         heads.append(
             Column(
-                label=str(head["text"]),
+                label=capfirst(str(head["text"])),
                 masked=is_masked(changelist.model, str(name)),
                 numeric=is_numeric(page, str(name)),
                 sort=sort,

@@ -14,8 +14,8 @@ from backoffice.audit.models import Event, Outcome
 from backoffice.site.panels import Panel
 
 _MOST = 10
-# Told by the history already, with the fields that changed.
-_IN_HISTORY = {verbs.ADDED, verbs.CHANGED}
+# Changes are told by the history already; who looked at a history, the page Activity tells.
+_LEFT_OUT = {verbs.ADDED, verbs.CHANGED, verbs.HISTORY_VIEWED}
 
 
 @dataclass(slots=True)
@@ -33,10 +33,11 @@ def entries(obj: Model) -> list[Entry]:
     """Return the newest entries of `obj`; two queries, whatever their number."""
     events = [
         event
-        for event in Event.objects.about(obj).select_related("actor")[: _MOST * 2]
-        if event.verb not in _IN_HISTORY
+        for event in Event.objects.about(obj).exclude(verb__in=_LEFT_OUT).select_related("actor")[
+            :_MOST
+        ]
     ]
-    stream = [_of_event(event) for event in events[:_MOST]] + _of_history(obj)
+    stream = [_of_event(event) for event in events] + _of_history(obj)
     return sorted(stream, key=lambda entry: entry.at, reverse=True)[:_MOST]
 
 
