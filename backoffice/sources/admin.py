@@ -121,19 +121,28 @@ def _sortable(page: type[SourcePage], name: str) -> bool:
 
 
 def _table(page: type[SourcePage], wanted: Wanted, joined: Joined) -> dict[str, Any]:
+    heads = [_head(page, column, wanted) for column in page.columns]
     return {
         "page": page,
         "joined": joined,
-        "heads": [_head(page, column, wanted) for column in page.columns],
+        "heads": heads,
         "lines": [list(_shown(page, line)) for line in joined.lines],
-        "totals": list(zip(page.columns, joined.totals, strict=True)),
-        "has_totals": any(joined.totals) and bool(joined.lines),
+        **_totals(heads, joined),
         "filters": [Filter(field, _value(wanted, field)) for field in _filters(page)],
         "filtered": bool(wanted.filters),
         "newer": _address(wanted, page=wanted.page - 1) if wanted.page > 1 else "",
         "older": _address(wanted, page=wanted.page + 1) if joined.more else "",
         "count": _count(wanted, joined),
     }
+
+
+def _totals(heads: list[Head], joined: Joined) -> dict[str, Any]:
+    """Return the cells below the table; the words before them take the columns without one."""
+    first = next((at for at, total in enumerate(joined.totals) if total), 0)
+    cells = [
+        (head.label, head.column, total) for head, total in zip(heads, joined.totals, strict=True)
+    ][first:]
+    return {"totals": cells, "totals_from": first, "has_totals": bool(first and joined.lines)}
 
 
 def _value(wanted: Wanted, field: Field) -> str:

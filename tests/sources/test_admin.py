@@ -25,7 +25,7 @@ def visit(client: Client, user: User, address: str = PAGE, status: int = 200) ->
 
 
 def words(html: str) -> str:
-    return re.sub(r"\s+", " ", strip_tags(html))
+    return re.sub(r"\s+", " ", strip_tags(html.replace("<", " <")))
 
 
 def row_of(html: str, customer: str) -> str:
@@ -72,7 +72,7 @@ def test_filter_keeps_its_value_and_finds_whole_values(
 ) -> None:
     html = visit(client, eve, f"{PAGE}?country=Lebanon")
     assert 'name="country" value="Lebanon"' in html
-    assert html.count('<td data-label="Customer"') == 2  # the row, and the totals below
+    assert html.count('<td data-label="Customer"') == 1
 
 
 def test_filter_without_a_match_says_so(
