@@ -245,7 +245,7 @@ class MaskedDateField(MaskedMixin, _DateField):
     default_mask = masks.date
     default_error_messages = {
         "masked": _MASKED,
-        "invalid": _("Type a date as year-month-day, for example 1990-05-14."),
+        "invalid": _("Type a date as year-month-day, for example 2001-12-31."),
     }
     description = _("Masked date")
 

@@ -55,7 +55,7 @@ class MaskedEmailSerializerField(MaskedSerializerField):
 class MaskedDateSerializerField(MaskedSerializerField):
     """A date as year-month-day."""
 
-    default_error_messages = {"date": _("Give a date as year-month-day, for example 1990-05-14.")}
+    default_error_messages = {"date": _("Give a date as year-month-day, for example 2001-12-31.")}
 
     def to_internal_value(self, data: Any) -> Whole:
         """Return the date as text; raises ValidationError for what is none."""
