@@ -87,6 +87,7 @@ class OrderAdmin(BackofficeAdmin):
     list_filter = ("status", "placed_at", "country")
     list_select_related = ("customer",)
     search_fields = ("number", "customer__number")
+    search_help_text = gettext_lazy("Number of the order or of the customer")
     export_fields: ClassVar[list[str]] = [
         "number",
         "placed_at",
@@ -194,7 +195,7 @@ def _buyer(request: HttpRequest, order: Order) -> SafeString:
         url = reverse("admin:customers_customer_change", args=[customer.pk])
         number = format_html('<a href="{}">{}</a>', url, customer.number)
     lock = icon("lock", "bo-icon--s")
-    name = format_html(", {}{}", lock, mask_markup(customer.name)) if customer.name else ""
+    name = format_html(", {} {}", lock, mask_markup(customer.name)) if customer.name else ""
     return format_html("{} {}{}", _("Customer"), number, name)
 
 

@@ -110,6 +110,7 @@ class RefundAdmin(BackofficeAdmin):
     )
     list_filter = ("state", "created_at", "payment__gateway")
     search_fields = ("payment__order__number", "gateway_ref")
+    search_help_text = gettext_lazy("Number of the order or reference of the gateway")
     export_fields: ClassVar[list[str]] = [
         "number",
         "amount_minor",
@@ -162,6 +163,11 @@ class RefundAdmin(BackofficeAdmin):
         """What goes back."""
         return refund.amount
 
+    def record_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
+        """Say whether the page should look again by itself."""
+        context = super().record_context(request, obj)
+        return context | {"moving": obj is not None and obj.state in queries.MOVING}
+
     def record_title(self, obj: Any) -> str:
         """Return "Refund £118.40"."""
         return _("Refund %(amount)s") % {"amount": obj.amount}
@@ -182,6 +188,7 @@ class RefundAdmin(BackofficeAdmin):
         icon="check",
         form=ApproveForm,
         primary=True,
+        quick=True,
         step_up=True,
         visible=_is_requested,
         order=10,
@@ -200,6 +207,7 @@ class RefundAdmin(BackofficeAdmin):
         icon="close",
         form=RejectForm,
         harmful=True,
+        quick=True,
         visible=_is_requested,
         order=20,
     )
@@ -302,7 +310,7 @@ def _customer(request: HttpRequest, refund: Refund) -> SafeString:
     if customer is None or not may(request.user, "customers.view_customer", customer):
         return format_html("{}", "–")  # noqa: RUF001 - the dash of an empty value
     url = reverse("admin:customers_customer_change", args=[customer.pk])
-    name = format_html("{}{}", icon("lock", "bo-icon--s"), mask_markup(customer.name))
+    name = format_html("{} {}", icon("lock", "bo-icon--s"), mask_markup(customer.name))
     return format_html('<a href="{}">{}</a> {}', url, customer.number, name)
 
 
