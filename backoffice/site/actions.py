@@ -90,6 +90,7 @@ class Action:
     submit: Text = ""
     harmful: bool = False
     primary: bool = False
+    quick: bool = False
     row: bool = True
     detail: bool = True
     listing: bool = False
@@ -112,6 +113,7 @@ def action(label: Text, *, permission: str, **options: Any) -> Callable[[Handler
     `form`        an ActionForm class; none gives a dialog that only asks "are you sure".
     `harmful`     red, last in menus.  `primary`  the one filled button of the page head.
     `row`, `detail`, `listing`  where it stands: row menu, page head, above the list.
+    `quick`       stands in the row itself too, filled when it is `primary`.
     `visible`     test of the record; False hides the button and refuses the POST.
     `step_up`     asks for the password unless it was given within the last ten minutes.
     `submit`      word on the button (default: the label).  `icon`  a Material Symbols name.

@@ -35,6 +35,7 @@ class ActionLink:
     icon: str
     harmful: bool
     primary: bool
+    quick: bool = False
 
 
 class RecordMixin(Base):
@@ -172,7 +173,14 @@ class ActionMixin(Base):
         `allowed` is what `action_decisions` found for a whole list.
         """
         return [
-            ActionLink(spec.label, self._action_url(spec, obj), spec.icon, spec.harmful, spec.primary)
+            ActionLink(
+                spec.label,
+                self._action_url(spec, obj),
+                spec.icon,
+                spec.harmful,
+                spec.primary,
+                spec.quick,
+            )
             for spec in declared_actions.declared(self)
             if getattr(spec, place)
             and spec.shown_for(obj)
