@@ -1,10 +1,13 @@
 """The people of a journey, each with a browser window of their own."""
 
+import re
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
+from django.contrib.sessions.backends.db import SessionStore
+from django.contrib.sessions.models import Session
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from backoffice.accounts.models import User
@@ -37,6 +40,15 @@ class Actor:
     def click(self, name: str, role: str = "link") -> None:
         """Click the link (or "button" …) of exactly this name."""
         self.named(name, role).click()
+
+    def go(self, label: str) -> None:
+        """Choose a page of the sidebar; its link may carry a count behind the label."""
+        pages = self.page.get_by_role("navigation", name="Pages")
+        pages.get_by_role("link", name=re.compile(rf"^{re.escape(label)}( \d+)?$")).click()
+
+    def dialog(self) -> Locator:
+        """Return the open dialog."""
+        return self.page.get_by_role("dialog")
 
     def named(self, name: str, role: str = "link") -> Locator:
         """Return the first thing of this role and name."""
@@ -93,6 +105,13 @@ class Stage:
     def start_worker(self) -> None:
         """Run `manage.py worker` on this test's database until the end of the journey."""
         self._stack.enter_context(python("manage.py", "worker"))
+
+    def age_proofs(self) -> None:
+        """Let eleven minutes pass since everybody entered their password."""
+        for row in Session.objects.all():
+            session = SessionStore(row.session_key)
+            session["stepup_at"] = time.time() - 11 * 60
+            session.save()
 
     def complaints(self) -> list[str]:
         """Return all that browsers complained about."""

@@ -15,7 +15,7 @@ def test_seller_sees_the_own_shop_and_registers_a_product(stage: Stage, world: W
     sol.sees("Sol Shop")
     sol.look("seller-home")
     _own_rows_only(sol, world)
-    sol.click("Products")
+    sol.go("Products")
     sol.look("seller-products")
     sol.page.get_by_role("link", name="New product").first.click()
     sol.look("seller-product-new")
@@ -31,7 +31,7 @@ def test_seller_sees_the_own_shop_and_registers_a_product(stage: Stage, world: W
 
 def _own_rows_only(sol: Actor, world: World) -> None:
     """See the own order, and find that the other shop's does not exist."""
-    sol.click("Orders")
+    sol.go("Orders")
     sol.look("seller-orders")
     expect(sol.page.get_by_role("link", name="880088")).to_be_visible()
     expect(sol.page.get_by_text("770077")).to_have_count(0)
