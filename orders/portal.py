@@ -12,8 +12,8 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from backoffice.accounts.models import User
-from backoffice.charts.kpis import Kpi, compared
-from backoffice.charts.queries import brief, percent, whole
+from backoffice.charts.kpis import Kpi, spark
+from backoffice.charts.queries import brief, exact, percent, whole
 from backoffice.charts.registry import Scope
 from backoffice.money import Money
 from backoffice.site import (
@@ -162,7 +162,8 @@ def home(request: HttpRequest) -> dict[str, Any]:
     scope = Scope(user, site=seller_site.name)
     badge = choice_badge(shop, "status", {"active": "quiet", "paused": "wait", "closed": "rest"})
     return {
-        "title": str(shop),
+        "title": gettext("Home"),
+        "record_title": str(shop),
         "page_subtitle": gettext("You see your own products, orders and money only."),
         "shop": shop,
         "shop_badge": badge,
@@ -209,8 +210,10 @@ def _earned(scope: Scope, currency: str, run: list[MonthOfShop], back: int) -> l
     sold = ngettext("%(count)s line sold", "%(count)s lines sold", lines)
     detail = gettext("Goods worth %(amount)s") % {"amount": brief(back, currency)}
     past = [part.minor for part in run]
+    earlier = gettext("%(amount)s the month before") % {"amount": exact(before.minor, currency)}
     return [
-        compared(label, now.minor, before.minor, currency=currency, in_full=True, past=past),
+        # The newest month still runs, so it is not measured against the one before.
+        Kpi(label, exact(now.minor, currency), earlier, points=spark(past)),
         Kpi(_("Sales in twelve months"), brief(year, currency),
             sold % {"count": whole(lines)}),
         Kpi(_("Returned share"), percent(back, year) or percent(0, 1), detail),
@@ -218,6 +221,7 @@ def _earned(scope: Scope, currency: str, run: list[MonthOfShop], back: int) -> l
 
 
 seller_site.dashboard = home
+navigation.add(seller_site, label=_("Home"), icon="dashboard", url_name="index", order=0)
 seller_site.dashboard_template = "orders/portal_home.html"
 navigation.add(
     seller_site,

@@ -56,7 +56,7 @@ def revenue_by_country(scope: Scope) -> Iterator[Row]:
     if shown is None:
         return
     for country, currency, minor in sales.by_country(scope, shown):
-        query = {"country__exact": country, **orders_of(shown.months, currency)}
+        query = {"country": country, **orders_of(shown.months, currency)}
         yield Row(country or gettext("Not known"), currency, minor, query=query)
 
 
@@ -89,7 +89,7 @@ def _categories(rows: list[tuple[str, int]], query: dict[str, str], currency: st
     head = rows if len(rows) <= PARTS else rows[: PARTS - 1]
     for category, minor in head:
         label = category or gettext("No category")
-        yield Row(label, currency, minor, query={"product__category__exact": category, **query})
+        yield Row(label, currency, minor, query={"product__category": category, **query})
     if rest := rows[len(head) :]:
         label = gettext("%(count)d others") % {"count": len(rest)}
         names = [category for category, _minor in rest]

@@ -37,7 +37,7 @@ class ProductForm(forms.ModelForm[Product]):
         fields = ("code", "name", "category", "status")
         help_texts: ClassVar[dict[str, Any]] = {
             "code": _("Your own number of the product. Each code once."),
-            "status": _("A draft is seen by you alone."),
+            "status": _("A draft is not for sale yet."),
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -77,8 +77,8 @@ class ShopProductAdmin(BackofficeAdmin):
 
     form = ProductForm
     list_title = _("Products")
-    list_subtitle = _("What your shop sells. Nobody sees your drafts.")
-    empty_text = _("Register your first product: it starts as a draft that only you see.")
+    list_subtitle = _("What your shop sells. Drafts are not for sale yet.")
+    empty_text = _("Register your first product: it starts as a draft.")
     list_display = ("code", "name", "category", "list_price", "status")
     list_filter = ("status",)
     search_fields = ("code", "name")

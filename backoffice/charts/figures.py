@@ -70,7 +70,15 @@ def _value(mark: Mark, currency: str) -> float:
 def _axes(panel: Panel) -> dict[str, Any]:
     unit = _unit(panel.currency)
     return {
-        "xaxis": {"type": "category", "fixedrange": True, "automargin": True, "tickangle": 0},
+        "xaxis": {
+            "type": "category",
+            "fixedrange": True,
+            "automargin": True,
+            "tickangle": 0,
+            "showgrid": False,
+            "showline": False,
+            "zeroline": False,
+        },
         "yaxis": {
             "fixedrange": True,
             "automargin": True,
@@ -78,6 +86,7 @@ def _axes(panel: Panel) -> dict[str, Any]:
             "tickformat": "~s",
             "rangemode": "tozero",
             "nticks": 7,
+            "showline": False,
             "zeroline": False,
         },
     }
@@ -116,7 +125,10 @@ def _by_series(panel: Panel) -> list[list[Mark]]:
 
 def _lines(panel: Panel) -> tuple[list[Any], dict[str, Any]]:
     traces = [_line(panel, marks) for marks in _by_series(panel)]
-    return traces, {**_axes(panel), "hovermode": "x"}
+    axes = _axes(panel)
+    # Half a mark of room at both ends, so that the first and the last are drawn whole.
+    axes["xaxis"]["range"] = [-0.4, len(panel.labels) - 0.6]
+    return traces, {**axes, "hovermode": "x"}
 
 
 def _line(panel: Panel, marks: list[Mark]) -> Any:
@@ -168,8 +180,10 @@ def _bars(panel: Panel) -> tuple[list[Any], dict[str, Any]]:
             "autorange": "reversed",
             "fixedrange": True,
             "automargin": True,
-            "ticksuffix": "  ",
+            "ticklabelstandoff": 8,
             "showgrid": False,
+            "showline": False,
+            "showline": False,
             "zeroline": False,
         },
         "margin": {"l": 8, "r": 76, "t": 4, "b": 4},
@@ -193,7 +207,7 @@ def _ring(panel: Panel) -> tuple[list[Any], dict[str, Any]]:
             "hovertemplate": "%{label}: %{text} (%{percent})<extra></extra>",
         },
     )
-    return [ring], {"height": 170, "margin": {"l": 4, "r": 4, "t": 4, "b": 4}}
+    return [ring], {"height": 150, "margin": {"l": 2, "r": 2, "t": 2, "b": 2}}
 
 
 _DRAWN = {Kind.LINE: _lines, Kind.COLUMN: _columns, Kind.BAR: _bars, Kind.PIE: _ring}

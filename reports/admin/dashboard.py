@@ -29,7 +29,8 @@ def context(request: HttpRequest) -> dict[str, Any]:
     waiting = policy.scope(user, waiting_for(user).select_related("maker"))
     count = waiting.count()
     values: dict[str, Any] = {
-        "title": greeting(user),
+        "title": gettext("Dashboard"),
+        "greeting": greeting(user),
         "page_subtitle": _subtitle(count),
         "waiting": list(waiting[:WAITING_SHOWN]),
         "waiting_count": count,

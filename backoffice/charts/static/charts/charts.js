@@ -4,6 +4,7 @@
 
 (() => {
   const PHONE = 480;
+  const TICK = 72; // pixels that the word below a tick needs
   const CONFIG = { displayModeBar: false, responsive: false, showTips: false };
 
   const token = (element, name) => getComputedStyle(element).getPropertyValue(`--chart-${name}`).trim();
@@ -48,27 +49,25 @@
     return themed;
   }
 
-  /** Laid out again for a narrow place, not shrunk: fewer ticks, less room for words. */
-  function phoneLayout(layout, figure, element) {
-    if (element.clientWidth >= PHONE || !layout.yaxis) return layout;
-    const lying = figure.data.some((trace) => trace.orientation === "h");
-    if (lying) return { ...layout, yaxis: shortened(layout.yaxis, figure), margin: { ...layout.margin, r: 60 } };
-    return {
-      ...layout,
-      height: 210,
-      xaxis: { ...layout.xaxis, nticks: 5 },
-      yaxis: { ...layout.yaxis, nticks: 5 },
-    };
+  /** Laid out for the width there is, not shrunk: as many ticks as fit, shorter words. */
+  function fittedLayout(layout, figure, element) {
+    if (!layout.yaxis) return layout;
+    const narrow = element.clientWidth < PHONE;
+    if (figure.data.some((trace) => trace.orientation === "h")) {
+      return { ...layout, yaxis: shortened(layout.yaxis, figure, narrow ? 16 : 26) };
+    }
+    const fitted = { ...layout, xaxis: { ...layout.xaxis, nticks: Math.floor(element.clientWidth / TICK) } };
+    return narrow ? { ...fitted, height: 210, yaxis: { ...layout.yaxis, nticks: 5 } } : fitted;
   }
 
-  function shortened(axis, figure) {
+  function shortened(axis, figure, most) {
     const labels = figure.data[0].y;
-    const brief = labels.map((label) => (label.length > 16 ? `${label.slice(0, 15)}…` : label));
+    const brief = labels.map((label) => (label.length > most ? `${label.slice(0, most - 1)}…` : label));
     return { ...axis, tickmode: "array", tickvals: labels, ticktext: brief };
   }
 
   function draw(element, figure) {
-    const layout = phoneLayout(themedLayout(figure.layout, element), figure, element);
+    const layout = fittedLayout(themedLayout(figure.layout, element), figure, element);
     const traces = figure.data.map((trace) => themedTrace(trace, element));
     return window.Plotly.react(element, traces, layout, CONFIG);
   }
