@@ -10,7 +10,7 @@ Lines: {"sheet": name, "hidden": bool} · {"rows": [[row number, [cell, …]], �
 """
 
 import csv
-import datetime
+import datetime as dt
 import json
 import resource
 import sys
@@ -101,7 +101,7 @@ def _cell(value: Any) -> Any:
         return int(value) if value.is_integer() and abs(value) <= EXACT else value
     if isinstance(value, bool | int | str):
         return value
-    if isinstance(value, datetime.date):  # a datetime is a date
+    if isinstance(value, dt.date):  # a datetime is a date
         return {"d": value.isoformat()}
     return {"x": str(value)}
 

@@ -41,6 +41,8 @@ class Column:
     goes_to: str | Promise = ""
     how: str | Promise = ""
     longest: int = 0
+    plain: bool = False
+    """Whether its texts are shown in the preview (names of things, never of people)."""
 
 
 @dataclass(slots=True)
@@ -208,7 +210,8 @@ def _read(column: Column, value: Value) -> Any:
 
 
 def _problem(code: str, row: RawRow, column: Column, value: Value) -> Problem:
-    shown = "" if not isinstance(value, str | int | float) else quote(value)
+    plain = isinstance(value, str | int | float)
+    shown = quote(value, dates=code == "not-date") if plain else ""
     params = {"limit": column.longest} if code == "too-long" else {}
     return Problem(code, row.sheet, row.number, column.key, shown, params)
 

@@ -37,6 +37,7 @@ MAX_NOTES: Final = 10_000
 """Error cells remembered in one file."""
 ERROR_CELL: Final = "error-cell"
 NO_STORED_VALUE: Final = "no-stored-value"
+_LONGEST_ROW_NUMBER: Final = 7
 _BLOCK: Final = 256 * 1024
 _OLE: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _ZIP: Final = b"PK\x03\x04"
@@ -81,7 +82,7 @@ def inspect(path: Path) -> Inspection:
     except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, NotImplementedError, OSError):
         _refuse(_("The file is damaged: it cannot be unpacked. Save it again and retry."))
     except RuntimeError:
-        # zipfile: "File is encrypted, password required for extraction"
+        # What zipfile raises for a member that is encrypted.
         _refuse(_("The file is protected by a password. Save it without one."))
 
 
@@ -195,6 +196,8 @@ def _parse(
     parser.EntityDeclHandler = _refuse_doctype
     if start is not None:
         parser.StartElementHandler = start
+    if isinstance(start, _SheetWatch):
+        start.parser = parser
     size = 0
     try:
         for block in _blocks(archive, path):
@@ -221,9 +224,11 @@ class _SheetWatch:
     A cell that only has a style does not count: templates are often styled to the last row.
     """
 
-    __slots__ = ("_column", "_formula", "_notes", "_row")
+    __slots__ = ("_column", "_formula", "_notes", "_row", "_text", "parser")
 
     def __init__(self, notes: SheetNotes) -> None:
+        self.parser: expat.XMLParserType | None = None
+        self._text = False
         self._notes = notes
         self._row = 0
         self._column = 0
@@ -235,7 +240,8 @@ class _SheetWatch:
         if name == "c":
             self._cell(attributes)
         elif name in {"v", "is"}:
-            self._formula = None
+            if self._formula is not None:
+                self._await_value()
             self._extend()
         elif name == "row":
             self._settle()
@@ -253,8 +259,22 @@ class _SheetWatch:
             self._column += 1
         else:
             self._row, self._column = position(reference)
-        if attributes.get("t") == "e":
+        kind = attributes.get("t")
+        self._text = kind == "str"
+        if kind == "e":
             self._note((self._row, self._column), ERROR_CELL)
+
+    def _await_value(self) -> None:
+        """A formula has a value when its <v> holds anything; an empty text is a value too."""
+        if self._text or self.parser is None:
+            self._formula = None
+        else:
+            self.parser.CharacterDataHandler = self._value
+
+    def _value(self, _data: str) -> None:
+        self._formula = None
+        if self.parser is not None:
+            self.parser.CharacterDataHandler = None
 
     def _extend(self) -> None:
         notes = self._notes
@@ -271,6 +291,8 @@ class _SheetWatch:
         """Note a formula that passed without a value."""
         if self._formula is not None:
             where, self._formula = self._formula, None
+            if self.parser is not None:
+                self.parser.CharacterDataHandler = None
             self._note(where, NO_STORED_VALUE)
 
     def _note(self, where: tuple[int, int], code: str) -> None:
@@ -291,7 +313,7 @@ def _check_extent(notes: SheetNotes) -> None:
 def _whole(text: str | None, default: int) -> int:
     if text is None:
         return default
-    if not text.isdecimal() or len(text) > 7:
+    if not text.isdecimal() or len(text) > _LONGEST_ROW_NUMBER:
         _refuse(_("The file is damaged: a row has no proper number."))
     return int(text)
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 
 class Severity(StrEnum):
@@ -114,34 +115,30 @@ register(
     }
 )
 
-_HARMLESS: Final = re.compile(r"[\w#./:,'&()+*\- £$€%]{1,40}")
-_DIGITS: Final = re.compile(r"\d")
-_LONGEST_NUMBER: Final = 8
+# What a value may look like to be shown: a number, a code with digits in it, an error, or hardly
+# anything. Words are not shown: a name is a word.
+_HARMLESS: Final = re.compile(
+    r"[+\-\N{MINUS SIGN}]?\d{1,7}([.,]\d{1,6})?"
+    r"|[A-Za-z]{0,3}\d{1,7}[A-Za-z]{0,3}|#[A-Z0-9/!?]{1,10}|.{1,3}"
+)
+_DATE_LIKE: Final = re.compile(r"\d{1,4}[\-/.]\d{1,2}[\-/.]\d{1,4}([ T][\d:.]{1,12})?")
+_LARGEST_SHOWN: Final = 10**8
 
 
-def quote(value: object) -> str:
-    """Return a cell's value for a page or the database, or what kind of value it is.
+def quote(value: object, *, dates: bool = False) -> str:
+    """Return a cell's value for a page or the database, or only how long it is.
 
     A file may hold anything in any column, also a person's e-mail, phone or name in the column of
-    amounts. Shown are true numbers and dates and short codes; everything else is described.
+    amounts. With `dates`, texts that look like a date are shown too.
     """
     if value is None or value == "":
         return ""
-    if not isinstance(value, str):
-        return str(value)[:40]
-    value = value.strip()
-    if _harmless(value):
-        return value
-    return f"({len(value)} characters)"
+    if isinstance(value, int | float):
+        return str(value) if abs(value) < _LARGEST_SHOWN else _length(str(value))
+    text = str(value).strip()
+    shown = _HARMLESS.fullmatch(text) or (dates and _DATE_LIKE.fullmatch(text))
+    return text if shown else _length(text)
 
 
-def _harmless(value: str) -> bool:
-    """A code: at most one run of letters without blanks, few digits, nothing like an address."""
-    if not _HARMLESS.fullmatch(value) or "@" in value:
-        return False
-    looks_like_date = (
-        re.fullmatch(r"[\d\-/.: T]{6,19}", value) and value.count("-") + value.count("/") == 2
-    )
-    if looks_like_date:
-        return True
-    return " " not in value and len(_DIGITS.findall(value)) <= _LONGEST_NUMBER and len(value) <= 12
+def _length(text: str) -> str:
+    return ngettext("(%s character)", "(%s characters)", len(text)) % len(text)

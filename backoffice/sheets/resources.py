@@ -8,7 +8,7 @@ history at all. Here a chunk of records is looked up at once, compared, validate
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
@@ -38,22 +38,22 @@ class Plan:
     settles: bool = False
 
 
-class Step(Protocol):
+class Step:
     """What the engine runs in chunks, in the order of the format's `steps`."""
 
     dataset: ClassVar[str]
     label: ClassVar[str | Promise]
 
     def records(self, derivation: Derivation) -> list[Record]:
-        """Return what to go through, in an order that depends on the rows alone."""
-        ...
+        """Return the records of the data set, in an order that depends on the rows alone."""
+        return derivation.datasets.get(self.dataset, [])
 
     def plan(self, records: Sequence[Record], derivation: Derivation) -> Plan:
         """Compare the records with the database; only reads."""
-        ...
+        raise NotImplementedError
 
 
-class SheetResource(ModelResource):
+class SheetResource(Step, ModelResource):
     """A bulk Resource over one data set.
 
     `Meta.import_id_fields` is the natural key; the first of them narrows the look-up. A field with
@@ -63,14 +63,10 @@ class SheetResource(ModelResource):
     from, for messages.
     """
 
-    dataset: ClassVar[str]
-    label: ClassVar[str | Promise]
     overwrite: ClassVar[tuple[str, ...]] = ()
     columns: ClassVar[dict[str, str]] = {}
-
-    def records(self, derivation: Derivation) -> list[Record]:
-        """Return the records of the data set."""
-        return derivation.datasets.get(self.dataset, [])
+    seen_with: ClassVar[str] = ""
+    """The permission that shows the rows, where the model has no page of its own."""
 
     def enrich(self, records: Sequence[Record], derivation: Derivation) -> None:
         """Fill in values that depend on the database; called before the look-up."""
@@ -191,8 +187,9 @@ class SheetResource(ModelResource):
 
     def _invalid(self, instance: Model, record: Record) -> Problem | None:
         """Run the model's own validation but for what needs a query; the database has the rest."""
+        related = {one.name for one in instance._meta.fields if one.is_relation}
         try:
-            instance.clean_fields(exclude=set(self._references))
+            instance.clean_fields(exclude=related)
             instance.clean()
         except ValidationError as error:
             name, message = _first(error)
@@ -225,21 +222,15 @@ def _safe(error: ValidationError) -> str:
     return str(error.message) % params if params else str(error.message)
 
 
-class Settlement:
+class Settlement(Step):
     """A step that changes rows written before, by what the database now holds of them.
 
     `settle` yields the instances that it changed in `fields`. It must not depend on what one run
     did, only on the rows, so that any order of files ends the same.
     """
 
-    dataset: ClassVar[str]
-    label: ClassVar[str | Promise]
     model: ClassVar[type[Model]]
     fields: ClassVar[tuple[str, ...]]
-
-    def records(self, derivation: Derivation) -> list[Record]:
-        """Return the records whose rows may need settling."""
-        return derivation.datasets.get(self.dataset, [])
 
     def settle(self, records: Sequence[Record]) -> Iterator[Model]:
         """Yield the rows that changed."""

@@ -106,11 +106,11 @@ def _only(sales: list[Sale], quantity: int, returned_at: datetime) -> Sale | Non
 def _sales(wanted: set[SaleKey], own_returns: set[str]) -> dict[SaleKey, list[Sale]]:
     """Return the stored sales by key; what other returns took is gone from `left`."""
     result: dict[SaleKey, list[Sale]] = defaultdict(list)
-    for customers in batched(sorted({key[0] for key in wanted}), _A_QUERY, strict=False):
+    for customers in batched(sorted({key[0] for key in wanted}), _A_QUERY):
         for key, sale in _of_customers(customers, wanted):
             result[key].append(sale)
     every = {sale.line: sale for sales in result.values() for sale in sales}
-    for ids in batched(every, _A_QUERY, strict=False):
+    for ids in batched(every, _A_QUERY):
         taken = ReturnLine.objects.filter(order_line_id__in=ids).exclude(
             parent__number__in=own_returns
         )

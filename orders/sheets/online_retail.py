@@ -26,7 +26,8 @@ from django.utils.translation import gettext_lazy
 from backoffice.money import Money
 from backoffice.sheets import cells, formats, problems
 from backoffice.sheets.formats import CheckSum, Column, Derivation, Record, SheetRow
-from backoffice.sheets.problems import Problem, Severity, Text
+from backoffice.sheets.problems import Problem, Severity, Text, quote
+from backoffice.sheets.reader import Value
 from customers.sheets import CustomerSheet
 from orders.models import Order
 from orders.sheets import resources, system
@@ -37,7 +38,7 @@ _PRICE_DECIMALS = 5
 _LARGEST_PRICE = Decimal(10) ** 8
 
 
-def price(value: cells.Value) -> Decimal:
+def price(value: Value) -> Decimal:
     """Return a price of at most five decimals and eight digits."""
     number = cells.decimal(value)
     if abs(number) > _LARGEST_PRICE or number != round(number, _PRICE_DECIMALS):
@@ -51,7 +52,7 @@ class OnlineRetail(formats.Format):
 
     key = "online-retail"
     title = gettext_lazy("Online Retail (orders by line)")
-    permissions = ("orders.import_order",)
+    permissions = ("orders.view_order", "customers.view_customer")
     columns = (
         Column("invoice", gettext_lazy("Invoice"), cells.code, ("InvoiceNo", "Invoice Number"),
                goes_to=gettext_lazy("Order or return number"),
@@ -61,7 +62,7 @@ class OnlineRetail(formats.Format):
                longest=40),
         Column("description", gettext_lazy("Description"), cells.text, may_be_empty=True,
                goes_to=gettext_lazy("Product name"), how=gettext_lazy("The most frequent wins"),
-               longest=200),
+               longest=200, plain=True),
         Column("quantity", gettext_lazy("Quantity"), cells.whole, ("Qty",),
                goes_to=gettext_lazy("Quantity"), how=gettext_lazy("Whole number")),
         Column("placed_at", gettext_lazy("Invoice date"), cells.moment(ZONE),
@@ -74,7 +75,8 @@ class OnlineRetail(formats.Format):
                goes_to=gettext_lazy("Customer number"),
                how=gettext_lazy("12437.0 is read as 12437"), longest=40),
         Column("country", gettext_lazy("Country"), cells.text, may_be_empty=True,
-               goes_to=gettext_lazy("Country"), how=gettext_lazy("By name"), longest=80),
+               goes_to=gettext_lazy("Country"), how=gettext_lazy("By name"), longest=80,
+               plain=True),
     )  # fmt: skip
     steps = (
         SellerSheet,
@@ -137,7 +139,7 @@ def _repeated(book: Book) -> Iterable[Problem]:
         first = min(book.repeated_invoices)
         line = book.documents[first].lines[0] if first in book.documents else None
         sheet, row = (line.row.sheet, line.row.number) if line else ("", 0)
-        yield Problem("repeated", sheet, row, "invoice", first, params, book.repeated)
+        yield Problem("repeated", sheet, row, "invoice", quote(first), params, book.repeated)
 
 
 def _datasets(book: Book) -> dict[str, list[Record]]:

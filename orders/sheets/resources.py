@@ -61,7 +61,7 @@ def imported_products() -> QuerySet[Product]:
     return Product.objects.filter(own | sold | returned).order_by(rank, "pk")
 
 
-class ImportedProduct(ForeignKeyWidget):
+class ImportedProduct(ForeignKeyWidget):  # type: ignore[misc]
     """Refers to a product by its stock code."""
 
     def get_queryset(self, value: Any, row: Any, *args: Any, **kwargs: Any) -> QuerySet[Product]:
@@ -134,6 +134,7 @@ class LineSheet(SheetResource):
 
     dataset = "order_lines"
     label = _("Order lines")
+    seen_with = "orders.view_order"
     columns = _LINE_COLUMNS
     order = Field(attribute="order", column_name="order", widget=ForeignKeyWidget(Order, "number"))
     product = Field(
@@ -164,6 +165,7 @@ class OrderChargeSheet(SheetResource):
 
     dataset = "charges"
     label = _("Charges")
+    seen_with = "orders.view_order"
     columns = _LINE_COLUMNS
     order = Field(attribute="order", column_name="order", widget=ForeignKeyWidget(Order, "number"))
 
@@ -206,6 +208,7 @@ class ReturnLineSheet(SheetResource):
 
     dataset = "return_lines"
     label = _("Return lines")
+    seen_with = "orders.view_return"
     columns = _LINE_COLUMNS
     parent = Field(
         attribute="parent", column_name="parent", widget=ForeignKeyWidget(Return, "number")
@@ -235,6 +238,7 @@ class ReturnChargeSheet(SheetResource):
 
     dataset = "return_charges"
     label = _("Charges of returns")
+    seen_with = "orders.view_return"
     columns = _LINE_COLUMNS
     parent = Field(
         attribute="parent", column_name="parent", widget=ForeignKeyWidget(Return, "number")

@@ -8,6 +8,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
+from django.utils.translation import gettext as _
+
 from backoffice.money import Money
 from backoffice.sheets.formats import SheetRow
 from backoffice.sheets.problems import Problem, quote
@@ -18,6 +20,10 @@ ZONE: Final = "Europe/London"
 _PRODUCT: Final = re.compile(r"\d{5}[A-Z]*")
 _RETURN: Final = re.compile(r"C\d+")
 _ADJUSTMENT: Final = re.compile(r"A\d+")
+KNOWN_CHARGES: Final = frozenset(
+    {"POST", "DOT", "M", "C2", "D", "S", "B", "ADJUST", "ADJUST2", "CRUK", "PADS", "AMAZONFEE",
+     "BANK CHARGES"}
+)  # fmt: skip
 _PENCE: Final = 2
 _IDENTITY: Final = ("invoice", "code", "quantity", "price")
 
@@ -169,7 +175,7 @@ class Book:
             )
         if line.quantity < 0:
             problem = _problem("write-off", line, "quantity", line.quantity)
-            problem.params = {"invoice": line.invoice}
+            problem.params = {"invoice": quote(line.invoice)}
             return problem
         return None
 
@@ -231,7 +237,7 @@ def warnings(book: Book) -> Iterable[Problem]:
             first.sheet,
             first.number,
             "placed_at",
-            late[0].number,
+            quote(late[0].number),
             {"documents": len(late)},
             count=len(late),
         )
@@ -260,7 +266,14 @@ def _about(code: str, lines: list[Line]) -> Problem:
     params = {
         "lines": len(lines),
         "documents": len({line.invoice for line in lines}),
-        "codes": ", ".join(codes[:6]) + (" …" if len(codes) > 6 else ""),  # noqa: PLR2004
+        "codes": _listed(codes),
     }
     value = quote(first.row.values[column])
     return Problem(code, first.row.sheet, first.row.number, column, value, params, len(lines))
+
+
+def _listed(codes: list[str]) -> str:
+    """Name the codes that are known; another one may be anything, also a person's name."""
+    known = [code for code in codes if code in KNOWN_CHARGES]
+    others = len(codes) - len(known)
+    return ", ".join(known + ([_("%s others") % others] if others else []))

@@ -44,25 +44,21 @@ def _amounts(
         *("product__code" if one == "product" else one for one in names),
     ]
     result: list[int] = []
-    for numbers in batched(sorted({key[0] for key in keys}), _A_QUERY, strict=False):
+    for numbers in batched(sorted({key[0] for key in keys}), _A_QUERY):
         rows = model._default_manager.filter(**{f"{parent}__number__in": numbers}).order_by()
-        for row in rows.values_list(*columns, "total_minor"):
-            if row[:-1] in keys:
-                result.append(row[-1])
+        found = rows.values_list(*columns, "total_minor")
+        result.extend(row[-1] for row in found if row[:-1] in keys)
     return result
 
 
 def _known(model: Any, records: list[Record]) -> int:
     numbers = [one.values["number"] for one in records]
-    return sum(
-        model.objects.filter(number__in=part).count()
-        for part in batched(numbers, _A_QUERY, strict=False)
-    )
+    return sum(model.objects.filter(number__in=part).count() for part in batched(numbers, _A_QUERY))
 
 
 def _products(records: list[Record]) -> int:
     codes = [one.values["code"] for one in records]
     return sum(
         imported_products().filter(code__in=part).order_by().values("code").distinct().count()
-        for part in batched(codes, _A_QUERY, strict=False)
+        for part in batched(codes, _A_QUERY)
     )

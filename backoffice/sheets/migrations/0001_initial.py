@@ -8,73 +8,160 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('jobs', '0001_initial'),
+        ("jobs", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='ImportJob',
+            name="ImportJob",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.UUIDField(default=uuid.uuid4, editable=False, unique=True, verbose_name='number')),
-                ('file', models.FileField(blank=True, max_length=200, upload_to=backoffice.sheets.models.stored_name, verbose_name='file')),
-                ('original_name', models.CharField(max_length=200, verbose_name='name of the file')),
-                ('kind', models.CharField(max_length=8, verbose_name='kind')),
-                ('size', models.PositiveBigIntegerField(verbose_name='size in bytes')),
-                ('sha256', models.CharField(max_length=64, verbose_name='SHA-256')),
-                ('format', models.CharField(blank=True, max_length=60, verbose_name='format')),
-                ('sheets', models.JSONField(default=list, verbose_name='sheets')),
-                ('chosen', models.JSONField(default=list, verbose_name='chosen sheets')),
-                ('mapping', models.JSONField(default=dict, verbose_name='mapping')),
-                ('notes', models.JSONField(default=list, verbose_name='notes')),
-                ('state', models.CharField(choices=[('uploaded', 'Uploaded'), ('checking', 'Being checked'), ('checked', 'Checked'), ('running', 'Running'), ('done', 'Imported'), ('failed', 'Failed'), ('cancelled', 'Cancelled')], db_index=True, default='uploaded', max_length=10, verbose_name='state')),
-                ('summary', models.JSONField(default=dict, verbose_name='check')),
-                ('counters', models.JSONField(default=dict, verbose_name='counters')),
-                ('sums', models.JSONField(default=list, verbose_name='check sums')),
-                ('step', models.PositiveIntegerField(default=0, verbose_name='chunks written')),
-                ('phase', models.PositiveIntegerField(default=0, verbose_name='step')),
-                ('offset', models.PositiveIntegerField(default=0, verbose_name='records done')),
-                ('message', models.CharField(blank=True, max_length=300, verbose_name='message')),
-                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='uploaded')),
-                ('started_at', models.DateTimeField(blank=True, null=True, verbose_name='started')),
-                ('finished_at', models.DateTimeField(blank=True, null=True, verbose_name='finished')),
-                ('job', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='jobs.job', verbose_name='job')),
-                ('owner', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='uploaded by')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "public_id",
+                    models.UUIDField(
+                        default=uuid.uuid4, editable=False, unique=True, verbose_name="number"
+                    ),
+                ),
+                (
+                    "file",
+                    models.FileField(
+                        blank=True,
+                        max_length=200,
+                        upload_to=backoffice.sheets.models.stored_name,
+                        verbose_name="file",
+                    ),
+                ),
+                (
+                    "original_name",
+                    models.CharField(max_length=200, verbose_name="name of the file"),
+                ),
+                ("kind", models.CharField(max_length=8, verbose_name="kind")),
+                ("size", models.PositiveBigIntegerField(verbose_name="size in bytes")),
+                ("sha256", models.CharField(max_length=64, verbose_name="SHA-256")),
+                ("format", models.CharField(blank=True, max_length=60, verbose_name="format")),
+                ("sheets", models.JSONField(default=list, verbose_name="sheets")),
+                ("chosen", models.JSONField(default=list, verbose_name="chosen sheets")),
+                ("mapping", models.JSONField(default=dict, verbose_name="mapping")),
+                ("notes", models.JSONField(default=list, verbose_name="notes")),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("uploaded", "Uploaded"),
+                            ("checking", "Being checked"),
+                            ("checked", "Checked"),
+                            ("running", "Running"),
+                            ("done", "Imported"),
+                            ("failed", "Failed"),
+                            ("cancelled", "Cancelled"),
+                        ],
+                        db_index=True,
+                        default="uploaded",
+                        max_length=10,
+                        verbose_name="state",
+                    ),
+                ),
+                ("summary", models.JSONField(default=dict, verbose_name="check")),
+                ("counters", models.JSONField(default=dict, verbose_name="counters")),
+                ("sums", models.JSONField(default=list, verbose_name="check sums")),
+                ("step", models.PositiveIntegerField(default=0, verbose_name="chunks written")),
+                ("phase", models.PositiveIntegerField(default=0, verbose_name="step")),
+                ("offset", models.PositiveIntegerField(default=0, verbose_name="records done")),
+                ("message", models.CharField(blank=True, max_length=300, verbose_name="message")),
+                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="uploaded")),
+                ("started_at", models.DateTimeField(blank=True, null=True, verbose_name="started")),
+                (
+                    "finished_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="finished"),
+                ),
+                (
+                    "job",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="jobs.job",
+                        verbose_name="job",
+                    ),
+                ),
+                (
+                    "owner",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="uploaded by",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'import',
-                'verbose_name_plural': 'imports',
-                'ordering': ['-id'],
-                'default_permissions': ('add', 'view'),
+                "verbose_name": "import",
+                "verbose_name_plural": "imports",
+                "ordering": ["-id"],
+                "default_permissions": ("add", "view"),
             },
         ),
         migrations.CreateModel(
-            name='ImportProblem',
+            name="ImportProblem",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('severity', models.CharField(choices=[('failed', 'Failed'), ('skipped', 'Skipped'), ('warning', 'Warning')], max_length=10, verbose_name='outcome')),
-                ('code', models.CharField(max_length=60, verbose_name='code')),
-                ('sheet', models.CharField(blank=True, max_length=200, verbose_name='sheet')),
-                ('row', models.PositiveIntegerField(verbose_name='row')),
-                ('column', models.CharField(blank=True, max_length=60, verbose_name='column')),
-                ('value', models.CharField(blank=True, max_length=60, verbose_name='value')),
-                ('params', models.JSONField(default=dict, verbose_name='parameters')),
-                ('count', models.PositiveIntegerField(default=1, verbose_name='rows')),
-                ('dataset', models.CharField(blank=True, max_length=60, verbose_name='kind of record')),
-                ('from_run', models.BooleanField(default=False, verbose_name='seen while writing')),
-                ('import_job', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='problems', to='sheets.importjob', verbose_name='import')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "severity",
+                    models.CharField(
+                        choices=[
+                            ("failed", "Failed"),
+                            ("skipped", "Skipped"),
+                            ("warning", "Warning"),
+                        ],
+                        max_length=10,
+                        verbose_name="outcome",
+                    ),
+                ),
+                ("code", models.CharField(max_length=60, verbose_name="code")),
+                ("sheet", models.CharField(blank=True, max_length=200, verbose_name="sheet")),
+                ("row", models.PositiveIntegerField(verbose_name="row")),
+                ("column", models.CharField(blank=True, max_length=60, verbose_name="column")),
+                ("value", models.CharField(blank=True, max_length=60, verbose_name="value")),
+                ("params", models.JSONField(default=dict, verbose_name="parameters")),
+                ("count", models.PositiveIntegerField(default=1, verbose_name="rows")),
+                (
+                    "dataset",
+                    models.CharField(blank=True, max_length=60, verbose_name="kind of record"),
+                ),
+                ("from_run", models.BooleanField(default=False, verbose_name="seen while writing")),
+                (
+                    "import_job",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="problems",
+                        to="sheets.importjob",
+                        verbose_name="import",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'problem',
-                'verbose_name_plural': 'problems',
-                'ordering': ['id'],
-                'default_permissions': (),
-                'indexes': [models.Index(fields=['import_job', 'severity', 'id'], name='problem_severity')],
+                "verbose_name": "problem",
+                "verbose_name_plural": "problems",
+                "ordering": ["id"],
+                "default_permissions": (),
+                "indexes": [
+                    models.Index(fields=["import_job", "severity", "id"], name="problem_severity")
+                ],
             },
         ),
     ]

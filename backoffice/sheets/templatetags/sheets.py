@@ -1,0 +1,15 @@
+"""`{% load sheets %}`: numbers of check sums."""
+
+from django import template
+
+from backoffice.money import Money
+
+register = template.Library()
+
+
+@register.filter
+def amount(value: int | None, currency: str = "") -> str:
+    """Return a check sum's number: an amount where there is a currency, else a count."""
+    if value is None:
+        return "\N{EN DASH}"
+    return str(Money(value, currency)) if currency else f"{value:,}"
