@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, PermissionsMixin
 from django.db.models import Model, QuerySet
 
 type Person = AbstractBaseUser | AnonymousUser
@@ -151,7 +151,7 @@ def _is_active(user: Person) -> bool:
 def _by_role(user: Person, permission: str) -> Decision:
     if not _is_active(user):
         return Decision(allowed=False, rule="not signed in, or not active any more")
-    if user.has_perm(permission):  # type: ignore[union-attr] - a signed-in person has permissions
+    if isinstance(user, PermissionsMixin) and user.has_perm(permission):
         superuser = getattr(user, "is_superuser", False)
         return Decision(True, "superuser" if superuser else f"a role gives {permission}")
     return Decision(allowed=False, rule=f"no role gives {permission}")

@@ -102,7 +102,7 @@ class RevealView(_FieldView):
     def post(self, request: HttpRequest, object_id: str | None = None) -> HttpResponse:
         """Show the value; 400 with what is missing, 403 without the right, 429 over the limit."""
         obj = self._object(request, object_id)
-        form = self._form(request, obj, request.POST)
+        form: Any = self._form(request, obj, request.POST)
         allowed = bool(may(request.user, "reveal", obj, self.field))
         # Without the right the service is asked all the same: it records the attempt.
         if allowed and not is_ready(form, request):

@@ -5,7 +5,7 @@
 drills down by one · ``E005`` a page that shows a blind index · ``E006`` no key for blind indexes.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from django.apps import AppConfig, apps
@@ -16,10 +16,10 @@ from django.db.models import F, OrderBy
 
 from backoffice.masking.fields import MaskedMixin
 from backoffice.masking.indexes import BlindIndexField
-from backoffice.masking.paths import passes
+from backoffice.masking.paths import passes, path_of
 
 
-def check_models(app_configs: list[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+def check_models(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """Report models whose own order names a masked field."""
     return [
         Error(
@@ -29,25 +29,25 @@ def check_models(app_configs: list[AppConfig] | None, **kwargs: Any) -> list[Che
             id="masking.E003",
         )
         for model in apps.get_models()
-        for name in _names(model._meta.ordering)
+        for name in _names(model._meta.ordering or ())
         if passes(model, name, MaskedMixin)
     ]
 
 
-def check_pages(app_configs: list[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+def check_pages(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """Report admin pages, on any site, that would answer questions about a hidden value."""
     pages = [page for site in all_sites for page in site._registry.values()]  # noqa: SLF001
     return [message for page in pages for message in _check_page(page)]
 
 
-def check_setting(app_configs: list[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+def check_setting(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """Report a missing key where a model has a blind index."""
     indexed = any(
         isinstance(field, BlindIndexField)
         for model in apps.get_models()
         for field in model._meta.concrete_fields
     )
-    if not indexed or getattr(settings, "BACKOFFICE_MASKING_INDEX_KEY", ""):
+    if not indexed or getattr(settings, "BACKOFFICE_MASKING_INDEX_KEY", None):
         return []
     text = "BACKOFFICE_MASKING_INDEX_KEY is not set, but masked fields are searched."
     return [Error(text, hint="A long random text, kept outside the database.", id="masking.E006")]
@@ -82,7 +82,7 @@ def _names(entries: Iterable[Any]) -> list[str]:
     names = []
     for entry in entries:
         inner = entry.expression if isinstance(entry, OrderBy) else entry
-        name = inner.name if isinstance(inner, F) else inner
+        name = path_of(inner) if isinstance(inner, F) else inner
         if isinstance(name, str):
             names.append(name.removeprefix("-"))
     return names

@@ -16,7 +16,7 @@ from django.db.models.sql.subqueries import InsertQuery, UpdateQuery
 
 from backoffice.masking.fields import MaskedMixin
 from backoffice.masking.indexes import AnyField, BlindIndexField, index_of
-from backoffice.masking.paths import passes
+from backoffice.masking.paths import passes, path_of
 from backoffice.masking.values import MaskedQueryError
 
 type Triple = tuple[AnyField, Any, Any]
@@ -60,8 +60,8 @@ def _reads_masked(query: Query, item: Any) -> bool:
         annotation = query.annotations.get(name)
         return passes(query.model, name, MaskedMixin) if annotation is None else _holds(annotation)
     if isinstance(item, F):
-        return _reads_masked(query, item.name)
-    parts = getattr(item, "get_source_expressions", list)()
+        return _reads_masked(query, path_of(item))
+    parts: Sequence[Any] = getattr(item, "get_source_expressions", list)()
     return _holds(item) or any(_reads_masked(query, part) for part in parts if part is not None)
 
 
@@ -110,13 +110,14 @@ def _before_update(query: UpdateQuery, values: Iterable[Triple]) -> tuple[list[T
 
 def _checked(query: UpdateQuery, field: AnyField, value: Any) -> Any:
     """Return what may be written to a column; a masked one takes values and no expressions."""
-    if not hasattr(value, "resolve_expression"):
-        return value
     if not isinstance(field, MaskedMixin):
-        _refuse_reading(query, value)
+        if hasattr(value, "resolve_expression"):
+            _refuse_reading(query, value)
         return value
     if isinstance(value, Value):
-        return value.value
+        value = value.value
+    if not hasattr(value, "resolve_expression"):
+        return field.seal(value)
     if not _results(field, value):
         msg = f"{field} is masked: an UPDATE needs its values, not an expression"
         raise MaskedQueryError(msg)
@@ -140,7 +141,8 @@ def _results(field: AnyField, value: Any) -> bool:
     """Say whether all that an expression can give are values bound for `field`."""
     cases = _cases(value)
     return bool(cases) and all(
-        isinstance(case.result, Value) and case.result._output_field_or_none is field  # noqa: SLF001
+        isinstance(case.result, Value)
+        and getattr(case.result, "_output_field_or_none", None) is field
         for case in cases
     )
 
@@ -157,7 +159,7 @@ def _digest(index: BlindIndexField, value: Any) -> Any:
 
 
 def _before_insert(
-    query: InsertQuery, fields: Sequence[AnyField], objs: Any, *rest: Any
+    query: Any, fields: Sequence[AnyField], objs: Any, *rest: Any
 ) -> tuple[Any, ...]:
     """Let an upsert that changes a masked column change its index too."""
     named = list(query.update_fields)

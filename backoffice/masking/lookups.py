@@ -13,7 +13,8 @@ from backoffice.masking.values import MaskedQueryError, Sealed, Whole
 type AnyLookup = type[models.Lookup[Any]]
 
 if TYPE_CHECKING:
-    _Exact, _In = Exact[Any], In[Any]
+    _Exact = Exact[Any]
+    _In = In[Any]
 else:
     _Exact, _In = Exact, In
 

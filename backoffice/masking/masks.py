@@ -8,6 +8,8 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from django.utils.dateparse import parse_date
+
 from backoffice.masking.values import MASK_CHAR
 
 _RUN = MASK_CHAR * 5
@@ -72,12 +74,21 @@ def _digits(text: str) -> str:
     return digits or _without_case(text)
 
 
+def _iso_date(text: str) -> str:
+    plain = _plain(text)
+    try:
+        date = parse_date(plain)
+    except ValueError:
+        date = None
+    return date.isoformat() if date else plain
+
+
 NORMAL_FORMS: dict[str, Callable[[str], str]] = {
     "name": _without_case,
     "email": _without_case,
     "phone": _digits,
     "text": _plain,
-    "date": _plain,
+    "date": _iso_date,
 }
 
 name = Mask("name", _hide_name)

@@ -86,7 +86,7 @@ class Allowance:
 class RevealedValue:
     """A clear value on its way to one person; its repr does not show it."""
 
-    field: str
+    name: str
     text: str = field(repr=False)
     seconds: int = SHOWN_SECONDS
 
@@ -269,16 +269,13 @@ def end_grant(grant: Grant, *, actor: User | None, reason: str = "") -> None:
 
 
 def _other_live(grant: Grant) -> bool:
-    return (
-        Grant.objects.live()
-        .filter(
-            user=grant.user_id,
-            content_type=grant.content_type_id,
-            object_id=grant.object_id,
-            permission=grant.permission,
-        )
-        .exists()
+    others = Grant.objects.live().filter(
+        user=grant.user_id,
+        content_type=grant.content_type_id,
+        object_id=grant.object_id,
+        permission=grant.permission,
     )
+    return bool(others.exists())
 
 
 def end_expired_grants() -> int:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 from django.db import connection
+from django.db.models import Model
 from pytest_django import DjangoDbBlocker
 
 from tests.masking.models import Letter, Person
@@ -28,7 +29,7 @@ def leaks(text: object) -> list[str]:
 @pytest.fixture(scope="session")
 def tables(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
     """Make the tables of the test models for the session."""
-    models = (Person, Letter)
+    models: tuple[type[Model], ...] = (Person, Letter)
     with django_db_blocker.unblock():
         with connection.schema_editor() as editor:
             for model in models:

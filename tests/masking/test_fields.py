@@ -112,8 +112,9 @@ def bulk_update(person: Person) -> None:
 
 
 def bulk_update_with_more(person: Person) -> None:
-    person.email, person.city = NEW, "Lyon"
-    Person.objects.bulk_update([person], ["city", "email", "phone"])
+    person.email, person.city, person.born = NEW, "Lyon", "1991-6-5"
+    Person.objects.bulk_update([person], ["city", "email", "phone", "born"])
+    assert Person.objects.filter(born=whole("1991-06-05"), city="Lyon").exists()
 
 
 def upsert(person: Person) -> None:
@@ -189,6 +190,10 @@ def test_copying_a_hidden_value_into_a_plain_column_is_refused(
         Letter.objects.update(text=value)
 
 
+def test_text_that_names_a_masked_field_is_only_text(person: Person) -> None:
+    assert Person.objects.update(city="email") == 1
+
+
 def test_assigning_a_sealed_value_to_a_plain_field_writes_the_mask(person: Person) -> None:
     Letter.objects.create(person=person, text=person.email)
     assert Letter.objects.get().text == "q•••••@q•••••.•••"
@@ -205,6 +210,12 @@ def test_date_comes_in_as_text_or_date(tables: None, db: None) -> None:
         made = make_person(born=given)
         assert (stored(made)["born"], str(made.born)) == ("1990-05-14", "••••-••-••")
         assert Person.objects.filter(pk=made.pk, born=whole(BORN)).exists()
+
+
+def test_date_is_found_however_it_was_spelled(person: Person) -> None:
+    Person.objects.update(born="1991-6-5")
+    assert Person.objects.filter(born=whole("1991-06-05")).exists()
+    assert Person.objects.filter(born=whole("1991-6-5")).exists()
 
 
 def test_date_that_is_none_is_an_error_of_the_field(tables: None, db: None) -> None:

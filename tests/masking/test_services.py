@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
+from django.utils import timezone
 from pytest_django import Settings
 
 from backoffice.accounts.models import User
@@ -145,36 +146,22 @@ def test_limit_of_an_hour_counts_records_and_not_looks(
 
 
 def test_limit_of_a_day_holds_when_the_hour_is_over(
-    db: None, ann: User, settings: Settings
+    db: None, ann: User, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.BACKOFFICE_REVEALS_PER_DAY = 1
     reveal(make_customer("1"), "phone", actor=ann, reason=WHY, fresh=True)
-    _age_events(dt.timedelta(hours=2))
+    let_pass(dt.timedelta(hours=2), monkeypatch)
     assert allowance(ann).day == 0
     with pytest.raises(RevealRefusedError):
         reveal(make_customer("2"), "phone", actor=ann, reason=WHY, fresh=True)
-    _age_events(dt.timedelta(hours=23))
+    let_pass(dt.timedelta(hours=23), monkeypatch)
     assert reveal(make_customer("3"), "phone", actor=ann, reason=WHY, fresh=True).text == PHONE
 
 
-def _age_events(by: dt.timedelta) -> None:
-    """Let `by` pass: the limits count from now, so now moves instead of the events."""
-    later = services.timezone.now() + by
-    services.timezone = _Clock(later)  # type: ignore[assignment]
-
-
-class _Clock:
-    def __init__(self, now: dt.datetime) -> None:
-        self._now = now
-
-    def now(self) -> dt.datetime:
-        return self._now
-
-
-@pytest.fixture(autouse=True)
-def _real_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Put the clock back after each test."""
-    monkeypatch.setattr(services, "timezone", services.timezone)
+def let_pass(by: dt.timedelta, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Move the clock; the events of the record cannot be moved."""
+    later = timezone.now() + by
+    monkeypatch.setattr(timezone, "now", lambda: later)
 
 
 def test_limit_of_others_is_their_own(db: None, ann: User, settings: Settings) -> None:
