@@ -46,6 +46,15 @@ class Actor:
         pages = self.page.get_by_role("navigation", name="Pages")
         pages.get_by_role("link", name=re.compile(rf"^{re.escape(label)}( \d+)?$")).click()
 
+    def act(self, label: str) -> None:
+        """Choose an action of the record: a button of the page's head, or an entry of More."""
+        button = self.page.get_by_role("link", name=label, exact=True)
+        if button.count() and button.first.is_visible():
+            button.first.click()
+            return
+        self.click("More", "button")
+        self.page.get_by_role("link", name=f"{label}…").click()
+
     def dialog(self) -> Locator:
         """Return the open dialog."""
         return self.page.get_by_role("dialog")
