@@ -47,6 +47,7 @@ class Child:
 
     name: str
     command: Sequence[str]
+    quiet: bool = False
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
     wait: float = FIRST_WAIT
@@ -54,7 +55,12 @@ class Child:
 
     def start(self) -> None:
         """Start it in a process group of its own, so that Ctrl-C reaches it through us alone."""
-        self.process = subprocess.Popen(self.command, start_new_session=True)  # noqa: S603 - ours
+        self.process = subprocess.Popen(  # noqa: S603 - commands of ours
+            self.command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL if self.quiet else None,
+            start_new_session=True,
+        )
         self.started, self.again_at = time.monotonic(), None
 
     def send(self, number: int) -> None:
@@ -77,9 +83,9 @@ class Supervisor:
     say: Callable[[str], object]
     children: list[Child] = field(default_factory=list)
 
-    def add(self, name: str, command: Sequence[str]) -> Child:
-        """Start a process and keep it running from now on."""
-        child = Child(name, command)
+    def add(self, name: str, command: Sequence[str], *, quiet: bool = False) -> Child:
+        """Start a process and keep it running from now on; `quiet`: only its errors are shown."""
+        child = Child(name, command, quiet=quiet)
         child.start()
         self.children.append(child)
         return child

@@ -117,7 +117,9 @@ class Command(BaseCommand):
                 self.serve_all()
 
     def serve_all(self) -> None:
-        """Run every part, once a data folder."""
+        """Run every part, once a data folder. Development keeps the terminal free of requests."""
+        if not settings.PRODUCTION:
+            os.environ.setdefault("BACKOFFICE_LOG_LEVEL", "WARNING")
         try:
             with only_one(Path(settings.VAR_DIR)):
                 self.supervise(self.start_all)
@@ -158,7 +160,7 @@ class Command(BaseCommand):
             raise CommandError("The demo backends are not for production.")
         for name, (url, command) in backends().items():
             self.require_free(url, f"the {name}'s address")
-            supervisor.add(name, command)
+            supervisor.add(name, command, quiet=True)
         for name, (url, _command) in backends().items():
             if not wait_until(partial(answers, f"{url}/health"), START_SECONDS):
                 raise CommandError(f"The {name} does not answer on {url}; see above why.")
