@@ -31,9 +31,9 @@ class CustomerAdmin(BackofficeAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Count the orders in the same query, where orders are installed."""
-        rows = super().get_queryset(request)
+        rows: QuerySet[Any] = super().get_queryset(request)
         if any(relation.name == "orders" for relation in Customer._meta.related_objects):
-            return rows.annotate(orders_in_all=Count("orders"))
+            rows = rows.annotate(orders_in_all=Count("orders"))
         return rows
 
     @admin.display(description=_("orders"), ordering="orders_in_all")
@@ -41,12 +41,12 @@ class CustomerAdmin(BackofficeAdmin):
         """How many orders the customer placed."""
         return int(getattr(customer, "orders_in_all", 0))
 
-    def record_subtitle(self, request: HttpRequest, obj: Any) -> str:  # noqa: ARG002 - a hook
+    def record_subtitle(self, request: HttpRequest, obj: Any) -> str:
         """Where the customer is, and since when."""
         since = _("customer since %s") % date_text(obj.created_at)
         return " · ".join(part for part in (obj.country, str(since)) if part)
 
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Customers come from sheets and from the API."""
         return False
 

@@ -50,8 +50,12 @@ class Group:
 
 def _permissions() -> dict[str, Permission]:
     """Return "app.codename" -> permission of the apps that declare roles, histories left out."""
-    ours = {config.label for config in apps.get_app_configs() if hasattr(config, "role_permissions")}
-    rows = Permission.objects.select_related("content_type").filter(content_type__app_label__in=ours)
+    ours = {
+        config.label for config in apps.get_app_configs() if hasattr(config, "role_permissions")
+    }
+    rows = Permission.objects.select_related("content_type").filter(
+        content_type__app_label__in=ours
+    )
     return {
         f"{row.content_type.app_label}.{row.codename}": row
         for row in rows.order_by("content_type__app_label", "content_type__model", "pk")
@@ -99,7 +103,7 @@ class RolesPage(SitePage):
     permission = "accounts.view_rolechange"
     template_name = "accounts/roles.html"
 
-    def context(self, request: HttpRequest, **kwargs: Any) -> dict[str, Any]:  # noqa: ARG002
+    def context(self, request: HttpRequest, **kwargs: Any) -> dict[str, Any]:
         """Return table, people and latest changes."""
         everything = "all" in request.GET
         return {
@@ -134,7 +138,7 @@ class RoleChangePage(DialogPage):
     icon = "shield_person"
     step_up = True
 
-    def subject(self, request: HttpRequest, **kwargs: Any) -> dict[str, Any]:  # noqa: ARG002
+    def subject(self, request: HttpRequest, **kwargs: Any) -> dict[str, Any]:
         """Return role, right and whether the role has it now."""
         role, right = kwargs["role"], kwargs["right"]
         permission = _permissions().get(right)
@@ -143,14 +147,16 @@ class RoleChangePage(DialogPage):
         granted = right in roles.in_force()[role]
         return {"role": role, "right": right, "words": permission.name, "granted": granted}
 
-    def intro(self, request: HttpRequest, subject: dict[str, Any]) -> str:  # noqa: ARG002
+    def intro(self, request: HttpRequest, subject: dict[str, Any]) -> str:
         """Say what will be given or taken."""
         names = {"role": roles.ROLES[subject["role"]], "right": subject["words"]}
         if subject["granted"]:
-            return _("The role %(role)s loses the right “%(right)s”, at once, for everybody.") % names
+            return (
+                _("The role %(role)s loses the right “%(right)s”, at once, for everybody.") % names
+            )
         return _("The role %(role)s gets the right “%(right)s”, at once, for everybody.") % names
 
-    def act(self, request: HttpRequest, subject: dict[str, Any], form: Any) -> str:  # noqa: ANN401
+    def act(self, request: HttpRequest, subject: dict[str, Any], form: Any) -> str:
         """Change it through the service."""
         services.change_role(
             subject["role"],
@@ -161,7 +167,7 @@ class RoleChangePage(DialogPage):
         )
         return _("The role %s is changed.") % roles.ROLES[subject["role"]]
 
-    def back(self, request: HttpRequest, subject: dict[str, Any]) -> str:  # noqa: ARG002
+    def back(self, request: HttpRequest, subject: dict[str, Any]) -> str:
         """The table."""
         return reverse("admin:roles")
 

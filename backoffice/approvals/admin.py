@@ -105,13 +105,13 @@ class InboxPage(SitePage):
     subtitle = gettext_lazy("Nobody decides their own request. What you see is what will run.")
     template_name = "approvals/inbox.html"
 
-    def context(self, request: HttpRequest, **kwargs: Any) -> dict[str, Any]:  # noqa: ARG002
+    def context(self, request: HttpRequest, **kwargs: Any) -> dict[str, Any]:
         """Show one tab."""
         requests = concerning(request.user)
         open_ones = requests.filter(state=_State.REQUESTED)
         tabs = {
             "": (_("Waiting"), open_ones),
-            "mine": (_("Asked by me"), requests.filter(maker=request.user).order_by("-id")),
+            "mine": (_("Asked by me"), requests.filter(maker_id=request.user.pk).order_by("-id")),
             "decided": (
                 _("Decided"),
                 requests.exclude(state=_State.REQUESTED).order_by("-decided_at"),
@@ -154,7 +154,7 @@ class _Decision(DialogPage):
     """What approving and rejecting share."""
 
     template_name = "approvals/decision.html"
-    form = CommentForm
+    form: ClassVar[type[ActionForm]] = CommentForm
     step_up = True
 
     def subject(self, request: HttpRequest, **kwargs: Any) -> ApprovalRequest:
@@ -172,7 +172,7 @@ class _Decision(DialogPage):
         """Show what is decided on."""
         return {"line": lines(request, [self.subject(request, **kwargs)])[0]}
 
-    def back(self, request: HttpRequest, subject: ApprovalRequest) -> str:  # noqa: ARG002
+    def back(self, request: HttpRequest, subject: ApprovalRequest) -> str:
         """The inbox."""
         return reverse("admin:approvals")
 
@@ -184,7 +184,7 @@ class ApprovePage(_Decision):
     title = gettext_lazy("Approve")
     icon: ClassVar[str] = "check"
 
-    def act(self, request: HttpRequest, subject: ApprovalRequest, form: Any) -> str:  # noqa: ANN401
+    def act(self, request: HttpRequest, subject: ApprovalRequest, form: Any) -> str:
         """Approve and execute."""
         comment = form.cleaned_data["comment"]
         services.approve(subject, actor=request.user, comment=comment)  # type: ignore[arg-type]
@@ -199,7 +199,7 @@ class RejectPage(_Decision):
     form = RejectForm
     icon, harmful = "close", True
 
-    def act(self, request: HttpRequest, subject: ApprovalRequest, form: Any) -> str:  # noqa: ANN401
+    def act(self, request: HttpRequest, subject: ApprovalRequest, form: Any) -> str:
         """Reject."""
         comment = form.cleaned_data["comment"]
         services.reject(subject, actor=request.user, comment=comment)  # type: ignore[arg-type]
@@ -221,13 +221,13 @@ class WithdrawPage(_Decision):
             return _("Only whoever asked can take it back.")
         return "" if subject.state == _State.REQUESTED else _("This was decided already.")
 
-    def act(self, request: HttpRequest, subject: ApprovalRequest, form: Any) -> str:  # noqa: ANN401, ARG002
+    def act(self, request: HttpRequest, subject: ApprovalRequest, form: Any) -> str:
         """Withdraw."""
         services.withdraw(subject, actor=request.user)  # type: ignore[arg-type]
         return _("Taken back: %s.") % subject.summary
 
 
-def waiting_count(user: Any) -> int:  # noqa: ANN401 - a user
+def waiting_count(user: Any) -> int:
     """Return how many requests wait for this person."""
     return services.waiting_for(user).count()
 

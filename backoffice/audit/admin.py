@@ -36,7 +36,9 @@ class ActivityFilter(forms.Form):
         label=_("Outcome"), required=False, choices=[("", _("Any outcome")), *Outcome.choices]
     )
     period = forms.ChoiceField(
-        label=_("When"), required=False, choices=[(k, text) for k, (text, _span) in _PERIODS.items()]
+        label=_("When"),
+        required=False,
+        choices=[(k, text) for k, (text, _span) in _PERIODS.items()],
     )
     kind = forms.ChoiceField(label=_("Kind of record"), required=False)
     number = forms.CharField(label=_("Its number"), required=False, max_length=64)
@@ -99,9 +101,7 @@ class Line:
 def lines(request: HttpRequest, events: Iterable[Event]) -> list[Line]:
     """Return the events with the names of what they are about."""
     rows = list(events)
-    subjects = describe(
-        staff_site, request, {(row.subject_type, row.subject_id) for row in rows}
-    )
+    subjects = describe(staff_site, request, {(row.subject_type, row.subject_id) for row in rows})
     return [
         Line(row, subjects[row.subject_type, row.subject_id], _OUTCOMES.get(row.outcome, "tag"))
         for row in rows
@@ -117,7 +117,7 @@ class ActivityPage(SitePage):
     permission = "audit.view_event"
     template_name = "audit/activity.html"
 
-    def context(self, request: HttpRequest, **kwargs: Any) -> dict[str, Any]:  # noqa: ARG002
+    def context(self, request: HttpRequest, **kwargs: Any) -> dict[str, Any]:
         """Narrow, take one page, look the subjects up; a constant number of queries."""
         form = ActivityFilter(request.GET or {"period": ""})
         events = form.narrow(Event.objects.all()).select_related("actor")

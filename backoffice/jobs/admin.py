@@ -53,7 +53,7 @@ def running_of(user: Any) -> int:
 
 @dataclass(frozen=True, slots=True)
 class JobView:
-    """A job as pages and the status address show it. `percent` is None while the size is unknown."""
+    """A job as pages and the status address show it; `percent` is None while nobody knows."""
 
     job: Job
 
@@ -71,7 +71,7 @@ class JobView:
 
     @property
     def progress(self) -> str:
-        """ "1,204 of 1,942", or how many so far."""
+        """How many of how many ("1,204 of 1,942"), or how many so far."""
         done = number_format(self.job.done, use_l10n=True, force_grouping=True)
         if not self.job.total:
             return done if self.job.done else ""
@@ -91,7 +91,9 @@ class JobView:
         """Units a second, while it runs."""
         if self.job.state != _State.RUNNING or self.seconds < 1 or not self.job.done:
             return ""
-        return _("%s a second") % number_format(round(self.job.done / self.seconds), force_grouping=True)
+        return _("%s a second") % number_format(
+            round(self.job.done / self.seconds), force_grouping=True
+        )
 
     @property
     def left(self) -> str:
@@ -149,12 +151,12 @@ class JobsPage(SitePage):
     )
     template_name = "jobs/list.html"
 
-    def context(self, request: HttpRequest, **kwargs: Any) -> dict[str, Any]:  # noqa: ARG002
+    def context(self, request: HttpRequest, **kwargs: Any) -> dict[str, Any]:
         """Show one tab; one query counts all of them."""
         jobs = visible_to(request.user)
         tab = request.GET.get("tab", "")
         narrowed = {
-            "mine": jobs.filter(owner=request.user),
+            "mine": jobs.filter(owner_id=request.user.pk),
             "running": jobs.filter(state__in=[_State.QUEUED, _State.RUNNING]),
             "failed": jobs.filter(state=_State.FAILED),
         }.get(tab, jobs)
@@ -170,10 +172,11 @@ class JobsPage(SitePage):
 
     def _tabs(self, request: HttpRequest, jobs: QuerySet[Job]) -> list[tuple[str, str, int]]:
         counts = {
-            row["state"]: row["n"] for row in jobs.order_by().values("state").annotate(n=Count("pk"))
+            row["state"]: row["n"]
+            for row in jobs.order_by().values("state").annotate(n=Count("pk"))
         }
         active = counts.get(_State.QUEUED, 0) + counts.get(_State.RUNNING, 0)
-        mine = jobs.filter(owner=request.user).count()
+        mine = jobs.filter(owner_id=request.user.pk).count()
         return [
             ("", _("All"), sum(counts.values())),
             ("mine", _("Mine"), mine),
@@ -207,7 +210,7 @@ class JobPage(_OfJob):
     path, name = "jobs/<uuid:key>/", "job"
     template_name = "jobs/job.html"
 
-    def breadcrumbs(self, request: HttpRequest, **kwargs: Any) -> list[tuple[str, str]]:  # noqa: ARG002
+    def breadcrumbs(self, request: HttpRequest, **kwargs: Any) -> list[tuple[str, str]]:
         """The list above."""
         return [(_("Jobs"), reverse("admin:jobs"))]
 
@@ -265,22 +268,22 @@ class CancelJob(DialogPage):
             return _("This is somebody else's job.")
         return _("The job is over.") if subject.finished else ""
 
-    def intro(self, request: HttpRequest, subject: Job) -> str:  # noqa: ARG002 - a hook
+    def intro(self, request: HttpRequest, subject: Job) -> str:
         """Say what stopping does."""
         text = _("%s stops at its next safe point. What it has written until then stays.")
         return text % subject.title
 
-    def act(self, request: HttpRequest, subject: Job, form: Any) -> str:  # noqa: ANN401, ARG002
+    def act(self, request: HttpRequest, subject: Job, form: Any) -> str:
         """Stop it."""
         services.cancel(subject, actor=request.user)  # type: ignore[arg-type]
         return _("The job is asked to stop.")
 
-    def back(self, request: HttpRequest, subject: Job) -> str:  # noqa: ARG002
+    def back(self, request: HttpRequest, subject: Job) -> str:
         """The page of the job."""
         return reverse("admin:job", args=[subject.public_id])
 
 
-def _running_job(site: Any, request: HttpRequest) -> dict[str, Any]:  # noqa: ANN401
+def _running_job(site: Any, request: HttpRequest) -> dict[str, Any]:
     """Return the newest job of the person that runs, for the top bar."""
     if site is not staff_site:
         return {}
@@ -295,8 +298,11 @@ chrome.contribute(_running_job)
 navigation.add(
     staff_site,
     group=gettext_lazy("My work"),
-    groups={"ops": gettext_lazy("System"), "owner": gettext_lazy("Oversight"),
-            "auditor": gettext_lazy("Oversight")},
+    groups={
+        "ops": gettext_lazy("System"),
+        "owner": gettext_lazy("Oversight"),
+        "auditor": gettext_lazy("Oversight"),
+    },
     label=gettext_lazy("Jobs"),
     icon="settings_suggest",
     url_name="jobs",

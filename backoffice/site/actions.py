@@ -74,7 +74,7 @@ class ReasonForm(ActionForm):
 class Handler(Protocol):
     """What a decorated function looks like."""
 
-    def __call__(self, admin: Any, request: HttpRequest, obj: Any, form: Any, /) -> Any: ...  # noqa: D102
+    def __call__(self, admin: Any, request: HttpRequest, obj: Any, form: Any, /) -> Any: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +131,7 @@ def action(label: Text, *, permission: str, **options: Any) -> Callable[[Handler
     return decorate
 
 
-def declared(admin: Any) -> list[Action]:  # noqa: ANN401 - a BackofficeAdmin
+def declared(admin: Any) -> list[Action]:
     """Return the actions of a page: its own methods, then what other apps contributed."""
     own: dict[str, Action] = {}
     for cls in reversed(type(admin).__mro__):

@@ -35,7 +35,7 @@ def mask_markup(value: object) -> str:
     return format_html('<span class="bo-mask">{}</span>', text)
 
 
-def date_text(value: Any) -> str:  # noqa: ANN401 - a date or datetime
+def date_text(value: Any) -> str:
     """Return "9 Dec 2011" or "9 Dec 2011 14:12" in the zone in force."""
     if hasattr(value, "hour"):
         local = timezone.localtime(value) if timezone.is_aware(value) else value
@@ -44,7 +44,7 @@ def date_text(value: Any) -> str:  # noqa: ANN401 - a date or datetime
 
 
 def cell_of(
-    page: Any,  # noqa: ANN401 - a BackofficeAdmin
+    page: Any,
     obj: models.Model,
     name: str,
     found: tuple[Any, Any, Any],
@@ -68,23 +68,22 @@ def cell_of(
     return cell
 
 
-def markup(value: Any, model_field: Any, attr: Any, empty: str) -> str:  # noqa: ANN401
+def markup(value: Any, model_field: Any, attr: Any, empty: str) -> str:
     """Return any value as markup: money, badges, dates, relations, plain text."""
     if value is None or value == "":
         return empty
     if isinstance(value, Badge):
         return value.__html__()
-    if isinstance(value, Money):
-        return format_html('<span class="bo-num">{}</span>', value)
-    if hasattr(value, "strftime"):
-        return format_html('<span class="bo-num">{}</span>', date_text(value))
-    if isinstance(model_field, models.ForeignKey):
-        return format_html("{}", value)
-    if model_field is not None and not getattr(model_field, "is_relation", False):
-        return format_html("{}", display_for_field(value, model_field, empty))
+    if isinstance(value, Money) or hasattr(value, "strftime"):
+        text = str(value) if isinstance(value, Money) else date_text(value)
+        return format_html('<span class="bo-num">{}</span>', text)
+    if model_field is not None:
+        related = getattr(model_field, "is_relation", False)
+        shown = value if related else display_for_field(value, model_field, empty)
+        return format_html("{}", shown)
     return format_html("{}", display_for_value(value, empty, bool(getattr(attr, "boolean", False))))
 
 
-def label_of(page: Any, name: str) -> str:  # noqa: ANN401 - a BackofficeAdmin
+def label_of(page: Any, name: str) -> str:
     """Return the head of a column or the label of a value."""
     return capfirst(str(label_for_field(name, page.model, page)))

@@ -1,5 +1,6 @@
 """System checks of pages."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.apps import AppConfig
@@ -11,7 +12,7 @@ from backoffice.site.options import BackofficeAdmin
 from backoffice.site.sites import BackofficeSite, seller_site
 
 
-def check_sites(app_configs: list[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:  # noqa: ANN401, ARG001
+def check_sites(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """Report pages that would go round the policy."""
     found: list[CheckMessage] = []
     for site in BackofficeSite.sites:
@@ -35,7 +36,7 @@ def unscoped(site: BackofficeSite) -> list[CheckMessage]:
     ]
 
 
-def _rejected(site: BackofficeSite, model: Any, page: Any) -> Error:  # noqa: ANN401
+def _rejected(site: BackofficeSite, model: Any, page: Any) -> Error:
     name = "no class" if page is None else page.__name__
     return Error(
         f"{model._meta.label} is registered on the site {site.name} with {name}, which is no "

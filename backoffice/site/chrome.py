@@ -16,7 +16,7 @@ def contribute(provider: Callable[[Any, HttpRequest], dict[str, Any]]) -> None:
     _providers.append(provider)
 
 
-def context(site: Any, request: HttpRequest) -> dict[str, Any]:  # noqa: ANN401 - a site
+def context(site: Any, request: HttpRequest) -> dict[str, Any]:
     """Return the variables of the frame for a person who is in."""
     user = request.user
     values: dict[str, Any] = {
@@ -39,7 +39,7 @@ def initials(name: str) -> str:
     return "".join(letters).upper() or "?"
 
 
-def _role_texts(user: Any) -> str:  # noqa: ANN401 - a user
+def _role_texts(user: Any) -> str:
     from backoffice.accounts.roles import roles_of  # noqa: PLC0415 - needs loaded models
 
     return ", ".join(roles_of(navigation.role_names(user)))

@@ -38,23 +38,23 @@ class DialogPage(SitePage):
     wide: ClassVar[bool] = False
     step_up: ClassVar[bool] = False
 
-    def subject(self, request: HttpRequest, **kwargs: Any) -> Any:  # noqa: ANN401, ARG002
+    def subject(self, request: HttpRequest, **kwargs: Any) -> Any:
         """Return what the dialog is about, in the person's scope; Http404 when it is not there."""
         return None
 
-    def why_not(self, request: HttpRequest, subject: Any) -> str:  # noqa: ANN401, ARG002
+    def why_not(self, request: HttpRequest, subject: Any) -> str:
         """Return why this person may not do it now; "" when they may."""
         return ""
 
-    def intro(self, request: HttpRequest, subject: Any) -> str | Promise:  # noqa: ANN401, ARG002
+    def intro(self, request: HttpRequest, subject: Any) -> str | Promise:
         """Return what will happen; shown above the fields."""
         return ""
 
-    def act(self, request: HttpRequest, subject: Any, form: Any) -> Any:  # noqa: ANN401
+    def act(self, request: HttpRequest, subject: Any, form: Any) -> Any:
         """Do it and return the message; a ValidationError is shown in the dialog."""
         raise NotImplementedError
 
-    def back(self, request: HttpRequest, subject: Any) -> str:  # noqa: ANN401, ARG002
+    def back(self, request: HttpRequest, subject: Any) -> str:
         """Return the address to go to afterwards."""
         return reverse(f"{self.site.name}:index")
 
@@ -79,7 +79,7 @@ class DialogPage(SitePage):
             return self._show(request, subject, form, status=400)
         return dialogs.finish(request, self.back(request, subject), message)
 
-    def _subject(self, request: HttpRequest, kwargs: dict[str, Any]) -> Any:  # noqa: ANN401
+    def _subject(self, request: HttpRequest, kwargs: dict[str, Any]) -> Any:
         subject = self.subject(request, **kwargs)
         reason = self.why_not(request, subject)
         if reason:
@@ -87,7 +87,11 @@ class DialogPage(SitePage):
         return subject
 
     def _show(
-        self, request: HttpRequest, subject: Any, form: ActionForm, status: int = 200  # noqa: ANN401
+        self,
+        request: HttpRequest,
+        subject: Any,
+        form: ActionForm,
+        status: int = 200,
     ) -> HttpResponse:
         dialogs.with_step_up(form, request, wanted=self.step_up)
         extra = {

@@ -17,13 +17,13 @@ from backoffice.accounts import stepup
 from backoffice.audit import verbs
 from backoffice.audit.models import Outcome
 from backoffice.audit.services import record
-from backoffice.site.actions import Action, ActionForm
+from backoffice.site.actions import ActionForm
 from backoffice.site.versions import version_of
 
 REFUSED = verbs.register("record.action_refused", "Action refused")
 # Sent by our script, which shows the answer in a dialog instead of on a page of its own.
 DIALOG_HEADER = "X-Backoffice-Dialog"
-_PASSWORD, _VERSION, _NEXT = "step_up_password", "record_version", "next"  # noqa: S105 - field names
+_PASSWORD, _VERSION, _NEXT = "step_up_password", "record_version", "next"
 
 
 def with_step_up(form: ActionForm, request: HttpRequest, *, wanted: bool) -> ActionForm:
@@ -48,7 +48,7 @@ def is_ready(form: ActionForm, request: HttpRequest) -> bool:
     return True
 
 
-def finish(request: HttpRequest, back: str, message: Any) -> HttpResponse:  # noqa: ANN401
+def finish(request: HttpRequest, back: str, message: Any) -> HttpResponse:
     """Say what happened and lead on; a script that shows dialogs gets the address in a header."""
     if message:
         messages.success(request, message)
@@ -67,7 +67,7 @@ class ActionView(View):
     """One action of one page; `as_view(page=…, spec=…)`."""
 
     page: Any = None
-    spec: Action = None  # type: ignore[assignment] - as_view() takes only known names
+    spec: Any = None  # an Action; as_view() takes only names that stand here
 
     def get(self, request: HttpRequest, object_id: str | None = None) -> HttpResponse:
         """Show the dialog; nothing changes."""
@@ -97,7 +97,7 @@ class ActionView(View):
             return message
         return finish(request, self._back(request, obj), message)
 
-    def _object(self, request: HttpRequest, object_id: str | None) -> Any:  # noqa: ANN401
+    def _object(self, request: HttpRequest, object_id: str | None) -> Any:
         if object_id is None:
             return None
         obj = self.page.record_or_none(request, object_id)
@@ -105,7 +105,7 @@ class ActionView(View):
             raise Http404
         return obj
 
-    def _require(self, request: HttpRequest, obj: Any) -> None:  # noqa: ANN401
+    def _require(self, request: HttpRequest, obj: Any) -> None:
         """Ask the policy; a refused POST goes on the record."""
         if self.page.allows(request, self.spec.permission, obj) and self.spec.shown_for(obj):
             return
@@ -119,7 +119,7 @@ class ActionView(View):
             )
         raise PermissionDenied
 
-    def _form(self, request: HttpRequest, obj: Any, data: Any = None) -> ActionForm:  # noqa: ANN401
+    def _form(self, request: HttpRequest, obj: Any, data: Any = None) -> ActionForm:
         files = request.FILES if data is not None else None
         form = self.spec.form(data, files, request=request, instance=obj)
         form.fields[_NEXT] = CharField(
@@ -132,7 +132,11 @@ class ActionView(View):
         return with_step_up(form, request, wanted=self.spec.step_up)
 
     def _dialog(
-        self, request: HttpRequest, obj: Any, form: ActionForm, status: int = 200  # noqa: ANN401
+        self,
+        request: HttpRequest,
+        obj: Any,
+        form: ActionForm,
+        status: int = 200,
     ) -> HttpResponse:
         context = {
             **self.page.admin_site.each_context(request),
@@ -152,7 +156,7 @@ class ActionView(View):
         template = self.spec.template or "backoffice/dialog.html"
         return TemplateResponse(request, template, context, status=status)
 
-    def _back(self, request: HttpRequest, obj: Any) -> str:  # noqa: ANN401
+    def _back(self, request: HttpRequest, obj: Any) -> str:
         """Return where to go afterwards: the posted address on this host, else the record."""
         wanted = request.POST.get(_NEXT) or request.GET.get("next") or ""
         if wanted and url_has_allowed_host_and_scheme(wanted, {request.get_host()}):

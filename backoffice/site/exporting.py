@@ -1,6 +1,6 @@
 """Exports of a list: masked, recorded, in the person's scope and with the list's filters."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.core.exceptions import BadRequest, PermissionDenied
 from django.http import HttpRequest
@@ -11,16 +11,10 @@ from django.views.decorators.http import require_POST
 from backoffice.audit import verbs
 from backoffice.audit.services import record
 from backoffice.site import writers
-
-if TYPE_CHECKING:
-    from django.contrib.admin import ModelAdmin
-
-    Base = ModelAdmin[Any]
-else:
-    Base = object
+from backoffice.site.contract import PageBase
 
 
-class ExportMixin(Base):
+class ExportMixin(PageBase):
     """`export_fields = ["number", …]` puts the export button above the list."""
 
     def get_urls(self) -> list[Any]:

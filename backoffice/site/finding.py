@@ -4,7 +4,7 @@ The value comes by POST and stands in no address, log or event; who searched by 
 were found, is recorded.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django import forms
 from django.contrib import messages
@@ -17,18 +17,12 @@ from django.views.decorators.http import require_POST
 
 from backoffice.masking.services import search_exact
 from backoffice.site import found
-
-if TYPE_CHECKING:
-    from django.contrib.admin import ModelAdmin
-
-    Base = ModelAdmin[Any]
-else:
-    Base = object
+from backoffice.site.contract import PageBase
 
 _MOST = 200
 
 
-class FindMixin(Base):
+class FindMixin(PageBase):
     """`exact_search = ["number", "email"]` puts the search box above the list."""
 
     def get_urls(self) -> list[Any]:
@@ -56,7 +50,8 @@ class FindMixin(Base):
 
     def _find(self, request: HttpRequest, kind: str, value: str) -> list[Any]:
         try:
-            rows = search_exact(self.get_queryset(request), kind, value, actor=request.user)
+            actor: Any = request.user
+            rows = search_exact(self.get_queryset(request), kind, value, actor=actor)
             return list(rows.values_list("pk", flat=True)[:_MOST])
         except (ValueError, forms.ValidationError):
             return []  # not even the shape of such a value

@@ -5,7 +5,7 @@ Masked fields show masks on both sides. That they changed is told even when both
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.db import models
@@ -18,13 +18,7 @@ from backoffice.audit import verbs
 from backoffice.audit.services import record
 from backoffice.masking.fields import MaskedMixin
 from backoffice.site.cells import markup, mask_markup
-
-if TYPE_CHECKING:
-    from django.contrib.admin import ModelAdmin
-
-    Base = ModelAdmin[Any]
-else:
-    Base = object
+from backoffice.site.contract import PageBase
 
 _PER_PAGE = 50
 _EMPTY = "\N{EN DASH}"
@@ -74,7 +68,7 @@ def revisions(obj: models.Model, limit: int = _PER_PAGE) -> list[Revision]:
     return result
 
 
-def _fields(row: Any) -> list[Any]:  # noqa: ANN401 - a history row
+def _fields(row: Any) -> list[Any]:
     return [
         field for field in row.instance_type._meta.concrete_fields
         if not field.primary_key and not getattr(field, "auto_now", False) and field.editable
@@ -82,23 +76,21 @@ def _fields(row: Any) -> list[Any]:  # noqa: ANN401 - a history row
     ]  # fmt: skip
 
 
-def _changes(new: Any, old: Any, names: dict[tuple[str, Any], str]) -> list[FieldChange]:  # noqa: ANN401
-    changes = []
-    for field in _fields(new):
+def _changes(new: Any, old: Any, names: dict[tuple[str, Any], str]) -> list[FieldChange]:
+    return [
+        FieldChange(
+            label=capfirst(str(field.verbose_name)),
+            old=_shown(old, field, names),
+            new=_shown(new, field, names),
+            masked=isinstance(field, MaskedMixin),
+        )
+        for field in _fields(new)
         # Two sealed values differ also when only what the mask hides differs.
-        if getattr(new, field.attname) != getattr(old, field.attname):
-            changes.append(
-                FieldChange(
-                    label=capfirst(str(field.verbose_name)),
-                    old=_shown(old, field, names),
-                    new=_shown(new, field, names),
-                    masked=isinstance(field, MaskedMixin),
-                )
-            )
-    return changes
+        if getattr(new, field.attname) != getattr(old, field.attname)
+    ]
 
 
-def _shown(row: Any, field: Any, names: dict[tuple[str, Any], str]) -> str:  # noqa: ANN401
+def _shown(row: Any, field: Any, names: dict[tuple[str, Any], str]) -> str:
     value = getattr(row, field.attname)
     if isinstance(field, MaskedMixin):
         return mask_markup(value) or _EMPTY
@@ -115,17 +107,19 @@ def _related_names(rows: list[Any]) -> dict[tuple[str, Any], str]:
     for field in _fields(rows[0]) if rows else []:
         ids = {getattr(row, field.attname) for row in rows} if field.is_relation else set()
         if len(ids) > 1:
-            found = field.related_model._default_manager.in_bulk([key for key in ids if key])  # noqa: SLF001
+            found = field.related_model._default_manager.in_bulk([key for key in ids if key])
             names.update({(field.name, key): str(row) for key, row in found.items()})
     return names
 
 
-class HistoryMixin(Base):
+class HistoryMixin(PageBase):
     """The history page of a record."""
 
     object_history_template = "backoffice/history.html"
 
-    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:  # noqa: ANN401, E501
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: Any = None
+    ) -> HttpResponse:
         """Show the history to who may see the record; looking is recorded too."""
         obj = self.record_or_none(request, object_id)
         if obj is None or not hasattr(obj, "history"):
@@ -144,5 +138,5 @@ class HistoryMixin(Base):
         }
         context["breadcrumbs"] = [*context["breadcrumbs"], (str(obj), self.record_url(obj))]
         context["crumb"] = _("History")
-        request.current_app = self.admin_site.name  # type: ignore[attr-defined]
+        request.current_app = self.admin_site.name
         return TemplateResponse(request, self.object_history_template, context)

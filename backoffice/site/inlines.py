@@ -37,19 +37,19 @@ class BackofficeInline(Base):
         """Return the rows that the policy lets this person see."""
         return scope(request.user, super().get_queryset(request), site=self.admin_site.name)
 
-    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """Ask for `view` of the model."""
         return self._may(request, "view")
 
-    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """Ask for `add`, only in an editable table."""
         return self._edits(request) and self._may(request, "add")
 
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """Ask for `change`, only in an editable table."""
         return self._edits(request) and self._may(request, "change")
 
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """Ask for `delete`, only in an editable table."""
         return self._edits(request) and self._may(request, "delete")
 

@@ -12,17 +12,13 @@ from django.utils.text import capfirst
 
 from backoffice.site import found, writers
 from backoffice.site.cells import Cell, cell_of
+from backoffice.site.contract import PageBase
 from backoffice.site.masked import is_masked, masked_names, passes_masked
 
 if TYPE_CHECKING:
-    from django.contrib.admin import ModelAdmin
     from django.contrib.admin.views.main import ChangeList as BaseChangeList
-
-    Base = ModelAdmin[Any]
 else:
     from unfold.views import ChangeList as BaseChangeList
-
-    Base = object
 
 
 @dataclass(slots=True)
@@ -44,21 +40,21 @@ class BackofficeChangeList(BaseChangeList):
         left.pop(found.PARAMETER, None)
         return left
 
-    def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> Any:  # noqa: ANN401
+    def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> Any:
         """Narrow to what an exact search found, when the address carries its token."""
         rows = super().get_queryset(request, exclude_parameters)
         token = request.GET.get(found.PARAMETER)
         return found.narrow(request, rows, token) if token else rows
 
-    def get_ordering_field(self, field_name: str) -> str | None:
+    def get_ordering_field(self, field_name: Any) -> Any:
         """Refuse to order by a masked field: the order alone gives the value away."""
-        ordering: str | None = super().get_ordering_field(field_name)
+        ordering = super().get_ordering_field(field_name)
         if ordering and passes_masked(self.model, str(ordering).lstrip("-")):
             return None
         return ordering
 
 
-class ListMixin(Base):
+class ListMixin(PageBase):
     """The list page."""
 
     show_full_result_count = False
@@ -66,7 +62,7 @@ class ListMixin(Base):
     actions = None
     change_list_template = "backoffice/change_list.html"
 
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[BackofficeChangeList]:  # noqa: ARG002
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[BackofficeChangeList]:
         """Use our list."""
         return BackofficeChangeList
 
@@ -76,7 +72,7 @@ class ListMixin(Base):
             return False
         return bool(super().lookup_allowed(lookup, value, request))
 
-    def get_sortable_by(self, request: HttpRequest) -> list[str]:
+    def get_sortable_by(self, request: HttpRequest) -> list[Any]:
         """Offer no order by masked columns."""
         return [
             str(name)
@@ -84,7 +80,7 @@ class ListMixin(Base):
             if not is_masked(self.model, str(name))
         ]
 
-    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:  # noqa: ANN401
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
         """Show the list with our head, rows and buttons."""
         response = super().changelist_view(request, extra_context)
         if isinstance(response, TemplateResponse) and response.context_data:
@@ -93,7 +89,7 @@ class ListMixin(Base):
                 response.context_data.update(self.list_context(request, changelist))
         return response
 
-    def list_context(self, request: HttpRequest, changelist: Any) -> dict[str, Any]:  # noqa: ANN401
+    def list_context(self, request: HttpRequest, changelist: Any) -> dict[str, Any]:
         """Return the variables of the list page."""
         return {
             "title": self.list_title or capfirst(str(changelist.opts.verbose_name_plural)),
@@ -123,7 +119,7 @@ class ListMixin(Base):
         }
 
 
-def pager(changelist: Any) -> dict[str, Any]:  # noqa: ANN401 - a change list
+def pager(changelist: Any) -> dict[str, Any]:
     """Return the numbers of the pages beside this one and the rows it shows."""
     page, size = changelist.page_num, changelist.list_per_page
     last = min(page * size, changelist.result_count)
@@ -145,7 +141,7 @@ class Filter:
     choices: list[dict[str, Any]]
 
 
-def filters(changelist: Any) -> list[Filter]:  # noqa: ANN401 - a change list
+def filters(changelist: Any) -> list[Filter]:
     """Return the filters of a list with their choices and what is chosen."""
     chips = []
     for spec in changelist.filter_specs:
@@ -168,7 +164,7 @@ class Column:
     url: str
 
 
-def columns(changelist: Any) -> list[Column]:  # noqa: ANN401 - a change list
+def columns(changelist: Any) -> list[Column]:
     """Return the heads of a list."""
     from django.contrib.admin.templatetags.admin_list import (  # noqa: PLC0415 - registers tags
         result_headers,
@@ -186,7 +182,7 @@ def columns(changelist: Any) -> list[Column]:  # noqa: ANN401 - a change list
                 masked=is_masked(changelist.model, str(name)),
                 numeric=is_numeric(page, str(name)),
                 sort=sort,
-                url=head.get("url_primary", "") if head.get("sortable") else "",
+                url=str(head.get("url_primary", "")) if head.get("sortable") else "",
             )
         )
     return heads
@@ -195,7 +191,7 @@ def columns(changelist: Any) -> list[Column]:  # noqa: ANN401 - a change list
 _NUMBERS = (models.IntegerField, models.DecimalField, models.FloatField)
 
 
-def is_numeric(page: Any, name: str) -> bool:  # noqa: ANN401 - a BackofficeAdmin
+def is_numeric(page: Any, name: str) -> bool:
     """Say whether a column holds numbers or money and stands at the right."""
     if name in page.numeric_columns:
         return True
@@ -206,7 +202,7 @@ def is_numeric(page: Any, name: str) -> bool:  # noqa: ANN401 - a BackofficeAdmi
     return isinstance(model_field, _NUMBERS) and not model_field.choices
 
 
-def rows(changelist: Any, request: HttpRequest) -> list[Row]:  # noqa: ANN401 - a change list
+def rows(changelist: Any, request: HttpRequest) -> list[Row]:
     """Return the rows of the page with their cells and buttons."""
     page = changelist.model_admin
     allowed = page.action_decisions(request, list(changelist.result_list))
@@ -221,7 +217,7 @@ def rows(changelist: Any, request: HttpRequest) -> list[Row]:  # noqa: ANN401 - 
     ]
 
 
-def _cell(page: Any, changelist: Any, obj: models.Model, name: str) -> Cell:  # noqa: ANN401
+def _cell(page: Any, changelist: Any, obj: models.Model, name: str) -> Cell:
     try:
         model_field, attr, value = lookup_field(name, obj, page)
     except ObjectDoesNotExist:
@@ -229,6 +225,3 @@ def _cell(page: Any, changelist: Any, obj: models.Model, name: str) -> Cell:  # 
     linked = name in (changelist.list_display_links or ())
     numeric = is_numeric(page, name)
     return cell_of(page, obj, name, (model_field, attr, value), linked=linked, numeric=numeric)
-
-
-

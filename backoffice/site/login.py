@@ -13,13 +13,13 @@ class SignInForm(AuthenticationForm):
     Django's form for its admin refuses everybody who is not staff, and so every seller.
     """
 
-    error_messages = {  # noqa: RUF012 - Django's spelling
+    error_messages = {
         "invalid_login": _("User name and password do not match."),
         "inactive": _("User name and password do not match."),
     }
     required_css_class = "required"
 
-    def __init__(self, request: Any = None, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
+    def __init__(self, request: Any = None, *args: Any, **kwargs: Any) -> None:
         """Mark the fields for password managers."""
         super().__init__(request, *args, **kwargs)
         self.fields["username"].label = _("User name")

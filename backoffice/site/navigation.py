@@ -63,7 +63,7 @@ class Group:
 _items: dict[str, list[Item]] = {}
 
 
-def add(site: Any, *, label: Text, icon: str, url_name: str, **options: Any) -> Item:  # noqa: ANN401
+def add(site: Any, *, label: Text, icon: str, url_name: str, **options: Any) -> Item:
     """Put a link into the sidebar of `site`; `options` are the other fields of `Item`.
 
     `url_name` is the name inside the site ("customers_customer_changelist"), without its
@@ -94,14 +94,14 @@ def visible(site_name: str, request: HttpRequest) -> list[Group]:
     return sorted(groups.values(), key=lambda group: (group.label != "", group.links[0].order))
 
 
-def _roles(user: Any) -> list[str]:  # noqa: ANN401 - AnonymousUser or User
+def _roles(user: Any) -> list[str]:
     """Return the names of the person's groups; read once a request, since the sidebar is."""
     if not hasattr(user, "_backoffice_roles"):
         user._backoffice_roles = list(user.groups.order_by("pk").values_list("name", flat=True))  # noqa: SLF001
     return list(user._backoffice_roles)  # noqa: SLF001
 
 
-def role_names(user: Any) -> list[str]:  # noqa: ANN401 - AnonymousUser or User
+def role_names(user: Any) -> list[str]:
     """Return the names of the groups of `user`, without asking twice in one request."""
     return _roles(user)
 
@@ -119,18 +119,27 @@ def _link(site_name: str, item: Item, request: HttpRequest) -> Link | None:
     except NoReverseMatch:
         return None
     count = item.badge(request.user) if item.badge else 0
-    return Link(str(item.label), item.icon, url, current=False, count=count, tone=item.tone,
-                order=item.order)
+    return Link(
+        str(item.label),
+        item.icon,
+        url,
+        current=False,
+        count=count,
+        tone=item.tone,
+        order=item.order,
+    )
 
 
-def _mark_current(groups: Any, path: str) -> None:  # noqa: ANN401 - an iterable of groups
+def _mark_current(groups: Any, path: str) -> None:
     """Mark the link with the longest address that the page's address starts with.
 
     The start page's address begins every other one, so it counts only when it is the page.
     """
     links = [link for group in groups for link in group.links]
     home = min((link.url for link in links), key=len, default="")
-    under = [link for link in links if path.startswith(link.url) and (link.url != home or path == home)]
+    under = [
+        link for link in links if path.startswith(link.url) and (link.url != home or path == home)
+    ]
     if under:
         best = max(under, key=lambda link: len(link.url))
         best.current = True

@@ -96,7 +96,6 @@ class BackofficeAdmin(
     contributed_panels: ClassVar[list[Panel]] = []
 
     formfield_overrides = _WIDGETS
-    radio_fields: ClassVar[dict[str, int]] = {}
 
     @classmethod
     def contribute(
@@ -114,17 +113,17 @@ class BackofficeAdmin(
         cls.contributed_actions = [*cls.contributed_actions, *actions]
         cls.contributed_panels = [*cls.contributed_panels, *panels]
 
-    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:  # noqa: ANN401
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Take away the links that add or edit a related record in a window of its own."""
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
         if field is not None and isinstance(field.widget, RelatedFieldWidgetWrapper):
             field.widget = field.widget.widget
         return field
 
-    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:  # noqa: ANN401
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Offer only related rows in the person's scope."""
         if "queryset" not in kwargs:
             related: type[Model] = db_field.remote_field.model
             rows = related._default_manager.all()
-            kwargs["queryset"] = scope(request.user, rows, site=self.admin_site.name)  # noqa: SLF001
+            kwargs["queryset"] = scope(request.user, rows, site=self.admin_site.name)
         return super().formfield_for_foreignkey(db_field, request, **kwargs)

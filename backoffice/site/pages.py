@@ -44,7 +44,7 @@ class SitePage(View):
         """Refuse (403) who may not open the page, whatever the method."""
         if not self.allowed(request):
             raise PermissionDenied
-        request.current_app = self.site.name  # type: ignore[attr-defined]
+        request.current_app = self.site.name
         return super().dispatch(request, *args, **kwargs)
 
     def allowed(self, request: HttpRequest) -> bool:
@@ -55,16 +55,20 @@ class SitePage(View):
         """Show the page."""
         return self.render(request, **kwargs)
 
-    def context(self, request: HttpRequest, **kwargs: Any) -> dict[str, Any]:  # noqa: ARG002
+    def context(self, request: HttpRequest, **kwargs: Any) -> dict[str, Any]:
         """Return what the template needs; `kwargs` are the parts of the address."""
         return {}
 
-    def breadcrumbs(self, request: HttpRequest, **kwargs: Any) -> list[Crumb]:  # noqa: ARG002
+    def breadcrumbs(self, request: HttpRequest, **kwargs: Any) -> list[Crumb]:
         """Return (text, address) of the pages above this one; none by default."""
         return []
 
     def render(
-        self, request: HttpRequest, *, status: int = 200, extra: dict[str, Any] | None = None,
+        self,
+        request: HttpRequest,
+        *,
+        status: int = 200,
+        extra: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> HttpResponse:
         """Return the page; `extra` wins over `context()` (a bound form with errors)."""

@@ -15,24 +15,23 @@ from backoffice.site import navigation
 _MOST = 8
 
 
-def answer(site: Any, request: HttpRequest) -> JsonResponse:  # noqa: ANN401 - a site
+def answer(site: Any, request: HttpRequest) -> JsonResponse:
     """Return `{"results": [{"title", "kind", "url", "icon"}]}` for the posted `term`."""
     term = request.POST.get("term", "").strip()[:80]
     return JsonResponse({"results": [*_records(site, request, term), *_pages(site, request, term)]})
 
 
-def _pages(site: Any, request: HttpRequest, term: str) -> list[dict[str, str]]:  # noqa: ANN401
-    found = []
-    for group in navigation.visible(site.name, request):
-        for link in group.links:
-            if term.casefold() in link.label.casefold():
-                found.append(
-                    {"title": link.label, "kind": group.label, "url": link.url, "icon": link.icon}
-                )
+def _pages(site: Any, request: HttpRequest, term: str) -> list[dict[str, str]]:
+    found = [
+        {"title": link.label, "kind": group.label, "url": link.url, "icon": link.icon}
+        for group in navigation.visible(site.name, request)
+        for link in group.links
+        if term.casefold() in link.label.casefold()
+    ]
     return found[:_MOST]
 
 
-def _records(site: Any, request: HttpRequest, term: str) -> list[dict[str, str]]:  # noqa: ANN401
+def _records(site: Any, request: HttpRequest, term: str) -> list[dict[str, str]]:
     """Look a whole public number up in every list that has one."""
     found: list[dict[str, str]] = []
     if not term:

@@ -1,25 +1,19 @@
 """Who may do what on a page: every answer comes from the policy."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.contrib.admin.utils import unquote
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
 from backoffice.policy import may, scope
-
-if TYPE_CHECKING:
-    from django.contrib.admin import ModelAdmin
-
-    Base = ModelAdmin[Any]
-else:
-    Base = object
+from backoffice.site.contract import PageBase
 
 # Set on a request that only reads a record page: the form is then shown as plain values.
 READING = "backoffice.reading"
 
 
-class PolicyMixin(Base):
+class PolicyMixin(PageBase):
     """Rights of a page: `allows` asks the policy, `has_*` are what Django's views ask.
 
     A record page is read first and edited by choice (`?edit=1`): while reading, Django is told
@@ -30,7 +24,7 @@ class PolicyMixin(Base):
         """Ask for `view` of the record, or of the model."""
         return may(request.user, "view", obj or self.model, site=self.admin_site.name).allowed
 
-    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """Ask for `add` of the model."""
         return may(request.user, "add", self.model, site=self.admin_site.name).allowed
 
@@ -53,6 +47,6 @@ class PolicyMixin(Base):
         target = self.model if obj is None else obj
         return may(request.user, what, target, site=self.admin_site.name).allowed
 
-    def record_or_none(self, request: HttpRequest, object_id: str) -> Any:  # noqa: ANN401
+    def record_or_none(self, request: HttpRequest, object_id: str) -> Any:
         """Return the record of an address if it is in the person's scope, else None."""
         return self.get_object(request, unquote(object_id))

@@ -1,44 +1,24 @@
 """Record pages: head with number, state and buttons, values, panels, timeline."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.db.models import Model
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
-from django.utils.functional import Promise
 from django.utils.text import capfirst
 
 from backoffice.policy import Decision, may_many
 from backoffice.site import actions as declared_actions
 from backoffice.site import panels, timeline
+from backoffice.site.contract import PageBase
+from backoffice.site.links import ActionLink, buttons
 from backoffice.site.permissions import READING
 from backoffice.site.values import Badge, choice_badge
-
-if TYPE_CHECKING:
-    from django.contrib.admin import ModelAdmin
-
-    Base = ModelAdmin[Any]
-else:
-    Base = object
-
 
 Decisions = dict[str, dict[Any, Decision]]
 
 
-@dataclass(slots=True)
-class ActionLink:
-    """A button or menu entry of one record."""
-
-    label: str | Promise
-    url: str
-    icon: str
-    harmful: bool
-    primary: bool
-    quick: bool = False
-
-
-class RecordMixin(Base):
+class RecordMixin(PageBase):
     """The record page. It is read first; `?edit=1` opens the form."""
 
     change_form_template = "backoffice/change_form.html"
@@ -46,7 +26,11 @@ class RecordMixin(Base):
     delete_confirmation_template = "backoffice/delete_confirmation.html"
 
     def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None  # noqa: ANN401
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: Any = None,
     ) -> HttpResponse:
         """Show the record; GET without `edit` only reads."""
         if request.method in {"GET", "HEAD"} and "edit" not in request.GET:
@@ -54,20 +38,33 @@ class RecordMixin(Base):
         return super().change_view(request, object_id, form_url, extra_context)
 
     def delete_view(
-        self, request: HttpRequest, object_id: str, extra_context: Any = None  # noqa: ANN401
+        self,
+        request: HttpRequest,
+        object_id: str,
+        extra_context: Any = None,
     ) -> HttpResponse:
         """Answer 404 for a record out of scope, before any right is looked at."""
         if self.record_or_none(request, object_id) is None:
             raise Http404
         return super().delete_view(request, object_id, extra_context)
 
-    def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> Any:  # noqa: ANN401, ARG002, E501
+    def _get_obj_does_not_exist_redirect(
+        self, request: HttpRequest, opts: Any, object_id: str
+    ) -> Any:
         """Answer 404 for a record that is not there for this person."""
         raise Http404
 
-    def render_change_form(self, request: HttpRequest, context: dict[str, Any], **options: Any) -> Any:  # noqa: ANN401
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,  # noqa: FBT001, FBT002 - Django's signature
+        change: bool = False,  # noqa: FBT001, FBT002
+        form_url: str = "",
+        obj: Any = None,
+    ) -> HttpResponse:
         """Add head, buttons and panels to Django's context."""
-        obj = options.get("obj")
+        options = {"add": add, "change": change, "form_url": form_url, "obj": obj}
         context.update(self.record_context(request, obj), list_url=self.list_url())
         if obj is None:
             return super().render_change_form(request, context, **options)
@@ -84,7 +81,7 @@ class RecordMixin(Base):
         )
         return super().render_change_form(request, context, **options)
 
-    def record_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:  # noqa: ANN401
+    def record_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
         """Return what the head of a page about `obj` (or the list, when None) shows."""
         if obj is None:
             title = capfirst(str(self.opts.verbose_name_plural))
@@ -109,16 +106,7 @@ class RecordMixin(Base):
         return [*own, timeline.PANEL] if self.timeline else own
 
 
-def buttons(links: list[ActionLink]) -> dict[str, Any]:
-    """Share actions out: one filled button, two quiet ones, the rest under More."""
-    primary = next((link for link in links if link.primary), None)
-    quiet = [link for link in links if link is not primary]
-    shown = [link for link in quiet if not link.harmful][:2] or quiet[:1]
-    more = [link for link in quiet if link not in shown]
-    return {"primary_action": primary, "shown_actions": shown, "more_actions": more}
-
-
-class HeadMixin(Base):
+class HeadMixin(PageBase):
     """Words and addresses of a record; override what a model says better."""
 
     def record_title(self, obj: Model) -> str:
@@ -129,11 +117,11 @@ class HeadMixin(Base):
         """Return at most two states; by default those fields that `badges` names."""
         return [choice_badge(obj, name, kinds) for name, kinds in self.badges.items()][:2]
 
-    def record_subtitle(self, request: HttpRequest, obj: Any) -> Any:  # noqa: ANN401, ARG002
+    def record_subtitle(self, request: HttpRequest, obj: Any) -> Any:
         """Return one line that says when, who or what; text or safe markup."""
         return ""
 
-    def url_of(self, view: str, *args: Any) -> str:  # noqa: ANN401
+    def url_of(self, view: str, *args: Any) -> str:
         """Return the address of one of the page's views ("history", "changelist", "do_cancel")."""
         name = f"{self.admin_site.name}:{self.opts.app_label}_{self.opts.model_name}_{view}"
         return reverse(name, args=args)
@@ -147,7 +135,7 @@ class HeadMixin(Base):
         return self.url_of("changelist")
 
 
-class ActionMixin(Base):
+class ActionMixin(PageBase):
     """Addresses and buttons of declared actions."""
 
     def get_urls(self) -> list[Any]:
@@ -166,7 +154,11 @@ class ActionMixin(Base):
         return [*urls, *super().get_urls()]
 
     def action_links(
-        self, request: HttpRequest, obj: Any, place: str, allowed: Decisions | None = None  # noqa: ANN401
+        self,
+        request: HttpRequest,
+        obj: Any,
+        place: str,
+        allowed: Decisions | None = None,
     ) -> list[ActionLink]:
         """Return the buttons of `place` ("row", "detail", "listing") this person may use now.
 
@@ -199,5 +191,5 @@ class ActionMixin(Base):
             if spec.row
         }
 
-    def _action_url(self, spec: declared_actions.Action, obj: Any) -> str:  # noqa: ANN401
+    def _action_url(self, spec: declared_actions.Action, obj: Any) -> str:
         return self.url_of(f"do_{spec.name}", *([] if obj is None else [obj.pk]))

@@ -5,19 +5,13 @@ Masking registers how it is addressed, so that the page kit works without its pa
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.http import HttpRequest
 from django.urls import URLPattern
 
+from backoffice.site.contract import PageBase
 from backoffice.site.masked import masked_names
-
-if TYPE_CHECKING:
-    from django.contrib.admin import ModelAdmin
-
-    Base = ModelAdmin[Any]
-else:
-    Base = object
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +36,7 @@ def mount(urls: Mount) -> None:
     _mounts.append(urls)
 
 
-class RevealMixin(Base):
+class RevealMixin(PageBase):
     """Puts Reveal or Ask for access beside masked values of a record page."""
 
     def get_urls(self) -> list[Any]:
@@ -52,7 +46,7 @@ class RevealMixin(Base):
             patterns = [pattern for urls in _mounts for pattern in urls(self)]
         return [*patterns, *super().get_urls()]
 
-    def reveal_links(self, request: HttpRequest, obj: Any) -> dict[str, RevealLink]:  # noqa: ANN401
+    def reveal_links(self, request: HttpRequest, obj: Any) -> dict[str, RevealLink]:
         """Return field -> link for the masked fields of `obj` that hold a value."""
         if not _mounts:
             return {}
@@ -62,6 +56,6 @@ class RevealMixin(Base):
             if getattr(obj, name)
         }
 
-    def _reveal_link(self, request: HttpRequest, obj: Any, name: str) -> RevealLink:  # noqa: ANN401
+    def _reveal_link(self, request: HttpRequest, obj: Any, name: str) -> RevealLink:
         kind = "reveal" if self.allows(request, "reveal", obj) else "ask"
         return RevealLink(kind, self.url_of(kind, obj.pk, name))

@@ -1,6 +1,6 @@
 """Writing from a form: the history knows who and why, and the record of activity that it was."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -9,20 +9,13 @@ from django.utils.translation import gettext as _
 
 from backoffice.audit import verbs
 from backoffice.audit.services import record, save_with_history
-
-if TYPE_CHECKING:
-    from django.contrib.admin import ModelAdmin
-
-    Base = ModelAdmin[Any]
-else:
-    Base = object
+from backoffice.site.contract import PageBase
 
 
-class SavingMixin(Base):
-    """Saves, deletes and what is said afterwards. Django's own log is not written: the record of
-    activity takes its place."""
+class SavingMixin(PageBase):
+    """Saves and deletes. The record of activity takes the place of Django's own log."""
 
-    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:  # noqa: ANN401, FBT001
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:  # noqa: FBT001
         """Save with history; an edit that changed nothing writes nothing."""
         if change and not form.changed_data:
             return
@@ -35,43 +28,45 @@ class SavingMixin(Base):
             context={"fields": list(form.changed_data)} if change else None,
         )
 
-    def delete_model(self, request: HttpRequest, obj: Any) -> None:  # noqa: ANN401
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
         """Delete, on the record."""
-        obj._history_user = request.user  # noqa: SLF001 - the documented way of simple-history
+        obj._history_user = request.user
         record(verbs.DELETED, actor=request.user, subject=obj)
         obj.delete()
 
-    def log_addition(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+    def log_addition(self, *args: Any, **kwargs: Any) -> Any:
         """Write no row of Django's log."""
 
-    def log_change(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+    def log_change(self, *args: Any, **kwargs: Any) -> Any:
         """Write no row of Django's log."""
 
-    def log_deletions(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+    def log_deletions(self, *args: Any, **kwargs: Any) -> Any:
         """Write no row of Django's log."""
 
 
-class AnswerMixin(Base):
+class AnswerMixin(PageBase):
     """Where a save leads, and what is said."""
 
-    def response_post_save_change(self, request: HttpRequest, obj: Any) -> HttpResponse:  # noqa: ANN401, ARG002
+    def response_post_save_change(self, request: HttpRequest, obj: Any) -> HttpResponseRedirect:
         """Go back to the record, not to the list."""
         return HttpResponseRedirect(self.record_url(obj))
 
-    def response_post_save_add(self, request: HttpRequest, obj: Any) -> HttpResponse:  # noqa: ANN401, ARG002
+    def response_post_save_add(self, request: HttpRequest, obj: Any) -> HttpResponseRedirect:
         """Go to the new record."""
         return HttpResponseRedirect(self.record_url(obj))
 
-    def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:  # noqa: ANN401, ARG002, E501
+    def response_add(
+        self, request: HttpRequest, obj: Any, post_url_continue: str | None = None
+    ) -> HttpResponse:
         """Say that it was added."""
         self.message_user(request, self._sentence(_("{} was added."), obj), messages.SUCCESS)
         return self.response_post_save_add(request, obj)
 
-    def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:  # noqa: ANN401
+    def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
         """Say that it was saved."""
         self.message_user(request, self._sentence(_("{} was saved."), obj), messages.SUCCESS)
         return self.response_post_save_change(request, obj)
 
-    def _sentence(self, text: str, obj: Any) -> str:  # noqa: ANN401
+    def _sentence(self, text: str, obj: Any) -> str:
         link = format_html('<a href="{}">{}</a>', self.record_url(obj), self.record_title(obj))
         return format_html(text, link)

@@ -53,12 +53,17 @@ class BackofficeSite(Base):
         self.sites.append(self)
 
     def register(
-        self, model_or_iterable: Any, admin_class: Any = None, **options: Any  # noqa: ANN401
+        self,
+        model_or_iterable: Any,
+        admin_class: Any = None,
+        **options: Any,
     ) -> None:
         """Take a `BackofficeAdmin`; anything else is left out and reported by the checks."""
         from backoffice.site.options import BackofficeAdmin  # noqa: PLC0415 - it needs the sites
 
-        models = model_or_iterable if isinstance(model_or_iterable, Iterable) else [model_or_iterable]
+        models = (
+            model_or_iterable if isinstance(model_or_iterable, Iterable) else [model_or_iterable]
+        )
         if admin_class is None or not issubclass(admin_class, BackofficeAdmin):
             self.rejected.extend((model, admin_class) for model in models)
             return
@@ -82,7 +87,7 @@ class BackofficeSite(Base):
         """Answer the palette: pages and records this person may open."""
         return palette.answer(self, request)
 
-    def search(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:  # noqa: ANN401, ARG002
+    def search(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """Refuse unfold's own palette: it asks no policy and puts the words into the address."""
         raise Http404
 
@@ -94,7 +99,7 @@ class BackofficeSite(Base):
         context["site_name"] = self.name
         return context
 
-    def index(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:  # noqa: ANN401
+    def index(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """Show the dashboard that an app put in, else the person's pages."""
         extra = dict(extra_context or {})
         if self.dashboard is not None:
@@ -104,11 +109,13 @@ class BackofficeSite(Base):
             response.template_name = self.dashboard_template
         return response  # type: ignore[no-any-return]
 
-    def app_index(self, request: HttpRequest, app_label: str, extra_context: Any = None) -> HttpResponse:  # noqa: ANN401, ARG002, E501
+    def app_index(
+        self, request: HttpRequest, app_label: str, extra_context: Any = None
+    ) -> HttpResponse:
         """Send to the start: the sidebar is the list of pages."""
         return redirect(f"{self.name}:index")
 
-    def login(self, request: HttpRequest, extra_context: Any = None) -> HttpResponseBase:  # noqa: ANN401
+    def login(self, request: HttpRequest, extra_context: Any = None) -> HttpResponseBase:
         """Send a person of the other site home; show the form to everybody else."""
         home = self._other_home(request)
         if home is not None:

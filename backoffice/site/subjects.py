@@ -24,7 +24,7 @@ class Subject:
 Key = tuple[str, str]
 
 
-def describe(site: Any, request: HttpRequest, keys: Iterable[Key]) -> dict[Key, Subject]:  # noqa: ANN401
+def describe(site: Any, request: HttpRequest, keys: Iterable[Key]) -> dict[Key, Subject]:
     """Return (model label, id) -> subject; one query for each kind of record.
 
     A record that is gone is named by its id. `__str__` of a model holds no personal value.
@@ -38,7 +38,7 @@ def describe(site: Any, request: HttpRequest, keys: Iterable[Key]) -> dict[Key, 
     return found
 
 
-def _of_model(site: Any, request: HttpRequest, label: str, wanted: set[str]) -> dict[Key, Subject]:  # noqa: ANN401
+def _of_model(site: Any, request: HttpRequest, label: str, wanted: set[str]) -> dict[Key, Subject]:
     if not label:
         return {("", key): Subject("") for key in wanted}
     try:
@@ -62,10 +62,10 @@ def _of_model(site: Any, request: HttpRequest, label: str, wanted: set[str]) -> 
     return subjects
 
 
-def _rows(model: Any, wanted: set[str]) -> list[Any]:  # noqa: ANN401
+def _rows(model: Any, wanted: set[str]) -> list[Any]:
     if not wanted:
         return []
     try:
-        return list(model._default_manager.filter(pk__in=wanted))  # noqa: SLF001
+        return list(model._default_manager.filter(pk__in=wanted))
     except (ValueError, ValidationError):
         return []  # ids of another time, e.g. before the kind of key changed

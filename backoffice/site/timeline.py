@@ -31,12 +31,8 @@ class Entry:
 
 def entries(obj: Model) -> list[Entry]:
     """Return the newest entries of `obj`; two queries, whatever their number."""
-    events = [
-        event
-        for event in Event.objects.about(obj).exclude(verb__in=_LEFT_OUT).select_related("actor")[
-            :_MOST
-        ]
-    ]
+    about: Any = Event.objects.about(obj).exclude(verb__in=_LEFT_OUT)
+    events = about.select_related("actor")[:_MOST]
     stream = [_of_event(event) for event in events] + _of_history(obj)
     return sorted(stream, key=lambda entry: entry.at, reverse=True)[:_MOST]
 
@@ -67,7 +63,7 @@ def _of_history(obj: Model) -> list[Entry]:
     ]
 
 
-def _context(request: HttpRequest, obj: Model) -> dict[str, Any]:  # noqa: ARG001 - a panel's shape
+def _context(request: HttpRequest, obj: Model) -> dict[str, Any]:
     return {"entries": entries(obj)}
 
 

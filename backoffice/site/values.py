@@ -34,7 +34,7 @@ def icon(name: str, css: str = "") -> SafeString:
     return format_html('<span class="bo-icon {}" aria-hidden="true">{}</span>', css, name)
 
 
-def choice_badge(instance: Any, field: str, kinds: dict[str, BadgeKind]) -> Badge:  # noqa: ANN401
+def choice_badge(instance: Any, field: str, kinds: dict[str, BadgeKind]) -> Badge:
     """Return the badge of a choice field; a value without a kind is shown as a plain fact."""
     value = str(getattr(instance, field))
     text = getattr(instance, f"get_{field}_display")()

@@ -28,19 +28,19 @@ def kinds() -> list[str]:
     return list(_writers)
 
 
-def response(page: Any, rows: QuerySet[Any], kind: str) -> HttpResponseBase:  # noqa: ANN401
+def response(page: Any, rows: QuerySet[Any], kind: str) -> HttpResponseBase:
     """Return the file of `rows` with the page's `export_fields`; masked values as masks."""
     names = list(page.export_fields)
     heads = [capfirst(str(label_for_field(name, page.model, page))) for name in names]
     return _writers[kind](str(page.opts.model_name), heads, _lines(page, names, rows))
 
 
-def _lines(page: Any, names: list[str], rows: QuerySet[Any]) -> Iterator[list[Any]]:  # noqa: ANN401
+def _lines(page: Any, names: list[str], rows: QuerySet[Any]) -> Iterator[list[Any]]:
     for obj in rows.iterator(chunk_size=500):
         yield [_plain(page, obj, name) for name in names]
 
 
-def _plain(page: Any, obj: Model, name: str) -> Any:  # noqa: ANN401
+def _plain(page: Any, obj: Model, name: str) -> Any:
     """Return a value as a file holds it: text of the mask, amounts in major units, state words."""
     try:
         field, _attr, value = lookup_field(name, obj, page)

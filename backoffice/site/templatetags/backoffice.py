@@ -47,19 +47,19 @@ def money(minor: int | Money | None, currency: str = "") -> str:
 
 
 @register.filter
-def moment(value: Any) -> str:  # noqa: ANN401 - date or datetime
+def moment(value: Any) -> str:
     """Return "9 Dec 2011 14:12" (or "9 Dec 2011" of a date) in the zone in force."""
     return cells.date_text(value) if value else "\N{EN DASH}"
 
 
 @register.filter
-def clock(value: Any) -> str:  # noqa: ANN401 - datetime
+def clock(value: Any) -> str:
     """Return "14:12:38", the time of day with seconds."""
     return timezone.localtime(value).strftime("%H:%M:%S") if value else ""
 
 
 @register.filter
-def ago(value: Any) -> str:  # noqa: ANN401 - datetime
+def ago(value: Any) -> str:
     """Return an age in its biggest unit: "12 s", "38 min", "26 h", "3 d"."""
     if not value:
         return ""
@@ -79,22 +79,23 @@ def initials(name: object) -> str:
 
 
 @register.simple_tag
-def inline_table(formset: Any) -> dict[str, Any]:  # noqa: ANN401 - an InlineAdminFormSet
+def inline_table(formset: Any) -> dict[str, Any]:
     """Return heads and rows of a shown-only inline: {"heads": […], "rows": [{"url", "cells"}]}."""
     options = formset.opts
     names = [str(name) for name in options.fields or ()]
-    rows = []
-    for obj in formset.formset.get_queryset():
-        rows.append({"url": _url(options, obj), "cells": [_cell(options, obj, n) for n in names]})
+    rows = [
+        {"url": _url(options, obj), "cells": [_cell(options, obj, name) for name in names]}
+        for obj in formset.formset.get_queryset()
+    ]
     heads = rows[0]["cells"] if rows else [_head(options, name) for name in names]
     return {"heads": heads, "rows": rows}
 
 
-def _head(options: Any, name: str) -> cells.Cell:  # noqa: ANN401
+def _head(options: Any, name: str) -> cells.Cell:
     return cells.Cell(cells.label_of(options, name), "")
 
 
-def _cell(options: Any, obj: Any, name: str) -> cells.Cell:  # noqa: ANN401
+def _cell(options: Any, obj: Any, name: str) -> cells.Cell:
     from backoffice.site.lists import is_numeric  # noqa: PLC0415 - lists needs loaded models
 
     try:
@@ -104,7 +105,7 @@ def _cell(options: Any, obj: Any, name: str) -> cells.Cell:  # noqa: ANN401
     return cells.cell_of(options, obj, name, found, numeric=is_numeric(options, name))
 
 
-def _url(options: Any, obj: Any) -> str:  # noqa: ANN401
+def _url(options: Any, obj: Any) -> str:
     if not options.record_links:
         return ""
     page = options.admin_site._registry.get(type(obj))  # noqa: SLF001 - our own site
@@ -112,7 +113,7 @@ def _url(options: Any, obj: Any) -> str:  # noqa: ANN401
 
 
 @register.simple_tag
-def record_value(field: Any) -> cells.Cell:  # noqa: ANN401 - an AdminReadonlyField
+def record_value(field: Any) -> cells.Cell:
     """Return one value of a record page that is read; `label` is its label."""
     from backoffice.site.lists import is_numeric  # noqa: PLC0415 - lists needs loaded models
 
@@ -121,12 +122,13 @@ def record_value(field: Any) -> cells.Cell:  # noqa: ANN401 - an AdminReadonlyFi
         found = lookup_field(name, obj, page)
     except (AttributeError, ValueError, ObjectDoesNotExist):
         return cells.Cell(str(field.field["label"]), "\N{EN DASH}")
-    return cells.cell_of(page, obj, str(getattr(name, "__name__", name)), found,
-                         numeric=is_numeric(page, str(name)))
+    return cells.cell_of(
+        page, obj, str(getattr(name, "__name__", name)), found, numeric=is_numeric(page, str(name))
+    )
 
 
 @register.filter
-def lookup(table: dict[str, Any], key: str) -> Any:  # noqa: ANN401
+def lookup(table: dict[str, Any], key: str) -> Any:
     """Return `table[key]`, or nothing."""
     return table.get(key) if table else None
 

@@ -1,0 +1,61 @@
+"""What the parts of a page expect of each other, for the type checker only.
+
+Each mixin of `BackofficeAdmin` holds one concern and calls the others through `self`; at run time
+`PageBase` is nothing, and the real methods come from the mixins.
+"""
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from django.contrib.admin import ModelAdmin
+    from django.db.models import Model
+    from django.http import HttpRequest
+    from django.utils.functional import Promise
+
+    from backoffice.policy import Decision
+    from backoffice.site.links import ActionLink
+    from backoffice.site.panels import Panel
+    from backoffice.site.revealing import RevealLink
+    from backoffice.site.values import Badge, BadgeKind
+
+    class PageBase(ModelAdmin[Any]):
+        """The declared options of a page, and the methods that its parts call."""
+
+        badges: ClassVar[dict[str, dict[str, BadgeKind]]]
+        exact_search: ClassVar[list[str]]
+        export_fields: ClassVar[list[str]]
+        number_field: ClassVar[str]
+        numeric_columns: ClassVar[tuple[str, ...]]
+        panels: ClassVar[list[Panel]]
+        timeline: ClassVar[bool]
+        editable: ClassVar[bool]
+        list_title: ClassVar[str | Promise]
+        list_subtitle: ClassVar[str | Promise]
+        empty_text: ClassVar[str | Promise]
+        contributed_actions: ClassVar[list[Callable[..., Any]]]
+        contributed_panels: ClassVar[list[Panel]]
+
+        def allows(self, request: HttpRequest, what: str, obj: Model | None = None) -> bool: ...
+        def record_or_none(self, request: HttpRequest, object_id: str) -> Any: ...
+        def record_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]: ...
+        def record_title(self, obj: Any) -> str: ...
+        def record_badges(self, obj: Any) -> list[Badge]: ...
+        def record_subtitle(self, request: HttpRequest, obj: Any) -> Any: ...
+        def url_of(self, view: str, *args: Any) -> str: ...
+        def record_url(self, obj: Model) -> str: ...
+        def list_url(self) -> str: ...
+        def may_export(self, request: HttpRequest) -> bool: ...
+        def exact_search_choices(self) -> list[tuple[str, str]]: ...
+        def reveal_links(self, request: HttpRequest, obj: Any) -> dict[str, RevealLink]: ...
+        def action_links(
+            self,
+            request: HttpRequest,
+            obj: Any,
+            place: str,
+            allowed: dict[str, dict[Any, Decision]] | None = None,
+        ) -> list[ActionLink]: ...
+
+else:
+    PageBase = object
