@@ -88,6 +88,7 @@ class PaymentAdmin(BackofficeAdmin):
     )
     inlines = (RefundRows,)
     editable = False
+    timeline = False
 
     def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
         """Return none: the card of sums says all of it."""
