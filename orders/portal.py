@@ -105,13 +105,10 @@ class ShopOrderAdmin(SeenOnly):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Order]:
         """Add up own lines in the same query; what stands on the order itself is for all shops."""
         mine = own(request.user, "lines__seller")
-        return (
-            super()
-            .get_queryset(request)
-            .annotate(
-                own_minor=Sum("lines__total_minor", filter=mine),
-                own_count=Count("lines", filter=mine),
-            )
+        rows: QuerySet[Order] = super().get_queryset(request)
+        return rows.annotate(
+            own_minor=Sum("lines__total_minor", filter=mine),
+            own_count=Count("lines", filter=mine),
         )
 
     @admin.display(description=_("your lines"), ordering="own_count")

@@ -39,7 +39,8 @@ class SellerAdmin(BackofficeAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Seller]:
         """Count what is on sale in the same query."""
         on_sale = Count("products", filter=Q(products__status=Product.Status.ACTIVE))
-        return super().get_queryset(request).annotate(on_sale=on_sale)
+        rows: QuerySet[Seller] = super().get_queryset(request).annotate(on_sale=on_sale)
+        return rows
 
     @admin.display(description=_("products on sale"), ordering="on_sale")
     def products_on_sale(self, seller: Any) -> int:

@@ -53,14 +53,17 @@ def parse(text: str) -> Period | None:
     return Period(Month(int(found[1]), int(found[2]))) if found and int(found[1]) > 1 else None
 
 
-def newest(last: Month) -> Period:
-    """Return the period of the last full months when `last` is the month that still runs."""
-    return Period(last.plus(-1))
+def newest(first: Month, last: Month) -> Period:
+    """Return the period of the last full months, where `last` is the month that still runs.
+
+    A business that began in that month has no other: then it is counted.
+    """
+    return Period(last if first == last else last.plus(-1))
 
 
 def available(first: Month, last: Month) -> list[Period]:
     """Return the periods, newest first, that hold one of the months from `first` to `last`."""
-    found = [newest(last)]
+    found = [newest(first, last)]
     while found[-1].months[0] > first:
         found.append(found[-1].before)
     return found

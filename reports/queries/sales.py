@@ -60,7 +60,7 @@ def period(scope: Scope) -> Period | None:
     if reach is None:
         return None
     chosen = periods.parse(scope.options.get("until", ""))
-    return chosen or periods.newest(Month.of(reach.last))
+    return chosen or periods.newest(Month.of(reach.first), Month.of(reach.last))
 
 
 def all_months(scope: Scope) -> list[Month]:

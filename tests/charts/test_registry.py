@@ -18,8 +18,8 @@ def sales_by_seller(scope: Scope) -> Rows:
     return (
         scope(OrderLine)
         .values_list("seller__name", "currency")
-        .annotate(total=Sum("total_minor"))
-        .order_by("-total")
+        .annotate(amount=Sum("total_minor"))
+        .order_by("-amount")
     )
 
 
