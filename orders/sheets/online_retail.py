@@ -377,7 +377,7 @@ problems.register(
             Severity.WARNING,
         ),
         "two-times": Text(
-            gettext_lazy("The lines of %(documents)s invoices differ in their time"),
+            gettext_lazy("Invoices whose lines differ in their time: %(documents)s"),
             gettext_lazy("The earliest time is taken."),
             Severity.WARNING,
         ),

@@ -268,7 +268,8 @@ def _about(code: str, lines: list[Line]) -> Problem:
         "documents": len({line.invoice for line in lines}),
         "codes": _listed(codes),
     }
-    value = quote(first.row.values[column])
+    known = column == "code" and first.code in KNOWN_CHARGES
+    value = first.code if known else quote(first.row.values[column])
     return Problem(code, first.row.sheet, first.row.number, column, value, params, len(lines))
 
 

@@ -24,7 +24,7 @@ from backoffice.sheets.models import ImportJob
 from backoffice.sheets.problems import Severity
 from backoffice.sheets.resources import SheetResource
 
-_A_PAGE = 100
+_A_PAGE = 50
 _SHOWN_FAILED = 10
 
 
@@ -129,6 +129,7 @@ class RowsPage(OneImport):
         return {
             **self.frame(request, job),
             "title": step.label,
+            "crumb": step.label,
             "page_subtitle": _("What this import created or changed."),
             "page": page,
             "rows": [
