@@ -47,7 +47,7 @@ function copier(card, value) {
 function showInLine(card, line) {
   const slot = line.querySelector("[data-reveal-value]");
   const mask = [...slot.childNodes];
-  const lock = line.querySelector(".bo-masked > .bo-icon");
+  const signs = line.querySelectorAll(".bo-masked > :is(.bo-icon, .bo-sr)");
   const end = line.querySelector(".bo-dl-end");
   const link = end?.firstElementChild;
   const value = document.createElement("b");
@@ -55,16 +55,20 @@ function showInLine(card, line) {
   value.textContent = card.querySelector("[data-reveal-value]").textContent;
   const badge = document.createElement("span");
   badge.className = "bo-badge bo-badge--wait";
-  slot.replaceChildren(value, " ", copier(card, value));
-  lock?.remove();
+  const copy = copier(card, value);
+  slot.replaceChildren(value, " ", copy);
+  signs.forEach((sign) => sign.remove());
   link?.remove();
   (end || slot).append(badge);
   count(card, badge, () => {
+    const focused = line.contains(document.activeElement);
     slot.replaceChildren(...mask);
     badge.remove();
-    if (lock) slot.parentElement.prepend(lock);
+    slot.before(...signs);
     if (link) end.append(link);
+    if (focused) link?.focus();
   });
+  return copy;
 }
 
 function showInCard(card) {
@@ -81,7 +85,8 @@ document.addEventListener("backoffice:dialog", (event) => {
   const line = document.querySelector(`[data-reveal-field="${CSS.escape(card.dataset.revealed)}"]`);
   if (!line) { showInCard(card); return; }
   hide(card.dataset.revealed);
-  showInLine(card, line);
+  const copy = showInLine(card, line);
+  event.target.addEventListener("close", () => copy.focus(), { once: true });
   event.target.close();
 });
 
