@@ -100,4 +100,5 @@ def stage(
         stage = Stage(live_server.url, chromium, looks, stack, tmp_path)
         yield stage
     looks.found, found = [], looks.found
-    assert [*stage.complaints(), *found] == []
+    problems = [*stage.complaints(), *found]
+    assert not problems, "\n".join(problems)
