@@ -1,10 +1,12 @@
 """Keeps a few processes running: starts them, starts them again when they die, stops them all."""
 
+import ctypes
 import fcntl
 import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -41,6 +43,12 @@ def only_one(folder: Path) -> Iterator[None]:
         yield
 
 
+def _end_with_parent() -> None:
+    """Ask Linux to end this process when its parent dies, even by kill -9."""
+    set_death_signal = 1  # PR_SET_PDEATHSIG of prctl(2)
+    ctypes.CDLL(None).prctl(set_death_signal, signal.SIGTERM)
+
+
 @dataclass
 class Child:
     """One process and what was tried with it. Times are of `time.monotonic`, in seconds."""
@@ -60,6 +68,7 @@ class Child:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL if self.quiet else None,
             start_new_session=True,
+            preexec_fn=_end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - no threads here
         )
         self.started, self.again_at = time.monotonic(), None
 

@@ -103,6 +103,21 @@ def test_stop_ends_what_a_child_started(supervisor: Supervisor, tmp_path: Path) 
     assert wait_until(lambda: not is_alive(int(note.read_text())), 5)
 
 
+def test_children_end_when_the_supervisor_is_killed(tmp_path: Path) -> None:
+    code = (
+        "import sys, time\n"
+        "from backoffice.project.supervisor import Supervisor\n"
+        f"child = Supervisor(print).add('sleeper', {SLEEPER!r})\n"
+        "print(child.process.pid, flush=True)\n"
+        "time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        pid = int(parent.stdout.readline())
+        parent.kill()
+    assert wait_until(lambda: not is_alive(pid), 5)
+
+
 def test_stop_kills_a_child_that_does_not_listen(
     said: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
