@@ -12,7 +12,6 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import F, Q
-from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -97,7 +96,7 @@ def _begin(refund: Refund, gateway: Gateway) -> bool:
     now = timezone.now()
     changes = {
         "attempts": F("attempts") + 1,
-        "sent_at": Coalesce("sent_at", now),
+        "sent_at": now,
         "next_try_at": now + 2 * gateway.timeout,
     }
     with transaction.atomic(durable=True):

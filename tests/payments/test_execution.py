@@ -254,6 +254,10 @@ def too_old(refund: Refund) -> None:
 def test_old_key_is_not_sent_again_but_looked_up(
     refund: Refund, simulator: SimulatorProcess
 ) -> None:
+    # Enough is left there, so that only we can keep a second payout from happening.
+    simulator.seed("pay-rich", Money(100_000, "GBP"))
+    Payment.objects.filter(pk=refund.payment_id).update(reference="pay-rich")
+    refund = Refund.objects.get(pk=refund.pk)
     simulator.play(lose_answer=1)
     services.execute(refund)
     too_old(refund)
