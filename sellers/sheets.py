@@ -3,10 +3,8 @@
 import re
 
 from django.utils.translation import gettext_lazy as _
-from import_export.fields import Field
-from import_export.widgets import ForeignKeyWidget
 
-from backoffice.sheets.resources import SheetResource
+from backoffice.sheets.resources import Field, ForeignKeyWidget, SheetResource
 from sellers.models import Product, Seller
 
 OTHER = "Other"

@@ -13,11 +13,15 @@ from typing import Any, ClassVar
 from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
 from django.utils.functional import Promise
+from import_export.fields import Field
 from import_export.resources import ModelResource
 from import_export.widgets import ForeignKeyWidget
 
 from backoffice.sheets.formats import Derivation, Record
 from backoffice.sheets.problems import Problem
+
+# Field and ForeignKeyWidget are passed on: formats import from here only.
+__all__ = ["Field", "ForeignKeyWidget", "Plan", "Settlement", "SheetResource", "Step"]
 
 Key = tuple[Any, ...]
 REFUSED = "refused"

@@ -17,12 +17,10 @@ from django.db.models import (
     When,
 )
 from django.utils.translation import gettext_lazy as _
-from import_export.fields import Field
-from import_export.widgets import ForeignKeyWidget
 
 from backoffice.sheets.formats import Derivation, Record
 from backoffice.sheets.problems import Problem, quote
-from backoffice.sheets.resources import Settlement, SheetResource
+from backoffice.sheets.resources import Field, ForeignKeyWidget, Settlement, SheetResource
 from customers.models import Customer
 from orders.models import Charge, Order, OrderLine, Return, ReturnLine
 from orders.sheets.links import Links
