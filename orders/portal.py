@@ -55,6 +55,10 @@ class SeenOnly(BackofficeAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
 
+    def record_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
+        """Offer no history, since there is none."""
+        return {**super().record_context(request, obj), "history_url": ""}
+
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: Any = None
     ) -> HttpResponse:

@@ -75,6 +75,7 @@ def _axes(panel: Panel) -> dict[str, Any]:
             "fixedrange": True,
             "automargin": True,
             "tickangle": 0,
+            "ticklabelstandoff": 6,
             "showgrid": False,
             "showline": False,
             "zeroline": False,
@@ -82,6 +83,7 @@ def _axes(panel: Panel) -> dict[str, Any]:
         "yaxis": {
             "fixedrange": True,
             "automargin": True,
+            "ticklabelstandoff": 6,
             "tickprefix": unit,
             "tickformat": "~s",
             "rangemode": "tozero",

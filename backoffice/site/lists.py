@@ -14,6 +14,7 @@ from backoffice.site import found, writers
 from backoffice.site.cells import Cell, cell_of
 from backoffice.site.contract import PageBase
 from backoffice.site.masked import is_masked, masked_names, passes_masked
+from backoffice.site.narrowing import narrowings
 
 if TYPE_CHECKING:
     from django.contrib.admin.views.main import ChangeList as BaseChangeList
@@ -106,6 +107,7 @@ class ListMixin(PageBase):
             **self._addresses(request),
             **pager(changelist),
             "filters": filters(changelist),
+            "narrowings": narrowings(changelist),
         }
 
     def _addresses(self, request: HttpRequest) -> dict[str, Any]:
@@ -147,8 +149,8 @@ def filters(changelist: Any) -> list[Filter]:
     for spec in changelist.filter_specs:
         choices = list(spec.choices(changelist))
         chosen = next((choice for choice in choices if choice.get("selected")), None)
-        text = str(chosen["display"]) if chosen else ""
-        active = bool(choices) and chosen is not choices[0]
+        text = str((chosen or choices[0])["display"]) if choices else ""
+        active = chosen is not None and chosen is not choices[0]
         chips.append(Filter(capfirst(str(spec.title)), text, active, choices))
     return chips
 

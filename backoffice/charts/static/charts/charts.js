@@ -5,6 +5,8 @@
 (() => {
   const PHONE = 480;
   const TICK = 72; // pixels that the word below a tick needs
+  const LETTER = 7.4; // pixels of a capital letter
+  const NAMES = 0.45; // part of the width that names at the left may take
   const CONFIG = { displayModeBar: false, responsive: false, showTips: false };
 
   const token = (element, name) => getComputedStyle(element).getPropertyValue(`--chart-${name}`).trim();
@@ -53,8 +55,9 @@
   function fittedLayout(layout, figure, element) {
     if (!layout.yaxis) return layout;
     const narrow = element.clientWidth < PHONE;
+    const letters = Math.floor((element.clientWidth * NAMES) / LETTER);
     if (figure.data.some((trace) => trace.orientation === "h")) {
-      return { ...layout, yaxis: shortened(layout.yaxis, figure, narrow ? 16 : 26) };
+      return { ...layout, yaxis: shortened(layout.yaxis, figure, letters) };
     }
     const fitted = { ...layout, xaxis: { ...layout.xaxis, nticks: Math.floor(element.clientWidth / TICK) } };
     return narrow ? { ...fitted, height: 210, yaxis: { ...layout.yaxis, nticks: 5 } } : fitted;
