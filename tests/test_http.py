@@ -104,8 +104,9 @@ class Peer(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def drip(self, piece: bytes, *, every: float = 0.1) -> None:
+        ends_at = time.monotonic() + SLOW
         try:
-            while not self.stop.wait(every):
+            while time.monotonic() < ends_at and not self.stop.wait(every):
                 self.wfile.write(piece)
                 self.wfile.flush()
         except OSError:

@@ -11,6 +11,7 @@ from backoffice.accounts.models import User
 from orders.models import Order
 from payments.models import Payment, Refund
 from tests.factories import make_order, make_payment
+from tests.people import allow
 
 PAYMENTS = "/api/v1/payments/"
 REFUNDS = "/api/v1/refunds/"
@@ -75,6 +76,14 @@ def test_asking_needs_the_right(
 ) -> None:
     client.force_login(request.getfixturevalue(person))
     assert ask(client, payment.order)[0] == 403
+    assert not Refund.objects.exists()
+
+
+def test_order_outside_the_scope_does_not_exist(
+    client: Client, sol: User, payment: Payment
+) -> None:
+    client.force_login(allow(sol, "payments.request_refund"))
+    assert ask(client, payment.order)[0] == 404
     assert not Refund.objects.exists()
 
 

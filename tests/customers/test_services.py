@@ -1,0 +1,55 @@
+"""Correcting customers: who may, what is written, what is refused."""
+
+import pytest
+from django.core.exceptions import PermissionDenied, ValidationError
+
+from backoffice.accounts.models import User
+from backoffice.audit.models import Event
+from customers.models import Customer
+from customers.services import edit_customer
+from tests.factories import make_customer
+
+
+@pytest.fixture
+def customer(db: None) -> Customer:
+    return make_customer(name="Anna Almeida", phone="+351 210 555 0111", country="Portugal")
+
+
+def changes_of(customer: Customer) -> list[Event]:
+    return list(Event.objects.filter(verb="record.changed", subject_id=str(customer.pk)))
+
+
+def test_edit_returns_the_fresh_row_with_history(eve: User, customer: Customer) -> None:
+    kept = edit_customer(customer, changes={"country": "Spain"}, actor=eve, reason="Moved")
+    history = kept.history.latest()
+    assert (kept.country, history.country) == ("Spain", "Spain")
+    assert (history.history_user, history.history_change_reason) == (eve, "Moved")
+    assert [(event.actor, event.reason) for event in changes_of(customer)] == [(eve, "Moved")]
+
+
+def test_edit_works_on_the_row_as_it_is_now(eve: User, customer: Customer) -> None:
+    Customer.objects.filter(pk=customer.pk).update(country="Italy")
+    kept = edit_customer(customer, changes={"name": "Anna Costa"}, actor=eve)
+    assert kept.country == "Italy"
+
+
+def test_edit_without_the_right_is_refused(max_: User, customer: Customer) -> None:
+    with pytest.raises(PermissionDenied):
+        edit_customer(customer, changes={"country": "Spain"}, actor=max_)
+    assert changes_of(customer) == []
+
+
+@pytest.mark.parametrize("changes", [{"number": "7"}, {"email": "no address"}, {"phone": "•• 11"}])
+def test_edit_with_a_wrong_value_writes_nothing(
+    eve: User, customer: Customer, changes: dict[str, str]
+) -> None:
+    with pytest.raises(ValidationError) as caught:
+        edit_customer(customer, changes=changes, actor=eve)
+    assert list(caught.value.message_dict) == list(changes)
+    assert changes_of(customer) == []
+
+
+def test_edit_with_the_present_mask_changes_nothing(eve: User, customer: Customer) -> None:
+    shown = str(Customer.objects.get(pk=customer.pk).phone)
+    edit_customer(customer, changes={"phone": shown}, actor=eve)
+    assert (changes_of(customer), customer.history.count()) == ([], 1)
