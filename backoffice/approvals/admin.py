@@ -70,6 +70,13 @@ class Line:
         return reverse("admin:withdraw", args=[self.request.pk])
 
 
+def _why_not(request: ApprovalRequest, user: Any) -> str:
+    try:
+        return services.why_not(request, user)
+    except LookupError:
+        return _("The app that asked for this is not installed.")
+
+
 def concerning(user: Any) -> QuerySet[ApprovalRequest]:
     """Return the requests that `user` may look at: of kinds they decide, and their own.
 
@@ -90,7 +97,7 @@ def lines(request: HttpRequest, requests: Iterable[ApprovalRequest]) -> list[Lin
         Line(
             row,
             subjects[row.subject_type, row.subject_id],
-            services.why_not(row, request.user),  # type: ignore[arg-type]
+            _why_not(row, request.user),
             own=row.maker_id == request.user.pk,
         )
         for row in rows
@@ -166,7 +173,7 @@ class _Decision(DialogPage):
 
     def why_not(self, request: HttpRequest, subject: ApprovalRequest) -> str:
         """Ask the service, which asks again when it acts."""
-        return services.why_not(subject, request.user)  # type: ignore[arg-type]
+        return _why_not(subject, request.user)
 
     def context(self, request: HttpRequest, **kwargs: Any) -> dict[str, Any]:
         """Show what is decided on."""

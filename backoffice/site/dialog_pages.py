@@ -17,11 +17,14 @@ from typing import Any, ClassVar
 
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
+from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django.utils.functional import Promise
 
+from backoffice.audit.models import Outcome
+from backoffice.audit.services import record
 from backoffice.site import dialogs
 from backoffice.site.actions import ActionForm
 from backoffice.site.pages import SitePage
@@ -83,8 +86,22 @@ class DialogPage(SitePage):
         subject = self.subject(request, **kwargs)
         reason = self.why_not(request, subject)
         if reason:
+            self._note_refusal(request, subject, reason)
             raise PermissionDenied(reason)
         return subject
+
+    def _note_refusal(self, request: HttpRequest, subject: Any, reason: str) -> None:
+        """Put a refused POST on the record; looking at a dialog is no attempt."""
+        if request.method == "POST":
+            about = subject if isinstance(subject, Model) else None
+            facts = {"page": self.name, "rule": reason}
+            record(
+                dialogs.REFUSED,
+                actor=request.user,
+                subject=about,
+                outcome=Outcome.REFUSED,
+                context=facts,
+            )
 
     def _show(
         self,

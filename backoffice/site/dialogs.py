@@ -11,6 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views import View
 
 from backoffice.accounts import stepup
@@ -20,7 +21,7 @@ from backoffice.audit.services import record
 from backoffice.site.actions import ActionForm
 from backoffice.site.versions import version_of
 
-REFUSED = verbs.register("record.action_refused", "Action refused")
+REFUSED = verbs.register("record.action_refused", gettext_lazy("Action refused"))
 # Sent by our script, which shows the answer in a dialog instead of on a page of its own.
 DIALOG_HEADER = "X-Backoffice-Dialog"
 _PASSWORD, _VERSION, _NEXT = "step_up_password", "record_version", "next"
