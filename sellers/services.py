@@ -6,6 +6,7 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
+from backoffice import policy
 from backoffice.accounts.models import User
 from backoffice.audit import verbs
 from backoffice.audit.services import record, save_with_history
@@ -65,7 +66,7 @@ def edit_product(product: Product, *, data: ProductData, actor: User, reason: st
 def _require(actor: User, permission: str, seller: Seller) -> None:
     """Let staff with the right act for every shop, anybody else for their own only."""
     own = queries.shop_of(actor) == seller
-    if not actor.has_perm(permission) or not (own or actor.is_staff):
+    if not policy.may(actor, permission, None).allowed or not (own or actor.is_staff):
         raise PermissionDenied
 
 
