@@ -185,7 +185,6 @@ def _bars(panel: Panel) -> tuple[list[Any], dict[str, Any]]:
             "ticklabelstandoff": 8,
             "showgrid": False,
             "showline": False,
-            "showline": False,
             "zeroline": False,
         },
         "margin": {"l": 8, "r": 76, "t": 4, "b": 4},
