@@ -1,4 +1,4 @@
-"""An independent count of an Online Retail workbook: another reader, plain Python, no code of ours."""
+"""An independent count of an Online Retail workbook: another reader and no code of ours."""
 
 from collections import Counter
 from dataclasses import dataclass, field

@@ -42,7 +42,7 @@ def line(
 
 
 def book(*sheets: Rows, head: Sequence[str] = HEAD) -> bytes:
-    """Return a workbook with the head and rows of each sheet; they are named A, B, …"""
+    """Return a workbook with the head and rows of each sheet; their names are letters."""
     made = Workbook(write_only=True)
     for index, rows in enumerate(sheets):
         sheet = made.create_sheet("ABCDEF"[index])

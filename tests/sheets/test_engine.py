@@ -73,7 +73,8 @@ def test_worker_killed_in_the_middle_changes_nothing_in_the_end(oli: User) -> No
     for model in MODELS:
         assert model.objects.count() == model.history.count()
     assert OrderLine.objects.count() == expected["order_lines"]
-    assert Job.objects.get(pk=job.job_id).attempt == 2
+    assert job.job is not None
+    assert Job.objects.get(pk=job.job.pk).attempt == 2
 
 
 def writer(job: ImportJob) -> engine.Writer:

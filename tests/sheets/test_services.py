@@ -14,7 +14,7 @@ from backoffice.accounts.models import User
 from backoffice.audit.models import Event
 from backoffice.jobs import services as jobs
 from backoffice.jobs.run import execute
-from backoffice.sheets import formats, services, workbooks
+from backoffice.sheets import formats, guard, services, workbooks
 from backoffice.sheets.errors import ReadError
 from backoffice.sheets.mapping import SheetMapping
 from backoffice.sheets.models import ImportJob, ImportProblem
@@ -42,7 +42,7 @@ def test_upload_proposes_format_sheets_and_columns(oli: User) -> None:
     assert job.mapping["A"]["columns"] == {
         column.key: index for index, column in enumerate(formats.get("online-retail").columns)
     }
-    assert Path(job.file.name).name == f"{job.public_id.hex}.xlsx"
+    assert Path(job.file.path).name == f"{job.public_id.hex}.xlsx"
     assert Event.objects.about(job).get().verb == services.UPLOADED
 
 
@@ -72,7 +72,7 @@ def test_file_that_cannot_be_read_leaves_nothing(oli: User) -> None:
 
 
 def test_too_large_file_is_refused(oli: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(services.guard, "MAX_BYTES", 100)
+    monkeypatch.setattr(guard, "MAX_BYTES", 100)
     with pytest.raises(ReadError, match="20 MB"):
         upload(book([line()]), oli)
 
@@ -107,7 +107,10 @@ def test_mapping_can_be_changed(oli: User) -> None:
     assert OrderLine.objects.get().quantity == 3
 
 
-@pytest.mark.parametrize("columns", [{"invoice": 0}, dict.fromkeys(("invoice", "code", "quantity", "placed_at", "price"), 0)])  # fmt: skip
+NEEDED = ("invoice", "code", "quantity", "placed_at", "price")
+
+
+@pytest.mark.parametrize("columns", [{"invoice": 0}, dict.fromkeys(NEEDED, 0)])
 def test_mapping_that_cannot_be_is_refused(columns: dict[str, int], oli: User) -> None:
     job = upload(book([line()]), oli)
     form = formats.get(job.format)

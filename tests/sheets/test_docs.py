@@ -1,0 +1,38 @@
+"""The example of docs/sheets.md, run as it stands there."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+from backoffice.accounts.models import User
+from backoffice.sheets import formats
+from sellers.models import Seller
+from tests.sheets.made import book, bring_in, said
+
+pytestmark = pytest.mark.django_db
+GUIDE = Path(settings.BASE_DIR) / "docs" / "sheets.md"
+
+
+@pytest.fixture
+def _example() -> Iterator[None]:
+    code = re.search(r"```python\n(.*?)```", GUIDE.read_text(), re.DOTALL)
+    assert code is not None
+    exec(compile(code[1], str(GUIDE), "exec"), {"__name__": "sellers.sheets"})  # noqa: S102 - our own text
+    yield
+    formats._formats.pop("sellers")
+
+
+@pytest.mark.usefixtures("_example")
+def test_format_of_the_guide_works(oli: User) -> None:
+    head = ["Code", "Name"]
+    job = bring_in(book([["oak", "Oak"], ["elm", None], ["fir", "Fir"]], head=head), oli)
+    assert said(job) == [("empty", "A", 3, "name")]
+    assert sorted(Seller.objects.values_list("code", "name")) == [("fir", "Fir"), ("oak", "Oak")]
+    assert [one["system"] for one in job.sums] == [2]
+    again = bring_in(book([["oak", "Oak & Sons"], ["fir", "Fir"]], head=head), oli)
+    assert again.counters["sellers"] == {"created": 0, "updated": 1, "unchanged": 1, "failed": 0}
+    assert Seller.objects.get(code="oak").name == "Oak & Sons"
+    assert Seller.history.count() == 3
