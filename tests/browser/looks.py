@@ -114,10 +114,15 @@ def _why(node: dict[str, Any]) -> str:
     return " ".join(str(node.get("failureSummary", "")).split())[:200]
 
 
+_SETTLED = """async () => {
+    await document.fonts.ready;
+    const ending = document.getAnimations().filter(
+        (one) => Number.isFinite(one.effect.getComputedTiming().endTime));
+    await Promise.all(ending.map((one) => one.finished.catch(() => null)));
+    await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+}"""
+
+
 def settle(page: Page) -> None:
-    """Wait until nothing moves: fonts are there, transitions are over."""
-    page.evaluate(
-        "async () => { await document.fonts.ready;"
-        " await Promise.all(document.getAnimations().map(a => a.finished.catch(() => null)));"
-        " await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done))); }"
-    )
+    """Wait until fonts are there and transitions are over; what turns for ever may turn."""
+    page.evaluate(_SETTLED)

@@ -1,9 +1,13 @@
 """The people of a journey, each with a browser window of their own."""
 
+import os
 import re
+import signal
+import subprocess
+import sys
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from django.contrib.sessions.backends.db import SessionStore
@@ -13,7 +17,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from backoffice.accounts.models import User
 from tests.browser.looks import DESKTOP, Complaints, Looks
 from tests.people import PASSWORD
-from tests.processes import python
+from tests.processes import ROOT, environment
 
 WAIT_MS = 10_000
 
@@ -111,9 +115,11 @@ class Stage:
         actor.page.wait_for_url(f"**/{site}/")
         return actor
 
-    def start_worker(self) -> None:
+    def start_worker(self) -> "Worker":
         """Run `manage.py worker` on this test's database until the end of the journey."""
-        self._stack.enter_context(python("manage.py", "worker"))
+        worker = Worker()
+        self._stack.callback(worker.end)
+        return worker
 
     def age_proofs(self) -> None:
         """Let eleven minutes pass since everybody entered their password."""
@@ -125,6 +131,30 @@ class Stage:
     def complaints(self) -> list[str]:
         """Return all that browsers complained about."""
         return [line for actor in self._actors for line in actor.complaints.found]
+
+
+class Worker:
+    """`manage.py worker` on this test's database, with all that it starts."""
+
+    def __init__(self) -> None:
+        command = [sys.executable, "manage.py", "worker"]
+        self._process = subprocess.Popen(
+            command, cwd=ROOT, env=environment(), start_new_session=True
+        )
+
+    def end(self) -> None:
+        """Kill it, and the children that would outlive it."""
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Keep it from working inside the block."""
+        os.killpg(self._process.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.killpg(self._process.pid, signal.SIGCONT)
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:

@@ -59,6 +59,23 @@ def on_site(world: World) -> list[Values]:
     return [{"content_type_id": kind.pk, "object_id": customer.pk}]
 
 
+def an_import(world: World) -> list[Values]:
+    """Return the parameters of the pages of an import."""
+    return [{"number": getattr(world.rows["importjob"], "public_id"), "dataset": "orders"}]
+
+
+IMPORT_PAGES = (
+    "import",
+    "import_check",
+    "import_failed",
+    "import_mapping",
+    "import_problems",
+    "import_progress",
+    "import_result",
+    "import_rows",
+    "import_run",
+    "import_sheets",
+)
 # Pages of a model: below its address, "" stands for the bare record (a redirect).
 LISTS = ("changelist", "add", "find", "export")
 RECORDS = ("change", "history", "delete")
@@ -120,6 +137,15 @@ REGISTRY: dict[str, Fill] = {
         "admin", "payments_refund", row("refund"), "do_approve", "do_reject", "do_withdraw"
     ),
     "admin:activity": once(),
+    "admin:approvals": once(),
+    **{
+        f"admin:{name}": row("approvalrequest", parameter="key")
+        for name in ("approve", "reject", "withdraw")
+    },
+    "admin:roles": once(),
+    "admin:role_change": once(role="support", right="customers.reveal_customer"),
+    "admin:imports": once(),
+    **{f"admin:{name}": an_import for name in IMPORT_PAGES},
     "admin:jobs": once(),
     **{
         f"admin:{name}": row("job", field="public_id", parameter="key")

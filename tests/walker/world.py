@@ -19,6 +19,7 @@ from backoffice.audit.services import record, save_with_history
 from backoffice.jobs.models import Job
 from backoffice.masking.models import Grant
 from backoffice.money import Money
+from backoffice.sheets.models import ImportJob, ImportProblem
 from customers.models import Customer
 from orders.models import Charge, Order, OrderLine, Return, ReturnLine
 from payments import services as payments
@@ -65,6 +66,7 @@ def build(people: dict[str, User]) -> World:
     world.rows |= world.of_sam
     _give_refund(world)
     world.rows["job"] = Job.objects.create(kind="walk", title="A walk", owner=people["oli"])
+    world.rows["importjob"] = make_import(people["oli"])
     world.rows["user"] = people["eve"]
     world.rows["grant"] = make_grant(customer, people["nia"], people["kim"])
     world.rows["event"] = record(
@@ -161,6 +163,32 @@ def make_return(order: Order, line: OrderLine) -> Return:
         total_minor=-line.unit_price_minor,
     )
     return back
+
+
+def make_import(owner: User) -> ImportJob:
+    """Return an import that is over, one row of which failed; its file is not kept any more."""
+    now = timezone.now()
+    imported = ImportJob.objects.create(
+        owner=owner,
+        original_name="orders.xlsx",
+        kind="xlsx",
+        size=9000,
+        sha256="0" * 64,
+        format="online-retail",
+        sheets=[{"name": "A", "hidden": False, "rows": 2, "header_row": 1, "headers": ["Invoice"],
+                 "recognised": True}],
+        chosen=["A"],
+        mapping={"A": {"header_row": 1, "columns": {"invoice": 0}}},
+        state=ImportJob.State.DONE,
+        summary={"read": 2, "ready": 1, "failed": 1, "skipped": 0, "repeated": 0, "sums": []},
+        counters={"orders": {"created": 1, "updated": 0, "unchanged": 0}},
+        started_at=now,
+        finished_at=now,
+    )  # fmt: skip
+    ImportProblem.objects.create(
+        import_job=imported, code="whole", sheet="A", row=2, column="quantity", severity="failed"
+    )
+    return imported
 
 
 def make_grant(customer: Customer, user: User, giver: User) -> Grant:
