@@ -1,10 +1,12 @@
 """Staff pages of customers: every personal value is a mask until it is revealed."""
 
+from datetime import date
 from typing import Any, ClassVar
 
 from django.contrib import admin
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Max, QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from backoffice.site import BackofficeAdmin, navigation, register, staff_site
@@ -18,7 +20,7 @@ class CustomerAdmin(BackofficeAdmin):
     """Customers by number, found by a whole value, changed through the service."""
 
     list_subtitle = _("Personal data is masked. You may reveal one field at a time, with a reason.")
-    list_display = ("number", "name", "phone", "email", "country", "order_count", "updated_at")
+    list_display = ("number", "name", "phone", "email", "country", "order_count", "last_order")
     list_filter = ("country",)
     ordering = ("number",)
     fields = ("number", "name", "email", "phone", "country")
@@ -30,16 +32,23 @@ class CustomerAdmin(BackofficeAdmin):
     empty_text = _("Customers come with the orders of a sheet: import one on the page Imports.")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """Count the orders in the same query, where orders are installed."""
+        """Count the orders and find the newest in the same query, where orders are installed."""
         rows: QuerySet[Any] = super().get_queryset(request)
         if any(relation.name == "orders" for relation in Customer._meta.related_objects):
-            rows = rows.annotate(orders_in_all=Count("orders"))
+            last = Max("orders__placed_at")
+            rows = rows.annotate(orders_in_all=Count("orders"), last_order_at=last)
         return rows
 
     @admin.display(description=_("orders"), ordering="orders_in_all")
     def order_count(self, customer: Any) -> int:
         """How many orders the customer placed."""
         return int(getattr(customer, "orders_in_all", 0))
+
+    @admin.display(description=_("last order"), ordering="last_order_at")
+    def last_order(self, customer: Any) -> date | None:
+        """The day of the newest order."""
+        at = getattr(customer, "last_order_at", None)
+        return timezone.localdate(at) if at else None
 
     def record_subtitle(self, request: HttpRequest, obj: Any) -> str:
         """Where the customer is, and since when."""
@@ -71,5 +80,5 @@ navigation.add(
     icon="group",
     url_name="customers_customer_changelist",
     permission="customers.view_customer",
-    order=100,
+    order=15,
 )
