@@ -11,7 +11,7 @@ from tests.walker.world import World
 
 # Open to everybody: signing in.
 DOORS = {"admin:login", "seller:login"}
-# Open to whoever works here, whatever their role: their own start page, password and jobs.
+# Open to whoever works here, whatever their role: their own start page, password, jobs, requests.
 OPEN_TO_STAFF = {
     "home",
     "admin:index",
@@ -19,6 +19,7 @@ OPEN_TO_STAFF = {
     "admin:password_change",
     "admin:password_change_done",
     "admin:jobs",
+    "admin:approvals",
 }
 # Nothing that a person without a role may see stands there: the addresses and their shape.
 OPEN_API = {"api:api-root", "api:docs", "api:schema"}
