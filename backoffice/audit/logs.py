@@ -12,7 +12,9 @@ class RequestFilter(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Keep every record."""
-        record.request_id = context.current().request_id
+        # Django logs answers of 400 and more after the middleware, but hands over the request.
+        request = getattr(record, "request", None)
+        record.request_id = getattr(request, "request_id", "") or context.current().request_id
         return True
 
 

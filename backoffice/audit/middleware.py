@@ -24,6 +24,7 @@ class RequestContextMiddleware:
         """Run the request under its id."""
         given = request.headers.get("X-Request-ID", "")
         request_id = given if _REQUEST_ID.fullmatch(given) else uuid4().hex
+        request.request_id = request_id  # type: ignore[attr-defined]
         address = str(request.META.get("REMOTE_ADDR", ""))
         with context.origin(context.Origin(request_id=request_id, address=address)):
             response = self.get_response(request)

@@ -236,7 +236,11 @@ LOGGING = {
         }
     },
     "root": {"handlers": ["console"], "level": env.text("BACKOFFICE_LOG_LEVEL", "INFO")},
-    "loggers": {"django": {"handlers": [], "propagate": True}},
+    "loggers": {
+        "django": {"handlers": [], "propagate": True},
+        # It tells of each start and end; the job's row does too.
+        "django.tasks": {"level": "WARNING"},
+    },
 }
 
 SECURE_CONTENT_TYPE_NOSNIFF = True

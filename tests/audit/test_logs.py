@@ -2,6 +2,9 @@ import json
 import logging
 import sys
 
+import pytest
+from django.test import Client
+
 from backoffice.audit import context
 from backoffice.audit.logs import JsonFormatter, RequestFilter
 
@@ -27,3 +30,12 @@ def test_log_line_of_an_exception_holds_its_place_and_not_its_text() -> None:
     assert line["exception"] == "ValueError"
     assert "test_logs.py" in line["at"]
     assert "ann@example.com" not in json.dumps(line)
+
+
+@pytest.mark.django_db
+def test_log_line_of_a_missing_page_has_the_request_id(
+    client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING, logger="django.request")
+    client.get("/nothing/here/", headers={"X-Request-ID": "abcdef-12345"})
+    assert [_line(record)["request_id"] for record in caplog.records] == ["abcdef-12345"]
