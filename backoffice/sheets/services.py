@@ -62,20 +62,22 @@ def upload(file: UploadedFile, *, actor: User) -> ImportJob:
         raise PermissionDenied
     if file.size is None or file.size > guard.MAX_BYTES:
         raise ReadError(_("The file is larger than 20 MB. Split it and import the parts."))
-    with transaction.atomic():
-        job = _keep(file, actor)
-        try:
-            _look(job, actor)
-        except ReadError:
-            job.file.delete(save=False)
-            raise
-        record(
-            UPLOADED, actor=actor, subject=job, context={"bytes": job.size, "sha256": job.sha256}
-        )
+    job = _keep(file, actor)
+    try:
+        # Reading may take long: nobody waits for a lock of the database meanwhile.
+        _look(job, actor)
+        with transaction.atomic():
+            job.save()
+            context = {"bytes": job.size, "sha256": job.sha256}
+            record(UPLOADED, actor=actor, subject=job, context=context)
+    except BaseException:
+        job.file.delete(save=False)
+        raise
     return job
 
 
 def _keep(file: UploadedFile, actor: User) -> ImportJob:
+    """Return an import that is not saved yet, its file stored."""
     digest = hashlib.sha256()
     for block in file.chunks():
         digest.update(block)
@@ -89,9 +91,8 @@ def _keep(file: UploadedFile, actor: User) -> ImportJob:
         kind="xlsx" if head == b"PK\x03\x04" else "csv",
         size=file.size or 0,
         sha256=digest.hexdigest(),
-        file=file,
     )
-    job.save()
+    job.file.save(name, file, save=False)
     return job
 
 
@@ -112,7 +113,6 @@ def _look(job: ImportJob, actor: User) -> None:
             job.mapping[sheet.name] = proposal.as_json()
             if not sheet.hidden:
                 job.chosen.append(sheet.name)
-    job.save()
 
 
 def _described(sheet: reader.Outline, proposal: SheetMapping | None) -> dict[str, Any]:

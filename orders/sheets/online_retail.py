@@ -20,18 +20,17 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from backoffice.money import Money
 from backoffice.sheets import cells, formats, problems
-from backoffice.sheets.formats import CheckSum, Column, Derivation, Record, SheetRow
-from backoffice.sheets.problems import Problem, Severity, Text, quote
+from backoffice.sheets.formats import Column, Derivation, Record, SheetRow
+from backoffice.sheets.problems import Problem, quote
 from backoffice.sheets.reader import Value
 from customers.sheets import CustomerSheet
 from orders.models import Order
-from orders.sheets import resources, system
-from orders.sheets.rows import CURRENCY, ZONE, Book, Document, Line, is_product, is_return, warnings
+from orders.sheets import resources, system, words
+from orders.sheets.rows import CURRENCY, ZONE, Book, Document, Line, is_return, warnings
+from orders.sheets.sums import sums
 from sellers.sheets import SellerSheet, category_of
 
 _PRICE_DECIMALS = 5
@@ -44,6 +43,9 @@ def price(value: Value) -> Decimal:
     if abs(number) > _LARGEST_PRICE or number != round(number, _PRICE_DECIMALS):
         raise cells.CellProblemError("out-of-range")
     return number
+
+
+problems.register(words.TEXTS)
 
 
 @formats.register
@@ -102,7 +104,7 @@ class OnlineRetail(formats.Format):
         return Derivation(
             datasets=_datasets(book),
             problems=book.problems,
-            sums=_sums(book),
+            sums=sums(book),
             read=book.read,
             repeated=book.repeated,
             ready=sum(1 for _line in book.lines()),
@@ -265,149 +267,3 @@ def _return_line(line: Line) -> Record:
 
 def _charge(line: Line, parent: str) -> Record:
     return _record(line, {**_common(line), parent: line.invoice, "code": line.code})
-
-
-def _sums(book: Book) -> list[CheckSum]:
-    """Return the numbers that must agree; rows left out count where their cells can be read."""
-    taken = list(book.lines())
-    return [
-        _count("order_lines", _("Order lines"), book, taken, returned=False, product=True),
-        _count("charges", _("Charges"), book, taken, returned=None, product=False),
-        _count("return_lines", _("Return lines"), book, taken, returned=True, product=True),
-        _distinct("orders", _("Orders"), book, taken, _order_number),
-        _distinct("returns", _("Returns"), book, taken, _return_number),
-        _distinct("customers", _("Customers"), book, taken, lambda row: row.values.get("customer")),
-        _distinct("products", _("Products"), book, taken, _product_code),
-        _money("order_money", _("Sum of orders"), book, taken, returned=False),
-        _money("return_money", _("Sum of returns"), book, taken, returned=True),
-    ]
-
-
-def _order_number(row: SheetRow) -> Any:
-    number = row.values.get("invoice")
-    return None if number is None or is_return(number) else number
-
-
-def _return_number(row: SheetRow) -> Any:
-    number = row.values.get("invoice")
-    return number if number is not None and is_return(number) else None
-
-
-def _product_code(row: SheetRow) -> Any:
-    code = row.values.get("code")
-    return code if code is not None and is_product(code) else None
-
-
-def _is_of(row: SheetRow, *, returned: bool | None, product: bool | None) -> bool:
-    """Whether a row belongs to a sum; a cell that cannot be read counts as a sale of a product."""
-    of_return = is_return(row.values.get("invoice", ""))
-    of_product = is_product(row.values.get("code", "00000"))
-    return returned in {None, of_return} and product in {None, of_product}
-
-
-def _count(
-    key: str, label: str, book: Book, taken: list[Line], *, returned: bool | None, product: bool
-) -> CheckSum:
-    ready = sum(_is_of(line.row, returned=returned, product=product) for line in taken)
-    out = sum(_is_of(row, returned=returned, product=product) for row in book.left_out)
-    return CheckSum(key, label, ready + out, out, ready)
-
-
-def _distinct(key: str, label: str, book: Book, taken: list[Line], of: Any) -> CheckSum:
-    ready = {of(line.row) for line in taken} - {None}
-    every = ready | ({of(row) for row in book.left_out} - {None})
-    return CheckSum(key, label, len(every), len(every - ready), len(ready))
-
-
-def _money(key: str, label: str, book: Book, taken: list[Line], *, returned: bool) -> CheckSum:
-    """Compare the exact sum of the file with the sum of the rounded lines."""
-    mine = [line for line in taken if is_return(line.invoice) == returned]
-    out = sum(
-        (
-            row.values["quantity"] * row.values["price"]
-            for row in book.left_out
-            if _is_of(row, returned=returned, product=None)
-            and {"quantity", "price"} <= row.values.keys()
-        ),
-        Decimal(0),
-    )
-    exact = sum((line.exact for line in mine), Decimal(0))
-    ready = sum(line.total_minor for line in mine)
-    return CheckSum(
-        key,
-        label,
-        file=Money.rounded(exact + out, CURRENCY).minor,
-        left_out=Money.rounded(out, CURRENCY).minor,
-        ready=ready,
-        currency=CURRENCY,
-        rounding=_difference(Money(ready, CURRENCY).amount - exact),
-    )
-
-
-def _difference(amount: Decimal) -> str:
-    """Return pounds with the decimals that it needs; "" for none."""
-    return f"{amount.normalize():f}" if amount else ""
-
-
-problems.register(
-    {
-        "repeated": Text(
-            gettext_lazy("The same %(documents)s invoices stand in both sheets (%(lines)s lines)"),
-            gettext_lazy("Read once, from the first sheet."),
-            Severity.WARNING,
-        ),
-        "no-customer": Text(
-            gettext_lazy("No customer on this line (%(lines)s lines, %(documents)s invoices)"),
-            gettext_lazy("Taken as orders without customer."),
-            Severity.WARNING,
-        ),
-        "no-product": Text(
-            gettext_lazy("Not a product code: %(codes)s"),
-            gettext_lazy("Taken as charges, %(lines)s lines."),
-            Severity.WARNING,
-        ),
-        "no-price": Text(
-            gettext_lazy("The price is zero (%(lines)s lines)"),
-            gettext_lazy("Taken as goods given away."),
-            Severity.WARNING,
-        ),
-        "more-decimals": Text(
-            gettext_lazy("The price has more than two decimals (%(lines)s lines)"),
-            gettext_lazy("The price is kept; the amount of the line is rounded half up."),
-            Severity.WARNING,
-        ),
-        "two-times": Text(
-            gettext_lazy("Invoices whose lines differ in their time: %(documents)s"),
-            gettext_lazy("The earliest time is taken."),
-            Severity.WARNING,
-        ),
-        "write-off": Text(
-            gettext_lazy("Negative on invoice %(invoice)s, which is no credit note"),
-            gettext_lazy("Left out: a stock write-off is no sale."),
-            Severity.SKIPPED,
-        ),
-        "adjustment": Text(
-            gettext_lazy("An adjustment of the books, not an invoice"),
-            gettext_lazy("Left out: it is no sale."),
-            Severity.SKIPPED,
-        ),
-        "negative-price": Text(
-            gettext_lazy("The price is negative"), gettext_lazy("Left out. Check the price.")
-        ),
-        "no-quantity": Text(
-            gettext_lazy("The quantity is zero"), gettext_lazy("Left out. Check the quantity.")
-        ),
-        "positive-return": Text(
-            gettext_lazy("Positive on a credit note"),
-            gettext_lazy("Left out. Write what came back as a negative number."),
-        ),
-        "other-customer": Text(
-            gettext_lazy("The invoice has another customer on an earlier line"),
-            gettext_lazy("Left out. An invoice has one customer."),
-        ),
-        "other-customer-stored": Text(
-            gettext_lazy("The invoice stands in the system for another customer"),
-            gettext_lazy("Left out. Check number and customer."),
-        ),
-    }
-)

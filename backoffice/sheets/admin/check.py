@@ -19,6 +19,8 @@ from backoffice.sheets.models import ImportJob, ImportProblem
 from backoffice.sheets.problems import Severity, quote
 
 _PREVIEW = 5
+# A page is not kept waiting for the first rows of a large file.
+_PREVIEW_BYTES = 4 * 1024 * 1024
 _KINDS = 12
 _A_PAGE = 100
 PROBLEM_BADGES = {Severity.FAILED: "fail", Severity.SKIPPED: "rest", Severity.WARNING: "wait"}
@@ -150,7 +152,7 @@ def _mapping_rows(job: ImportJob, form: Format | None) -> list[dict[str, str]]:
 
 def _preview(job: ImportJob, form: Format) -> dict[str, Any] | None:
     """Return the first rows as they are read; only for the person whose file it is."""
-    if not job.file:
+    if not job.file or job.size > _PREVIEW_BYTES:
         return None
     try:
         _inspection, sheets, _notes = reader.outline(Path(job.file.path), limit=40)
