@@ -63,26 +63,34 @@ def amount(text: str) -> Decimal:
 def test_owner_sees_charts_and_opens_the_rows_of_a_bar(stage: Stage, world: World) -> None:
     kim = stage.enter(world.people["kim"])
     for key, marks in CHARTS.items():
-        drawn = card(kim, key).locator(marks)
-        expect(drawn.first).to_be_visible()
-        box = drawn.first.bounding_box()
-        assert box is not None, key
-        assert box["width"] > 3, key
+        expect(card(kim, key).locator("[data-drawn]")).to_be_visible()
+        boxes = [mark.bounding_box() for mark in card(kim, key).locator(marks).all()]
+        assert any(box and min(box["width"], box["height"]) > 3 for box in boxes), key
     kim.look("dashboard")
     country = card(kim, "reports.revenue_by_country")
     country.get_by_role("button", name=re.compile("as a table")).click()
     said = amount(country.get_by_role("row").filter(has_text=BIG).inner_text())
     kim.look("dashboard-table")
     country.get_by_role("button", name=re.compile("as a table")).click()
-    country.locator(CHARTS["reports.revenue_by_country"]).last.click()
-    kim.page.wait_for_url("**/admin/orders/order/?**")
+    click_widest(kim, country)
+    kim.page.wait_for_url(f"**/admin/orders/order/?*country={BIG}*")
     kim.look("dashboard-drill")
     assert sum_of_list(kim) == said
-    expected = sum(
-        order.total_minor
-        for order in Order.objects.filter(country=BIG, placed_at__year=2011)
-    )
-    assert said == Decimal(expected).scaleb(-2)
+    # The newest twelve months that are over: December 2011 still runs.
+    period = (datetime(2010, 12, 1, tzinfo=UTC), datetime(2011, 12, 1, tzinfo=UTC))
+    orders = Order.objects.filter(country=BIG, placed_at__range=period)
+    assert said == Decimal(sum(order.total_minor for order in orders)).scaleb(-2) == 408
+
+
+def click_widest(actor: Actor, chart: Locator) -> None:
+    """Click into the widest bar. The plot lies under a layer of its own, so the mouse does it."""
+    chart.scroll_into_view_if_needed()
+    boxes = [bar.bounding_box() for bar in chart.locator(".barlayer .point path").all()]
+    widest = max((box for box in boxes if box), key=lambda box: box["width"])
+    x, y = widest["x"] + widest["width"] / 2, widest["y"] + widest["height"] / 2
+    actor.page.mouse.move(x - 3, y)
+    actor.page.mouse.move(x, y, steps=3)
+    actor.page.mouse.click(x, y)
 
 
 def sum_of_list(actor: Actor) -> Decimal:
