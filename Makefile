@@ -7,7 +7,7 @@ DEV := @.ci/bootstrap dev &&
 
 .DEFAULT_GOAL := help
 .PHONY: help run web worker backends reset shell test lint format types imports deploy migrations \
-	catalogues test-sqlite test-postgres test-browser postgres bench-sheets wheel lock clean
+	messages catalogues test-sqlite test-postgres test-browser postgres bench-sheets wheel lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -50,6 +50,9 @@ deploy: ## Django's checks on production settings
 
 migrations: ## models and migrations agree
 	$(DEV) $(PY) .ci/test migrations
+
+messages: ## bring the message catalogues in line with code and templates, and compile them
+	$(DEV) $(PY) .ci/catalogues
 
 catalogues: ## translations compile
 	$(DEV) $(PY) .ci/test catalogues
