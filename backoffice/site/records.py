@@ -14,6 +14,7 @@ from backoffice.site.contract import PageBase
 from backoffice.site.links import ActionLink, buttons
 from backoffice.site.permissions import READING
 from backoffice.site.values import Badge, choice_badge
+from backoffice.site.versions import version_of
 
 Decisions = dict[str, dict[Any, Decision]]
 
@@ -73,6 +74,7 @@ class RecordMixin(PageBase):
             reading=reading,
             may_edit=self.editable and self.may_edit(request, obj),
             has_history=hasattr(obj, "history"),
+            record_version="" if reading else version_of(obj),
             delete_url=self.url_of("delete", obj.pk),
             **buttons(self.action_links(request, obj, "detail")),
             main_panels=panels.rendered(self.all_panels(), "main", request, obj) if reading else [],

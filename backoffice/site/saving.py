@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from backoffice.audit import verbs
 from backoffice.audit.services import record, save_with_history
+from backoffice.site import conflicts
 from backoffice.site.contract import PageBase
 
 
@@ -27,6 +28,17 @@ class SavingMixin(PageBase):
             reason=request.POST.get("change_reason", ""),
             context={"fields": list(form.changed_data)} if change else None,
         )
+
+    def get_form(
+        self,
+        request: HttpRequest,
+        obj: Any = None,
+        change: bool = False,  # noqa: FBT001, FBT002 - Django's signature
+        **kwargs: Any,
+    ) -> Any:
+        """Guard the form of an existing record against a change by somebody else."""
+        form = super().get_form(request, obj, change, **kwargs)
+        return form if obj is None else conflicts.guarded(form)
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         """Delete, on the record."""

@@ -150,3 +150,14 @@ def test_pages_hold_no_inline_script_or_style(kim: User) -> None:
     assert " style=" not in page
     assert "onclick=" not in page
     assert "<script>" not in page
+
+
+def test_seller_page_of_a_model_without_a_scope_is_a_check_error() -> None:
+    class AnyAdmin(BackofficeAdmin):
+        pass
+
+    seller_site.register(Customer, AnyAdmin)
+    try:
+        assert [error.id for error in check_sites(None)] == ["backoffice.E004"]
+    finally:
+        seller_site.unregister(Customer)

@@ -71,7 +71,27 @@ async function submitDialog(form, submitter) {
   buttons.forEach((button) => { button.disabled = true; });
   const response = await fetch(form.action, { method: "POST", body, headers: DIALOG_HEADER, credentials: "same-origin" });
   if (follow(response)) return;
-  show(await response.text());
+  if (response.redirected) { location.reload(); return; } // the session ran out meanwhile
+  const text = await response.text();
+  show(response.status > 400 && ![409, 429].includes(response.status) ? refusal(text) : text);
+}
+
+/* an error page, told inside the dialog: what was typed stands behind it */
+function refusal(text) {
+  const page = new DOMParser().parseFromString(text, "text/html");
+  const words = page.querySelector("main")?.textContent.trim() || `${page.title}`;
+  const card = document.createElement("div");
+  card.className = "bo-dialog-card";
+  const body = document.createElement("p");
+  body.className = "bo-dialog-body bo-refusal";
+  body.setAttribute("role", "alert");
+  body.textContent = words;
+  const foot = document.createElement("div");
+  foot.className = "bo-dialog-foot";
+  foot.innerHTML = '<span class="bo-spring"></span><button type="button" class="bo-btn" data-dialog-close></button>';
+  foot.querySelector("button").textContent = dialog.dataset.close;
+  card.append(body, foot);
+  return card.outerHTML;
 }
 
 document.addEventListener("click", (event) => {
@@ -193,8 +213,11 @@ document.addEventListener("keydown", (event) => {
 
 /* live jobs: each element with data-job asks its address until the job is over */
 async function poll(element) {
-  const response = await fetch(element.dataset.job, { credentials: "same-origin" });
-  if (!response.ok) return;
+  let response;
+  try {
+    response = await fetch(element.dataset.job, { credentials: "same-origin" });
+  } catch { setTimeout(() => poll(element), 5000); return; } // the server is away: ask again later
+  if (!response.ok || response.redirected) return;
   const job = await response.json();
   const bar = element.querySelector("progress");
   if (bar) { if (job.percent === null) bar.removeAttribute("value"); else bar.value = job.percent; }
