@@ -119,12 +119,12 @@ def leaks(content: bytes | str, canaries: Iterable[Canary], where: str = "") -> 
     Raises zipfile.BadZipFile or gzip.BadGzipFile for content that only begins like one.
     """
     canaries = tuple(canaries)
-    found = []
-    for place, text in _texts(content, where):
-        for canary in canaries:
-            if excerpt := canary.find(text):
-                found.append(f"{canary.label} in {place or 'the answer'}: …{excerpt!r}…")
-    return found
+    return [
+        f"{canary.label} in {place or 'the answer'}: …{excerpt!r}…"
+        for place, text in _texts(content, where)
+        for canary in canaries
+        if (excerpt := canary.find(text))
+    ]
 
 
 def _texts(content: bytes | str, where: str) -> Iterator[tuple[str, str]]:

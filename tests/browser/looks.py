@@ -1,5 +1,6 @@
-"""What holds for every page: no violation of accessibility, no error in the console, no failed
-request. With BACKOFFICE_SCREENSHOTS=folder each page is also pictured: light, dark, 390 px wide.
+"""What holds for every page: axe finds nothing grave, the console is empty, no request fails.
+
+With BACKOFFICE_SCREENSHOTS=folder each page is also pictured: light, dark, 390 px wide.
 """
 
 import os

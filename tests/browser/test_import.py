@@ -105,7 +105,13 @@ def test_workbook_comes_in_once(stage: Stage, oli: User) -> None:
     # One shop is made too: the file names none.
     assert number(actor, "Created") == sum(ROWS.values()) + 1
     assert (number(actor, "Skipped"), number(actor, "Failed")) == (0, 0)
-    for text in ("To the penny", "£1,284,919.82", "−£63,196.16", "23 invoices", "441 lines"):
+    for text in (
+        "To the penny",
+        "£1,284,919.82",
+        "\N{MINUS SIGN}£63,196.16",
+        "23 invoices",
+        "441 lines",
+    ):
         actor.sees(text)
     _again_changes_nothing(actor, made)
 

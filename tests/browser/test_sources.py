@@ -1,4 +1,4 @@
-"""Journey across systems: customers of one, orders of the other, and what shows when one is down."""
+"""Journey across systems: customers of one, orders of the other, and one of them down."""
 
 import pytest
 from playwright.sync_api import Locator, expect

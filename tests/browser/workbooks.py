@@ -64,7 +64,7 @@ def corrected(path: Path) -> tuple[Path, int]:
     """
     book = load_workbook(path)
     said = 0
-    for row in book.active.iter_rows(min_row=2):
+    for row in book.worksheets[0].iter_rows(min_row=2):
         for place, good in ((QUANTITY, 3), (DATE, datetime(2011, 5, 5, 10, 30))):  # noqa: DTZ001
             if row[place].comment and row[place].fill.fgColor.rgb.endswith("FCE8E6"):
                 row[place].value = good

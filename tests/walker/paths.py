@@ -8,6 +8,7 @@ from backoffice.masking.fields import MaskedMixin
 from backoffice.masking.indexes import BlindIndexField
 
 DEPTH = 2
+# What is tried on the list's own fields, and what over relations.
 LOOKUPS = (
     "",
     "__exact",
@@ -21,6 +22,7 @@ LOOKUPS = (
     "__range",
     "__isnull",
 )
+FAR_LOOKUPS = ("", "__startswith", "__gt", "__in")
 
 
 def masked_paths(model: type[models.Model], depth: int = DEPTH) -> list[str]:
@@ -38,6 +40,8 @@ def _paths(model: type[models.Model], prefix: str, depth: int) -> Iterator[str]:
             yield prefix + name
             if hasattr(model, "history"):
                 yield f"{prefix}history__{name}"
+        elif name == "+":
+            continue  # a relation without a way back has no path
         elif depth and field.is_relation and isinstance(field.related_model, type):
             yield from _paths(field.related_model, f"{prefix}{name}__", depth - 1)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from django.contrib.contenttypes.models import ContentType
 
+from backoffice.sheets.models import ImportJob
 from tests.walker.addresses import Address
 from tests.walker.walk import Visit
 from tests.walker.world import World
@@ -47,9 +48,7 @@ class BothShops:
 
 def each_field(name: str) -> Fill:
     """Visit it for each masked field of the row."""
-    return lambda world: [
-        {"object_id": world.pk(name), "field": field} for field in MASKED
-    ]
+    return lambda world: [{"object_id": world.pk(name), "field": field} for field in MASKED]
 
 
 def on_site(world: World) -> list[Values]:
@@ -61,7 +60,9 @@ def on_site(world: World) -> list[Values]:
 
 def an_import(world: World) -> list[Values]:
     """Return the parameters of the pages of an import."""
-    return [{"number": getattr(world.rows["importjob"], "public_id"), "dataset": "orders"}]
+    job = world.rows["importjob"]
+    assert isinstance(job, ImportJob)
+    return [{"number": job.public_id, "dataset": "orders"}]
 
 
 IMPORT_PAGES = (

@@ -97,6 +97,12 @@ def test_post_without_a_token_is_refused_everywhere(world: World) -> None:
 
 def test_the_walk_reaches_what_it_should(world: World) -> None:
     walker = walker_of("kim", world)
-    reached = {visit.address for visit in visits(addresses(), world) if walker.go(visit).status == OK}
-    assert {"admin:index", "admin:customers_customer_change", "admin:orders_order_change"} <= reached
+    reached = {
+        visit.address for visit in visits(addresses(), world) if walker.go(visit).status == OK
+    }
+    assert {
+        "admin:index",
+        "admin:customers_customer_change",
+        "admin:orders_order_change",
+    } <= reached
     assert "api:customer-detail" in reached

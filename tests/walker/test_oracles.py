@@ -16,7 +16,7 @@ from django.test import Client
 from backoffice.accounts.models import User
 from backoffice.site import seller_site, staff_site
 from customers.models import Customer
-from tests.walker.paths import LOOKUPS, masked_paths
+from tests.walker.paths import FAR_LOOKUPS, LOOKUPS, masked_paths
 from tests.walker.test_walk import walker_of
 from tests.walker.walk import Answer, Walker, read
 from tests.walker.world import PLACED, World
@@ -30,8 +30,7 @@ ASKED = ("Quen Arlo", "Quf", "qab@hid.example", "qab", "+44 7700 900 131", "+44 
 _NOISE = re.compile(
     r'name="csrfmiddlewaretoken" value="\w+"|nonce="[^"]*"|"csrf": ?"\w+"|data-csrf="\w+"'
 )
-API_LISTS = ("customers", "orders", "payments", "products", "refunds", "returns", "sellers")
-MODEL_OF = {
+MODEL_OF: dict[str, type[models.Model]] = {
     "customers": Customer,
     "orders": apps.get_model("orders.order"),
     "payments": apps.get_model("payments.payment"),
@@ -73,8 +72,10 @@ def lists(site: AdminSite) -> list[tuple[str, type[models.Model]]]:
 def queries(model: type[models.Model]) -> Iterator[dict[str, str]]:
     """Yield the query strings to ask a list of `model`."""
     for path in masked_paths(model):
-        for lookup in LOOKUPS:
-            value = f"{ASKED[2]},{ASKED[4]}" if lookup in {"__in", "__range"} else ASKED[2]
+        for lookup in FAR_LOOKUPS if "__" in path else LOOKUPS:
+            # A digest is told apart by its first character, an e-mail by what lies between two.
+            one, other = ("8", "c") if path.endswith("_index") else (ASKED[2], ASKED[4])
+            value = f"{one},{other}" if lookup in {"__in", "__range"} else one
             yield {path + lookup: "1" if lookup == "__isnull" else value}
         yield {"ordering": path}
         yield {"ordering": f"-{path}"}
@@ -139,7 +140,7 @@ def test_list_of_sellers_answers_the_same_whatever_is_hidden(
     assert differences(client_of(world.people["sol"]), address, model, pair) == []
 
 
-@pytest.mark.parametrize("name", API_LISTS)
+@pytest.mark.parametrize("name", MODEL_OF)
 def test_list_of_the_api_answers_the_same_whatever_is_hidden(
     name: str, pair: tuple[Customer, Customer], root: User
 ) -> None:

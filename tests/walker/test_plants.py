@@ -81,7 +81,9 @@ def test_planted_leak_write_and_log_line_are_reported(
     assert "leaks phone in the answer" in walker.findings[1]
     changed = state.changed(before, state.snapshot())
     assert [line.partition(":")[0] for line in changed] == ["customers_customer"]
-    assert any(line.startswith("phone in the log") for line in state.kept(world.secrets, caplog.text))
+    assert any(
+        line.startswith("phone in the log") for line in state.kept(world.secrets, caplog.text)
+    )
 
 
 @pytest.mark.usefixtures("planted")

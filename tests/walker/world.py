@@ -194,7 +194,7 @@ def make_import(owner: User) -> ImportJob:
 def make_grant(customer: Customer, user: User, giver: User) -> Grant:
     """Return a grant that ran out: it must open nothing."""
     now = timezone.now()
-    return Grant.objects.create(
+    grant: Grant = Grant.objects.create(
         user=user,
         content_type=ContentType.objects.get_for_model(customer),
         object_id=str(customer.pk),
@@ -204,6 +204,7 @@ def make_grant(customer: Customer, user: User, giver: User) -> Grant:
         starts_at=now - timedelta(hours=2),
         expires_at=now - timedelta(hours=1),
     )
+    return grant
 
 
 def _give_refund(world: World) -> None:
