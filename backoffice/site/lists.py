@@ -55,6 +55,9 @@ class BackofficeChangeList(BaseChangeList):
         return ordering
 
 
+_NOT_FROM_ADDRESSES = frozenset({"range", "regex", "iregex"})
+
+
 class ListMixin(PageBase):
     """The list page."""
 
@@ -68,8 +71,14 @@ class ListMixin(PageBase):
         return BackofficeChangeList
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        """Refuse filters through a masked field, also over relations (400)."""
-        if passes_masked(self.model, lookup):
+        """Refuse filters through a masked field, also over relations (400).
+
+        Also refused are lookups whose value, coming from an address, only the database would find
+        to be wrong: half a range, a pattern that does not end, a text with NUL.
+        """
+        if passes_masked(self.model, lookup) or lookup.rpartition("__")[2] in _NOT_FROM_ADDRESSES:
+            return False
+        if "\0" in str(value):
             return False
         return bool(super().lookup_allowed(lookup, value, request))
 

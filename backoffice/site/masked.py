@@ -7,6 +7,7 @@ from django.db.models import Field, Model
 from django.db.models.constants import LOOKUP_SEP
 
 from backoffice.masking.fields import MaskedMixin, masked_fields
+from backoffice.masking.indexes import BlindIndexField
 
 
 def masked_names(model: type[Model]) -> list[str]:
@@ -20,13 +21,16 @@ def is_masked(model: type[Model], name: str) -> bool:
 
 
 def passes_masked(model: type[Model], lookup: str) -> bool:
-    """Say whether a lookup path ("customer__email__startswith") touches a masked field."""
+    """Say whether a lookup path ("customer__email__startswith") touches a masked field.
+
+    Its blind index counts too: whoever may compare digests finds out who shares a value.
+    """
     current: Any = model
     for part in lookup.split(LOOKUP_SEP):
         field = _field(current, part)
         if field is None:
             return False
-        if isinstance(field, MaskedMixin):
+        if isinstance(field, MaskedMixin | BlindIndexField):
             return True
         current = getattr(field, "related_model", None)
         if current is None:
