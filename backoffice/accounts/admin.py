@@ -124,8 +124,9 @@ def _people() -> list[tuple[User, str]]:
     ]
 
 
-def _changes() -> list[RoleChange]:
-    return list(RoleChange.objects.select_related("actor").order_by("-id")[:_LATEST])
+def _changes() -> list[tuple[str, RoleChange]]:
+    changes = RoleChange.objects.select_related("actor").order_by("-id")[:_LATEST]
+    return [(str(roles.ROLES.get(change.role, change.role)), change) for change in changes]
 
 
 class RoleChangePage(DialogPage):

@@ -52,8 +52,8 @@ function follow(response) {
   const target = response.headers.get("X-Backoffice-Location");
   if (target === null) return false;
   const url = new URL(target, location.href);
-  if (url.pathname + url.search === location.pathname + location.search) location.reload();
-  else location.assign(url);
+  url.hash = ""; // else the same address would only scroll, and the message would not be seen
+  location.assign(url);
   return true;
 }
 
@@ -79,7 +79,8 @@ async function submitDialog(form, submitter) {
 /* an error page, told inside the dialog: what was typed stands behind it */
 function refusal(text) {
   const page = new DOMParser().parseFromString(text, "text/html");
-  const words = page.querySelector("main")?.textContent.trim() || `${page.title}`;
+  const parts = [...page.querySelectorAll("main h1, main p")].map((part) => part.textContent.trim());
+  const words = parts.join("\n") || page.title;
   const card = document.createElement("div");
   card.className = "bo-dialog-card";
   const body = document.createElement("p");
