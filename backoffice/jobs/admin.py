@@ -136,6 +136,8 @@ class JobView:
 
 def duration(seconds: float) -> str:
     """Return "34 s" or "4 min"."""
+    if seconds < 1:
+        return _("under 1 s")
     if seconds < 90:  # noqa: PLR2004 - a minute and a half still reads well in seconds
         return _("%d s") % round(seconds)
     return _("%d min") % round(seconds / 60)
