@@ -77,6 +77,7 @@ BATCH = 500
 
 def everything(say: Say) -> None:
     """Seed an empty database. Raises CommandError without the simulator or the workbook's rows."""
+    tell_simulator([])  # without it nothing below can be finished
     say("people and shops")
     shops = make_shops()
     people = make_people(shops)
@@ -226,7 +227,7 @@ def tell_simulator(payments: list[dict[str, Any]]) -> None:
     url = settings.GATEWAYS["simulator"]["OPTIONS"]["base_url"]
     client = Client(url, allow_loopback=True)
     try:
-        for start in range(0, len(payments), BULK):
+        for start in range(0, max(len(payments), 1), BULK):
             client.post("/payments/bulk", json={"payments": payments[start : start + BULK]})
     except HttpError as error:
         raise CommandError(f"The gateway simulator must run (`make backends`): {error}") from error
