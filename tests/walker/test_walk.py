@@ -62,3 +62,15 @@ def test_posting_nothing_everywhere_tells_no_secret(
         walker.go(visit)
     assert walker.findings == []
     assert state.kept(world.secrets, caplog.text) == []
+
+
+@pytest.mark.parametrize("name", [NOBODY, *STAFF, *SELLERS])
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "OPTIONS"])
+def test_other_methods_of_the_api_tell_no_secret(name: str, method: str, world: World) -> None:
+    walker = walker_of(name, world)
+    before = state.snapshot()
+    found = [address for address in addresses() if address.key.startswith("api:")]
+    for visit in visits(found, world, method):
+        walker.go(visit)
+    assert walker.findings == []
+    assert state.changed(before, state.snapshot()) == []
