@@ -22,7 +22,7 @@ def grow(world: World) -> None:
         names = (f"Cup {number}", f"TIA-{number}", f"66006{number}")
         make_trade(person, tuple(Canary(name, name) for name in names), world.customer)
     for index, row in enumerate(("product", "order")):  # and more of sol's own
-        twin = type(world.of_sol[row]).objects.get(pk=world.of_sol[row].pk)
+        twin = type(world.of_sol[row])._default_manager.get(pk=world.of_sol[row].pk)
         for number in range(TRADES):
             _twin(twin, f"99{index}{number}")
 
