@@ -3,11 +3,13 @@
 import pytest
 from django.test import Client
 
+from orders.models import Order, OrderLine
+from sellers.models import Product, Seller
 from tests.walker.addresses import Address, addresses
 from tests.walker.registry import REGISTRY, BothShops, visits
 from tests.walker.test_walk import NOBODY, OK, SELLERS, STAFF, walker_of
 from tests.walker.walk import Visit, Walker, undone
-from tests.walker.world import World
+from tests.walker.world import PLACED, World, make_line
 
 # Open to everybody: signing in.
 DOORS = {"admin:login", "seller:login"}
@@ -60,6 +62,52 @@ def test_nobody_gets_no_further_than_signing_in(world: World) -> None:
 def test_staff_without_a_role_see_no_more_than_their_own_start(world: World) -> None:
     shown = opened(walker_of("gus", world), addresses(), world)
     assert shown <= DOORS | OPEN_TO_STAFF | OPEN_API
+
+
+@pytest.mark.parametrize("name", SELLERS)
+def test_rows_of_the_own_shop_are_found(name: str, world: World) -> None:
+    walker = walker_of(name, world)
+    rows = world.of_sol if name == "sol" else world.of_sam
+    for model in ("order", "product"):
+        label = rows[model]._meta.label_lower.replace(".", "/")
+        url = f"/seller/{label}/{rows[model].pk}/change/"
+        assert walker.go(Visit(model, url)).status == OK, url
+    assert walker.findings == []
+
+
+@pytest.mark.parametrize("name", SELLERS)
+def test_order_of_two_shops_shows_each_its_own_part(name: str, world: World) -> None:
+    order = shared_order(world)
+    walker = walker_of(name, world)
+    for url in (
+        "/seller/",
+        "/seller/orders/order/",
+        "/seller/orders/orderline/",
+        f"/seller/orders/order/{order.pk}/change/",
+        f"/api/v1/orders/{order.number}/",
+        "/api/v1/orders/",
+        "/api/v1/returns/",
+    ):
+        answer = walker.go(Visit("of two shops", url))
+        assert answer.status == OK, url
+        for whole in ("59.99", "5999"):
+            if whole in answer.text:
+                walker.note(Visit("of two shops", url), f"tells the sum of both shops, {whole}")
+    assert walker.findings == []
+
+
+def shared_order(world: World) -> Order:
+    """Return an order of one line of each shop."""
+    order = Order.objects.create(
+        number="660066", customer=world.customer, placed_at=PLACED, total_minor=5999
+    )
+    for position, rows in enumerate((world.of_sol, world.of_sam), start=1):
+        product, seller = rows["product"], rows["seller"]
+        assert isinstance(product, Product)
+        assert isinstance(seller, Seller)
+        line = make_line(order, product, seller)
+        OrderLine.objects.filter(pk=line.pk).update(position=position)
+    return order
 
 
 @pytest.mark.parametrize(("name", "own"), [("sol", 0), ("sam", 1)])
