@@ -86,7 +86,6 @@ def test_order_of_two_shops_shows_each_its_own_part(name: str, world: World) -> 
         f"/seller/orders/order/{order.pk}/change/",
         f"/api/v1/orders/{order.number}/",
         "/api/v1/orders/",
-        "/api/v1/returns/",
     ):
         answer = walker.go(Visit("of two shops", url))
         assert answer.status == OK, url
