@@ -66,7 +66,7 @@ def _expected(job: ImportJob) -> int:
 def _watched(rows: Iterable[SheetRow], run: JobRun, total: int) -> Iterator[SheetRow]:
     for count, row in enumerate(rows):
         if count % 1000 == 0:
-            run.progress(min(count, total), total + 1, _("Reading rows"))
+            run.progress(min(count, total), total, _("Reading rows"))
         yield row
 
 
