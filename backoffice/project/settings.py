@@ -71,6 +71,7 @@ INSTALLED_APPS = [
     "backoffice.accounts",
     "backoffice.masking",
     "backoffice.jobs",
+    "backoffice.mail",
     "backoffice.approvals",
     "backoffice.sheets",
     "backoffice.sources",
@@ -222,6 +223,22 @@ BACKOFFICE_REVEALS_PER_HOUR = env.number("BACKOFFICE_REVEALS_PER_HOUR", 30)
 BACKOFFICE_REVEALS_PER_DAY = env.number("BACKOFFICE_REVEALS_PER_DAY", 120)
 # A job whose worker gave no sign of life for so many seconds is taken up by another worker.
 BACKOFFICE_JOB_LOST_AFTER = env.number("BACKOFFICE_JOB_LOST_AFTER", 15)
+
+# Where mails lead, and how they leave: to the terminal in development.
+BACKOFFICE_BASE_URL = env.text(
+    "BACKOFFICE_BASE_URL",
+    f"https://{ALLOWED_HOSTS[0].lstrip('.*')}" if PRODUCTION else "http://127.0.0.1:8000",
+)
+# Seconds that one step of talking to the mail server may take.
+BACKOFFICE_MAIL_TIMEOUT = env.number("BACKOFFICE_MAIL_TIMEOUT", 10)
+DEFAULT_FROM_EMAIL = env.text("BACKOFFICE_MAIL_FROM", "backoffice@localhost")
+MAILERS: dict[str, dict[str, Any]] = {
+    "default": env.mailer(
+        "BACKOFFICE_MAIL_SERVER",
+        "smtp://localhost:25" if PRODUCTION else "",
+        timeout=BACKOFFICE_MAIL_TIMEOUT,
+    )
+}
 
 LOGGING = {
     "version": 1,
