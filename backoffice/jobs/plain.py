@@ -44,3 +44,8 @@ def _require_text(value: str, where: str) -> None:
         raise NotPlainError(f"{where}: a masked value has no place here")
     if _ADDRESS.search(value):
         raise NotPlainError(f"{where}: an e-mail address has no place here")
+
+
+def without_addresses(text: str) -> str:
+    """Return a title that people may have named with e-mail addresses taken out."""
+    return _ADDRESS.sub("\N{HORIZONTAL ELLIPSIS}", text).replace(MASK_CHAR, "")

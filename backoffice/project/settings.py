@@ -224,6 +224,10 @@ BACKOFFICE_REVEALS_PER_DAY = env.number("BACKOFFICE_REVEALS_PER_DAY", 120)
 # A job whose worker gave no sign of life for so many seconds is taken up by another worker.
 BACKOFFICE_JOB_LOST_AFTER = env.number("BACKOFFICE_JOB_LOST_AFTER", 15)
 
+# Finished jobs and their logs are kept so many days.
+BACKOFFICE_JOBS_KEPT_DAYS = env.number("BACKOFFICE_JOBS_KEPT_DAYS", 90)
+# name -> {"kind", "cron" of five fields in TIME_ZONE, "params"}; see docs/jobs.md
+BACKOFFICE_SCHEDULE: dict[str, dict[str, Any]] = {}
 # Where mails lead, and how they leave: to the terminal in development.
 BACKOFFICE_BASE_URL = env.text(
     "BACKOFFICE_BASE_URL",

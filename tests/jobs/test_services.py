@@ -8,7 +8,7 @@ from django_tasks_db.models import DBTaskResult
 
 from backoffice.accounts.models import User
 from backoffice.audit.models import Event
-from backoffice.jobs import registry, run, services
+from backoffice.jobs import registry, run, schedule, services, upkeep
 from backoffice.jobs.models import Job, Recurring
 
 KIND = "tests.count"
@@ -115,7 +115,7 @@ def test_cancel_of_a_strangers_job_is_refused(job: Job, ann: User) -> None:
 def test_reap_queues_a_lost_job_again_once(job: Job) -> None:
     run.claim(job.pk, "dead")
     Job.objects.update(heartbeat_at=timezone.now() - timedelta(minutes=5))
-    assert (services.reap(), services.reap()) == (1, 0)
+    assert (upkeep.reap(), upkeep.reap()) == (1, 0)
     job.refresh_from_db()
     assert (job.state, DBTaskResult.objects.count()) == ("queued", 2)
     assert _run(job).attempt == 2
@@ -123,15 +123,15 @@ def test_reap_queues_a_lost_job_again_once(job: Job) -> None:
 
 def test_reap_leaves_a_living_job_alone(job: Job) -> None:
     run.claim(job.pk, "alive")
-    assert services.reap() == 0
+    assert upkeep.reap() == 0
 
 
 def test_reap_gives_up_after_several_deaths(job: Job) -> None:
     run.claim(job.pk, "dead")
     Job.objects.update(
-        heartbeat_at=timezone.now() - timedelta(minutes=5), attempt=services.MAX_ATTEMPTS
+        heartbeat_at=timezone.now() - timedelta(minutes=5), deaths=upkeep.MAX_DEATHS - 1
     )
-    services.reap()
+    upkeep.reap()
     job.refresh_from_db()
     assert job.state == "failed"
 
@@ -154,11 +154,11 @@ def test_recurring_function_runs_when_due_and_not_before(
     calls: list[int] = []
     repeat = registry.Repeat("tests.tick", 60, lambda: calls.append(1))
     monkeypatch.setattr(registry, "_recurring", {"tests.tick": repeat})
-    services.run_due()
-    services.run_due()
+    schedule.run_due()
+    schedule.run_due()
     assert calls == [1]
     Recurring.objects.update(next_at=timezone.now() - timedelta(seconds=1))
-    services.run_due()
+    schedule.run_due()
     assert calls == [1, 1]
 
 
@@ -175,5 +175,5 @@ def test_failing_recurring_function_does_not_stop_the_others(
         "b": registry.Repeat("b", 60, lambda: calls.append(1)),
     }
     monkeypatch.setattr(registry, "_recurring", repeats)
-    services.run_due()
+    schedule.run_due()
     assert calls == [1]
