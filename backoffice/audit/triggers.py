@@ -110,6 +110,7 @@ def install(connection: BaseDatabaseWrapper) -> None:
 
 def lift(connection: BaseDatabaseWrapper) -> None:
     """Take the triggers away. Only a migration back, the purge and the tests' flush do this."""
+    _settle(connection)
     with connection.cursor() as cursor:
         for name, (table, _sql) in statements(connection.vendor).items():
             where = f" ON {table}" if connection.vendor == "postgresql" else ""
@@ -122,4 +123,11 @@ def lifted(connection: BaseDatabaseWrapper) -> Iterator[None]:
     with transaction.atomic(using=connection.alias):
         lift(connection)
         yield
+        _settle(connection)
         install(connection)
+
+
+def _settle(connection: BaseDatabaseWrapper) -> None:
+    """Check foreign keys now: PostgreSQL alters no table that has such checks before it."""
+    if connection.vendor == "postgresql":
+        connection.check_constraints()
