@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from django.apps import AppConfig, apps
+from django.apps import AppConfig
 from django.core.checks import CheckMessage, Error
 
 from backoffice.approvals import registry
 from backoffice.approvals.registry import Rule
+from backoffice.approvals.rights import declared
 
 
 def check_rules(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
@@ -33,7 +34,7 @@ def _error(text: str, number: str, hint: str) -> Error:
 
 
 def _wrong(rule: Rule) -> Iterator[Error]:
-    known = permissions()
+    known = declared().keys()
     for permission in sorted(rule.permissions() - known):
         yield Error(
             f"The approval rule {rule.kind} asks for {permission}, which no model declares.",
@@ -53,14 +54,3 @@ def _wrong(rule: Rule) -> Iterator[Error]:
             hint="Keep one of them.",
             id="backoffice.E025",
         )
-
-
-def permissions() -> set[str]:
-    """Return the full names of all permissions that models declare."""
-    names = set()
-    for model in apps.get_models():
-        meta = model._meta
-        usual = {f"{action}_{meta.model_name}" for action in meta.default_permissions}
-        own = {codename for codename, _label in meta.permissions}
-        names |= {f"{meta.app_label}.{codename}" for codename in usual | own}
-    return names

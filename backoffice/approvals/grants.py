@@ -72,7 +72,9 @@ def effects(request: ApprovalRequest) -> list[registry.Effect]:
     """Return what approvers see: nobody is let in by it but the maker, and not for long."""
     until = _("for %(minutes)s minutes from the approval") % request.payload
     return [
-        registry.Effect(_("Masked values of this record"), str(_("hidden")), str(_("may be shown"))),
+        registry.Effect(
+            _("Masked values of this record"), str(_("hidden")), str(_("may be shown"))
+        ),
         registry.Effect(_("To whom, how long"), "", f"{request.maker}, {until}"),
     ]
 

@@ -66,6 +66,8 @@ def ballot(request: ApprovalRequest, user: User) -> Ballot:
         return Ballot(None, ended_text(request), decided=True)
     if request.expires_at <= timezone.now():
         return Ballot(None, _("This request ran out of time."), decided=True)
+    if context.current().real_actor_id not in {None, user.pk}:
+        return Ballot(None, _("You act in the name of somebody else. Decide as yourself."))
     if request.maker_id == user.pk:
         return Ballot(None, _("This is your own request. Somebody else must decide."))
     try:
@@ -173,9 +175,7 @@ def waiting_for(user: User) -> QuerySet[ApprovalRequest]:
     rules = registry.rules()
     asked = {permission for rule in rules for permission in rule.permissions()}
     away, pairs = _pairs(user)
-    voted = Vote.objects.filter(
-        Q(voter__in=pairs) | Q(seat__in=pairs), request=OuterRef("pk")
-    )
+    voted = Vote.objects.filter(Q(voter__in=pairs) | Q(seat__in=pairs), request=OuterRef("pk"))
     reach = Q(permission__in=_held(user, asked))
     delegable = [rule.kind for rule in rules if rule.delegable]
     for giver in away:

@@ -164,6 +164,10 @@ document.addEventListener("click", (event) => { if (event.target.closest?.("[dat
 document.addEventListener("keydown", (event) => {
   const typing = event.target.matches?.("input, textarea, select");
   if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") { event.preventDefault(); openPalette(); }
+  /* a and r go to the buttons of a decision; Enter decides, never the letter alone */
+  if (!typing && !event.ctrlKey && !event.metaKey && !event.altKey && !dialog?.open && ["a", "r"].includes(event.key)) {
+    document.querySelector(event.key === "a" ? "[data-approve]" : "[data-reject]")?.focus();
+  }
   if (event.key === "/" && !typing) {
     const field = document.querySelector(".bo-exact input:not([type=hidden])");
     if (field) { event.preventDefault(); field.focus(); }
