@@ -18,6 +18,7 @@ class JobsConfig(AppConfig):
     }
 
     def ready(self) -> None:
-        """Put the checks and the clearing away in force."""
+        """Put the checks, the sealer of the record and the clearing away in force."""
         import_module("backoffice.jobs.checks")
+        import_module("backoffice.jobs.recurring")
         import_module("backoffice.jobs.upkeep")

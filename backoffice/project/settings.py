@@ -221,6 +221,14 @@ BACKOFFICE_ORDER_API_TOKEN = env.text(
 # Distinct records of which one person may see clear values, an hour and a day.
 BACKOFFICE_REVEALS_PER_HOUR = env.number("BACKOFFICE_REVEALS_PER_HOUR", 30)
 BACKOFFICE_REVEALS_PER_DAY = env.number("BACKOFFICE_REVEALS_PER_DAY", 120)
+# Events of the record are kept so many years at least (see docs/audit.md). Its head is written to
+# this file every hour; put it where who can write to the database cannot write.
+BACKOFFICE_AUDIT_YEARS = env.number("BACKOFFICE_AUDIT_YEARS", 1)
+BACKOFFICE_AUDIT_ANCHORS = env.text(
+    "BACKOFFICE_AUDIT_ANCHORS", str(VAR_DIR / "audit-anchors.jsonl")
+)
+# An event older than its neighbours by more seconds is not linked without a person's word.
+BACKOFFICE_AUDIT_LATE_SECONDS = env.number("BACKOFFICE_AUDIT_LATE_SECONDS", 3600)
 # A job whose worker gave no sign of life for so many seconds is taken up by another worker.
 BACKOFFICE_JOB_LOST_AFTER = env.number("BACKOFFICE_JOB_LOST_AFTER", 15)
 
