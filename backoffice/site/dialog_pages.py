@@ -27,7 +27,7 @@ from django.utils.functional import Promise
 
 from backoffice.audit.models import Outcome
 from backoffice.audit.services import record
-from backoffice.site import dialogs
+from backoffice.site import dialogs, doing
 from backoffice.site.actions import ActionForm
 from backoffice.site.pages import SitePage
 
@@ -117,7 +117,7 @@ class DialogPage(SitePage):
             about = subject if isinstance(subject, Model) else None
             facts = {"page": self.name, "rule": reason}
             record(
-                dialogs.REFUSED,
+                doing.REFUSED,
                 actor=request.user,
                 subject=about,
                 outcome=Outcome.REFUSED,

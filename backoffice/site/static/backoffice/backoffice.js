@@ -91,6 +91,12 @@ dialog?.addEventListener("submit", (event) => {
 });
 dialog?.addEventListener("close", () => { dialog.innerHTML = ""; opener?.focus(); });
 
+/* ticked rows */
+document.addEventListener("change", (event) => {
+  if (!event.target.matches?.("[data-tick-all]")) return;
+  event.target.closest("table").querySelectorAll("td.bo-tick-cell input").forEach((box) => { box.checked = event.target.checked; });
+});
+
 /* palette */
 const palette = document.getElementById("palette");
 const list = document.getElementById("palette-list");
@@ -207,6 +213,8 @@ async function poll(element) {
     const part = element.querySelector(selector);
     if (part) part.textContent = text;
   }
+  const badge = element.querySelector(".bo-badge");
+  if (badge && job.badge) { badge.className = `bo-badge bo-badge--${job.badge[0]}`; badge.textContent = job.badge[1]; }
   if (!job.finished) setTimeout(() => poll(element), 1000);
   else if (element.hasAttribute("data-job-reload")) location.reload();
   else if (element.classList.contains("bo-job-chip")) element.remove();
