@@ -7,7 +7,7 @@ DEV := @.ci/bootstrap dev &&
 
 .DEFAULT_GOAL := help
 .PHONY: help run web worker backends reset shell test lint format types imports deploy migrations \
-	catalogues test-sqlite test-postgres test-browser postgres bench-sheets wheel lock clean
+	catalogues test-sqlite test-postgres test-browser postgres bench-sheets soak-jobs wheel lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -68,6 +68,9 @@ postgres: ## `make run` on a PostgreSQL 18 that lives as long as it does
 
 bench-sheets: ## import the workbook: seconds and memory
 	$(DEV) exec $(PY) tests/benchmarks/bench_sheets.py
+
+soak-jobs: ## kill workers at random moments: KILLS=200 DATABASES=sqlite,postgres
+	$(DEV) exec $(PY) tests/soak/soak_jobs.py --kills $(or $(KILLS),200) --databases $(or $(DATABASES),sqlite,postgres)
 
 wheel: ## build dist/django_backoffice-*.whl, the framework without the project
 	$(DEV) exec $(PY) -m build --wheel --no-isolation .

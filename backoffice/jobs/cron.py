@@ -10,7 +10,7 @@ the first of the two equal hours only, and what runs every hour runs in both.
 """
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 _MINUTE = timedelta(minutes=1)
@@ -84,9 +84,12 @@ class Cron:
         return by_day or by_weekday
 
     def _skip(self, at: datetime, zone: ZoneInfo) -> datetime:
-        """Return the next time to look at: a minute on, or the next quarter of another hour."""
+        """Return the next time to look at: a minute on, the next quarter, or midnight."""
         local = at.astimezone(zone)
-        if local.hour in self.hours and self._day_matches(local.date()):
+        if not self._day_matches(local.date()):
+            midnight = datetime.combine(local.date() + timedelta(days=1), time(), tzinfo=zone)
+            return midnight.astimezone(UTC)
+        if local.hour in self.hours:
             return at + _MINUTE
         return at - timedelta(minutes=at.minute % 15) + _QUARTER
 

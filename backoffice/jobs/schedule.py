@@ -43,7 +43,7 @@ class Entry:
     def next_after(self, moment: datetime) -> datetime:
         """Return its next time. Raises CronError."""
         zone = timezone.get_default_timezone()
-        return cron.parse(self.spec).next_after(moment, zone)  # type: ignore[arg-type]
+        return cron.parse(self.spec).next_after(moment, zone)
 
 
 def entries() -> list[Entry]:
@@ -90,9 +90,10 @@ def _start(entry: Entry) -> None:
 
 def _row(entry: Entry, now: datetime) -> Recurring:
     """Return the row of the entry, computed anew when its schedule changed."""
+    row = Recurring.objects.filter(name=entry.row_name).first()
+    if row is not None and row.spec == entry.spec:
+        return row
     values = {"spec": entry.spec, "next_at": entry.next_after(now)}
-    row, _new = Recurring.objects.get_or_create(name=entry.row_name, defaults=values)
-    if row.spec != entry.spec:
+    if row is not None:
         Recurring.objects.filter(pk=row.pk, spec=row.spec).update(**values)
-        row.refresh_from_db()
-    return row
+    return Recurring.objects.get_or_create(name=entry.row_name, defaults=values)[0]

@@ -117,7 +117,7 @@ def prune() -> dict[str, int]:
     }
 
 
-def _left_tasks(now: datetime) -> QuerySet[DBTaskResult]:
+def _left_tasks(now: datetime) -> "QuerySet[DBTaskResult[Any, Any]]":
     """Return the tasks that run for nobody: older than any sign of life, their job not running."""
     running = Job.objects.filter(state=Job.State.RUNNING).values_list("pk", flat=True)
     left = DBTaskResult.objects.running().filter(

@@ -14,8 +14,7 @@ from django.core.mail import EmailMessage, mailers
 from django.core.mail.backends.base import BaseEmailBackend
 from django.db import transaction
 from django.db.models import F, QuerySet
-from django.template import Context, TemplateDoesNotExist
-from django.template.loader import get_template
+from django.template import Context, Engine, TemplateDoesNotExist
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -161,7 +160,7 @@ def compose(mail: Mail) -> EmailMessage:
 
 
 def _body(mail: Mail) -> str:
-    template = get_template(registry.find(mail.template).path)
+    template = Engine.get_default().get_template(registry.find(mail.template).path)
     link = mail.context.get("link", "")
     values = {
         **mail.context,
@@ -170,7 +169,7 @@ def _body(mail: Mail) -> str:
         "site_name": _("Backoffice"),
     }
     # Plain text: nothing is escaped.
-    return str(template.template.render(Context(values, autoescape=False)))
+    return template.render(Context(values, autoescape=False))
 
 
 def text_of(mail: Mail) -> str:

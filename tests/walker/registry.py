@@ -149,7 +149,12 @@ REGISTRY: dict[str, Fill] = {
     "admin:jobs": once(),
     **{
         f"admin:{name}": row("job", field="public_id", parameter="key")
-        for name in ("job", "job_cancel", "job_status")
+        for name in ("job", "job_cancel", "job_retry", "job_status")
+    },
+    "admin:mails": once(),
+    **{
+        f"admin:{name}": row("mail", field="public_id", parameter="key")
+        for name in ("mail", "mail_resend")
     },
     **model_pages("admin", "orders_orderline", row("orderline")),
     **model_pages("admin", "orders_charge", row("charge")),

@@ -17,6 +17,7 @@ from backoffice.accounts.models import User
 from backoffice.audit import verbs
 from backoffice.audit.services import record, save_with_history
 from backoffice.jobs.models import Job
+from backoffice.mail.models import Mail
 from backoffice.masking.models import Grant
 from backoffice.money import Money
 from backoffice.sheets.models import ImportJob, ImportProblem
@@ -66,6 +67,13 @@ def build(people: dict[str, User]) -> World:
     world.rows |= world.of_sam
     _give_refund(world)
     world.rows["job"] = Job.objects.create(kind="walk", title="A walk", owner=people["oli"])
+    world.rows["mail"] = Mail.objects.create(
+        template="walk",
+        to_user=people["max"],
+        subject="A walk",
+        reason="It is fine",
+        state="unknown",
+    )
     world.rows["importjob"] = make_import(people["oli"])
     world.rows["user"] = people["eve"]
     world.rows["grant"] = make_grant(customer, people["nia"], people["kim"])
