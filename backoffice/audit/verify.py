@@ -4,10 +4,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import batched
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import connection
-from django.db.models import Q
+from django.db.models import IntegerField, Q
+from django.db.models.functions import Cast
 from django.utils import timezone
 
 from backoffice.audit import chain, triggers, verbs
@@ -56,16 +57,15 @@ class Report:
         return not self.problems
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
-    """A row of Seal."""
+class Link(NamedTuple):
+    """A row of Seal, its time as text."""
 
     position: int
     event: int
     previous: str
     hash: str
-    until: datetime
-    late: bool
+    until: str
+    late: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class Batch:
         """Return the hash of the link if it were about `event` (and stood at `position`)."""
         place = link.position if position is None else position
         row, further = self.events[event], self.further.get(event, [])
-        return chain.link(link.previous, place, link.until, link.late, row, further)
+        return chain.link(link.previous, place, link.until, bool(link.late), row, further)
 
 
 def verify(*, since: datetime | None = None, anchors: Iterable[Anchor] = ()) -> Report:
@@ -143,9 +143,10 @@ def _batches(first: int, last: int) -> Iterator[Batch]:
         rows = Event.objects.filter(**of_these).order_by().values_list(*chain.COLUMNS)
         reasons = EventReason.objects.filter(event__seal__position__range=(low, high))
         found = reasons.values_list("event_id", "salt", "text", "erased_in_id")
-        columns = ("position", "event_id", "previous", "hash", "until", "late")
+        late = Cast("late", IntegerField())
+        columns = ("position", "event_id", "previous", "hash", chain.Moment("until"), late)
         yield Batch(
-            links=[Link(*seal) for seal in seals.values_list(*columns)],
+            links=list(map(Link._make, seals.values_list(*columns))),
             events={row[0]: row for row in rows},
             further=chain.further_subjects(
                 Event.objects.filter(**of_these).order_by().values("pk")

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import connection, transaction
@@ -15,7 +16,7 @@ from backoffice.audit.services import record
 from customers.models import Customer
 
 
-def sql(query: str, *values: object) -> None:
+def sql(query: str, *values: Any) -> None:
     """Run a statement as somebody with write access to the database would."""
     with connection.cursor() as cursor:
         cursor.execute(query, values)
@@ -38,7 +39,7 @@ def events(eve: User, monkeypatch: pytest.MonkeyPatch) -> list[Event]:
     for day in range(10):
         with monkeypatch.context() as clock:
             clock.setattr(timezone, "now", lambda day=day: now - timedelta(days=9 - day))
-            more = {"reason": "Called back", "also": [second]} if day == 6 else {}
+            more: dict[str, Any] = {"reason": "Called back", "also": [second]} if day == 6 else {}
             made.append(
                 record(verbs.CHANGED, actor=eve, subject=first, context={"day": day}, **more)
             )

@@ -113,7 +113,7 @@ def slip_in(days_ago: int) -> int:
     """Insert a copy of the newest event, dated back; return its key."""
     at = timezone.now() - timedelta(days=days_ago)
     Event.objects.bulk_create([Event(at=at, verb=verbs.CHANGED, subject_type="customers.customer")])
-    return Event.objects.latest("pk").pk
+    return int(Event.objects.latest("pk").pk)
 
 
 def test_event_dated_between_linked_ones_is_named(events: list[Event]) -> None:
@@ -147,8 +147,8 @@ def test_link_that_was_slipped_in_is_named(events: list[Event]) -> None:
             sql("UPDATE audit_seal SET position = position + 1 WHERE position = %s", position)
         before = Seal.objects.get(pk=5)
         row = Event.objects.values_list(*chain.COLUMNS).get(pk=slipped)
-        until = max(before.until, row[1])
-        forged = chain.link(before.hash, 6, until, False, row, [])
+        until = before.until
+        forged = chain.link(before.hash, 6, chain.moment(until), False, row, [])
         Seal.objects.create(
             position=6, event_id=slipped, previous=before.hash, hash=forged, until=until
         )
