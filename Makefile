@@ -67,6 +67,9 @@ test-browser: ## the journeys in a real Chromium, on both databases
 postgres: ## `make run` on a PostgreSQL 18 that lives as long as it does
 	$(DEV) exec $(PY) .ci/postgres $(PY) manage.py serve
 
+bench-history: ## what the history of 20,000 rows costs
+	$(DEV) exec $(PY) -m pytest -q -n0 -s tests/benchmarks/bench_history.py
+
 bench-sheets: ## import the workbook: seconds and memory
 	$(DEV) exec $(PY) tests/benchmarks/bench_sheets.py
 

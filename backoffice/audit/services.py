@@ -8,7 +8,7 @@ from django.db import models, transaction
 from django.utils import timezone
 from simple_history.utils import get_history_manager_for_model
 
-from backoffice.audit import chain, verbs
+from backoffice.audit import chain, history, verbs
 from backoffice.audit import context as origin_context
 from backoffice.audit.models import Event, EventReason, EventSubject, Outcome
 
@@ -114,10 +114,8 @@ def erase_reasons(subject: models.Model, *, actor: Actor, reason: str = "") -> i
         )
         erased = typed.exclude(event=event).update(text="", salt="", erased_in=event)
         if hasattr(type(subject), "history"):
-            history = get_history_manager_for_model(type(subject))
-            history.filter(**{subject._meta.pk.attname: subject.pk}).update(
-                history_change_reason=None
-            )
+            past = get_history_manager_for_model(type(subject))
+            past.filter(**{subject._meta.pk.attname: subject.pk}).update(history_change_reason=None)
     return erased
 
 
@@ -129,8 +127,7 @@ def save_with_history(
     update_fields: Iterable[str] | None = None,
 ) -> None:
     """Save `instance`; its history row names `actor` and `reason`, also outside a request."""
-    instance._history_user = actor if getattr(actor, "pk", None) else None  # type: ignore[attr-defined]
-    instance._change_reason = reason or None  # type: ignore[attr-defined]
+    history.sign(instance, actor=actor, reason=reason)
     with transaction.atomic():
         instance.save(update_fields=None if update_fields is None else list(update_fields))
 
@@ -150,13 +147,11 @@ def update_where(
     `changes={"reserved": F("reserved") + 5}`). Returns False, with nothing changed, where the row
     no longer meets it; else `instance` is read again.
     """
-    with transaction.atomic():
+    with transaction.atomic(), history.recorded():
         manager = type(instance)._default_manager
         if not manager.filter(condition, pk=instance.pk).update(**changes):
             return False
         instance.refresh_from_db()
-        instance._history_user = actor if getattr(actor, "pk", None) else None  # type: ignore[attr-defined]
-        instance._change_reason = reason or None  # type: ignore[attr-defined]
-        history = get_history_manager_for_model(type(instance))
-        history.bulk_history_create([instance], update=True)
+        history.sign(instance, actor=actor, reason=reason)
+        history.write(type(instance), [instance.pk], "~", actor=actor, reason=reason)
         return True
