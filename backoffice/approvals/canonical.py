@@ -31,20 +31,24 @@ def plain(value: Any) -> Any:
     if isinstance(value, Sealed) or (isinstance(value, str) and MASK_CHAR in value):
         msg = "a request for approval must not hold a personal value"
         raise PersonalValueError(msg)
-    if isinstance(value, Enum):
-        return plain(value.value)
-    if isinstance(value, _PLAIN):
-        return value
-    if isinstance(value, Model):
-        return plain(value.pk)
-    if isinstance(value, _AS_TEXT):
-        return value.isoformat() if isinstance(value, dt.date | dt.time) else str(value)
     if isinstance(value, Mapping):
         return {str(key): plain(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
         return [plain(part) for part in value]
     if isinstance(value, set | frozenset):
         return sorted((plain(part) for part in value), key=str)
+    return _single(value)
+
+
+def _single(value: Any) -> Any:
+    if isinstance(value, Enum):
+        return _single(value.value)
+    if isinstance(value, _PLAIN):
+        return value
+    if isinstance(value, Model):
+        return _single(value.pk)
+    if isinstance(value, _AS_TEXT):
+        return value.isoformat() if isinstance(value, dt.date | dt.time) else str(value)
     msg = f"{type(value).__name__} has no canonical form"
     raise TypeError(msg)
 

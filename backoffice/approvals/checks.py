@@ -14,7 +14,7 @@ from backoffice.approvals.rights import declared
 def check_rules(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """Report rules that nobody could ever fulfil, and settings that name no rule or no value."""
     rules = {rule.kind: rule for rule in registry.registered()}
-    found = [message for rule in rules.values() for message in _wrong(rule)]
+    found: list[CheckMessage] = [message for rule in rules.values() for message in _wrong(rule)]
     for kind, changes in registry.overrides().items():
         if kind not in rules:
             hint = f"Rules are registered for {', '.join(sorted(rules)) or 'nothing'}."

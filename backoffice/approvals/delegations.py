@@ -38,7 +38,7 @@ def hand_over(
     if not reason.strip():
         raise ValidationError({"reason": _("Say why.")})
     with transaction.atomic():
-        made = Delegation.objects.create(
+        made: Delegation = Delegation.objects.create(
             giver=actor, stand_in=stand_in, starts_at=starts_at, until=until, reason=reason
         )
         facts = {

@@ -10,7 +10,10 @@
 Rules are code; the setting BACKOFFICE_APPROVALS changes the numbers of one without a release:
 
     BACKOFFICE_APPROVALS = {
-        "payments.refund": {"bands": [{"above": "500.00 GBP", "approvers": 2}], "expires_hours": 48},
+        "payments.refund": {
+            "bands": [{"above": "500.00 GBP", "approvers": 2}],
+            "expires_hours": 48,
+        },
     }
 """
 
@@ -147,8 +150,8 @@ class Rule:
 
     def _strictest(self) -> Needs:
         band = max(self.bands, key=lambda band: (band.approvers, band.permission != ""))
-        return max(Needs(self.approvers, self.permission), self._of_band(band),
-                   key=lambda need: (need.approvers, need.permission != self.permission))  # fmt: skip
+        own, highest = Needs(self.approvers, self.permission), self._of_band(band)
+        return own if own.approvers > highest.approvers else highest
 
 
 _rules: dict[str, Rule] = {}

@@ -82,13 +82,8 @@ class BulkView(View):
         if obj is None:
             return _left_out(Line(key, key), NOT_THERE)
         line = self._line(obj)
-        if not self.page.allows(request, self.spec.permission, obj):
-            doing.note_refusal(self.page, self.spec, request, obj)
-            return _left_out(line, NO_RIGHT)
-        if not self.spec.shown_for(obj):
-            return _left_out(line, doing.TOO_LATE)
-        if request.POST.get(f"{VERSION}{key}") != version_of(obj):
-            return _left_out(line, doing.STALE)
+        if why := self._why_not(request, obj):
+            return _left_out(line, why)
         try:
             message = doing.perform(self.page, self.spec, request, obj, form)
         except ValidationError as error:
@@ -96,6 +91,15 @@ class BulkView(View):
         except PermissionDenied as error:
             return _left_out(line, str(error) or NO_RIGHT)
         return Result(line, Badge("done", _("Done")), message)
+
+    def _why_not(self, request: HttpRequest, obj: Any) -> Any:
+        """Return why the posted row is left out; one without the right goes on the record."""
+        if not self.page.allows(request, self.spec.permission, obj):
+            doing.note_refusal(self.page, self.spec, request, obj)
+            return NO_RIGHT
+        if not self.spec.shown_for(obj):
+            return doing.TOO_LATE
+        return "" if request.POST.get(f"{VERSION}{obj.pk}") == version_of(obj) else doing.STALE
 
     def _lines(self, request: HttpRequest, ticked: list[str]) -> list[Line]:
         """Return the ticked rows in their order, with those that will be left out and why."""

@@ -55,7 +55,7 @@ def _is_on_record(request: HttpRequest, last: int) -> bool:
     """Say whether the function wrote an event of its own."""
     here = context.current().request_id
     written = Event.objects.filter(pk__gt=last, actor_id=request.user.pk, request_id=here)
-    return written.exclude(verb__in=_SIDE_EFFECTS).exists()
+    return bool(written.exclude(verb__in=_SIDE_EFFECTS).exists())
 
 
 def note_refusal(page: Any, spec: Action, request: HttpRequest, obj: Any) -> None:

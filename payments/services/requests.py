@@ -201,9 +201,7 @@ def _effects(request: ApprovalRequest) -> list[rules.Effect]:
     paid, left = payment.refunded, payment.refundable
     return [
         rules.Effect(_("Refunded on this payment"), str(paid), str(paid + amount)),
-        rules.Effect(
-            _("Held for this refund"), str(amount if held else zero), str(zero)
-        ),
+        rules.Effect(_("Held for this refund"), str(amount if held else zero), str(zero)),
         rules.Effect(_("Can still be refunded"), str(left + amount if held else left), str(left)),
     ]
 

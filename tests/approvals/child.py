@@ -1,7 +1,7 @@
 """A process of its own that decides or executes a request, for tests that race.
 
-`python -m tests.approvals.child approve REQUEST USER` · `… vote …` (the same under a rule that needs
-two) · `… execute REQUEST`. It prints "ready", waits for a line, acts, and prints what came of it.
+`python -m tests.approvals.child approve REQUEST USER` · `… execute REQUEST`. It prints "ready",
+waits for a line, acts, and prints what came of it.
 """
 
 import sys
@@ -19,7 +19,7 @@ from backoffice.approvals.models import ApprovalRequest
 from tests.approvals.rules import move_rule
 
 
-def act(verb: str, request: ApprovalRequest, user: int | None) -> str:
+def act(verb: str, request: ApprovalRequest, user: str) -> str:
     """Return the state that the process saw in the end, or how it was refused."""
     try:
         if verb == "execute":
@@ -31,11 +31,11 @@ def act(verb: str, request: ApprovalRequest, user: int | None) -> str:
 
 def main() -> None:
     verb, key, *user = sys.argv[1:]
-    registry.register(move_rule(slow=verb == "slow"))
+    registry.register(move_rule())
     request = ApprovalRequest.objects.get(pk=key)
     print("ready", flush=True)
     sys.stdin.readline()
-    print(act(verb, request, int(user[0]) if user else None), flush=True)
+    print(act(verb, request, user[0] if user else ""), flush=True)
 
 
 if __name__ == "__main__":

@@ -69,7 +69,9 @@ def move_rule(**values: Any) -> Rule:
     return Rule(**{**usual, **values})
 
 
-def ask_move(maker: User, minor: int = 100, currency: str = "GBP", **payload: Any) -> ApprovalRequest:
+def ask_move(
+    maker: User, minor: int = 100, currency: str = "GBP", **payload: Any
+) -> ApprovalRequest:
     """Ask for a move to Spain of a new customer in France."""
     count = Customer.objects.count()
     customer = Customer.objects.create(number=f"m-{count}", country="France")

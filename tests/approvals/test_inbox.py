@@ -66,7 +66,8 @@ def test_void_request_says_why_to_who_clicked(ann: User, max_: User) -> None:
     client = signed_in(max_)
     client.post(f"{INBOX}{request.pk}/approve/", {"comment": ""})
     page = client.get(INBOX).content.decode()
-    assert "void, nothing was done. The record was changed since this was asked for: country" in page
+    assert "void, nothing was done. The record was changed since" in page
+    assert "asked for: country" in page
     assert states(request) == [State.VOID]
 
 

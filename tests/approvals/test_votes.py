@@ -177,7 +177,10 @@ def test_stand_in_of_the_owner_does_not_decide_in_their_place(
 
 @pytest.mark.parametrize("first_is_giver", [True, False])
 def test_a_person_and_their_stand_in_count_once(
-    ann: User, max_: User, kim: User, first_is_giver: bool
+    ann: User,
+    max_: User,
+    kim: User,
+    first_is_giver: bool,  # noqa: FBT001 - a parameter of the test
 ) -> None:
     request = ask_move(ann, 50_001)
     hand_over(max_, kim)
@@ -241,8 +244,8 @@ def slow(move: Rule, monkeypatch: pytest.MonkeyPatch) -> Rule:
 class TestSlow:
     """A job between the last vote and the effect."""
 
-    def approved(self, maker: User, checker: User, **payload: str) -> ApprovalRequest:
-        request = ask_move(maker, **payload)
+    def approved(self, maker: User, checker: User, wish: str = "") -> ApprovalRequest:
+        request = ask_move(maker, wish=wish)
         services.approve(request, actor=checker)
         assert (request.state, effects_of(request)) == (State.APPROVED, 0)
         return request

@@ -47,9 +47,7 @@ class BothShops:
 
 def each_field(name: str) -> Fill:
     """Visit it for each masked field of the row."""
-    return lambda world: [
-        {"object_id": world.pk(name), "field": field} for field in MASKED
-    ]
+    return lambda world: [{"object_id": world.pk(name), "field": field} for field in MASKED]
 
 
 def on_site(world: World) -> list[Values]:
@@ -140,8 +138,12 @@ REGISTRY: dict[str, Fill] = {
     "admin:approvals": once(),
     **{
         f"admin:{name}": row("approvalrequest", parameter="key")
-        for name in ("approve", "reject", "withdraw")
+        for name in ("approval", "approve", "reject", "withdraw")
     },
+    "admin:approvals_several": once(),
+    "admin:approvals_away": once(),
+    "admin:approvals_away_end": row("delegation", parameter="key"),
+    "admin:approval_rules": once(),
     "admin:roles": once(),
     "admin:role_change": once(role="support", right="customers.reveal_customer"),
     "admin:imports": once(),

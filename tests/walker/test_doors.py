@@ -20,6 +20,9 @@ OPEN_TO_STAFF = {
     "admin:password_change_done",
     "admin:jobs",
     "admin:approvals",
+    "admin:approvals_several",
+    "admin:approvals_away",
+    "admin:approval_rules",
 }
 # Nothing that a person without a role may see stands there: the addresses and their shape.
 OPEN_API = {"api:api-root", "api:docs", "api:schema"}
@@ -97,6 +100,12 @@ def test_post_without_a_token_is_refused_everywhere(world: World) -> None:
 
 def test_the_walk_reaches_what_it_should(world: World) -> None:
     walker = walker_of("kim", world)
-    reached = {visit.address for visit in visits(addresses(), world) if walker.go(visit).status == OK}
-    assert {"admin:index", "admin:customers_customer_change", "admin:orders_order_change"} <= reached
+    reached = {
+        visit.address for visit in visits(addresses(), world) if walker.go(visit).status == OK
+    }
+    assert {
+        "admin:index",
+        "admin:customers_customer_change",
+        "admin:orders_order_change",
+    } <= reached
     assert "api:customer-detail" in reached

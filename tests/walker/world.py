@@ -14,6 +14,7 @@ from django.db.models import Model
 from django.utils import timezone
 
 from backoffice.accounts.models import User
+from backoffice.approvals.models import Delegation
 from backoffice.audit import verbs
 from backoffice.audit.services import record, save_with_history
 from backoffice.jobs.models import Job
@@ -75,6 +76,7 @@ def build(people: dict[str, User]) -> World:
         state="unknown",
     )
     world.rows["importjob"] = make_import(people["oli"])
+    world.rows["delegation"] = make_delegation(people["max"], people["kim"])
     world.rows["user"] = people["eve"]
     world.rows["grant"] = make_grant(customer, people["nia"], people["kim"])
     world.rows["event"] = record(
@@ -197,6 +199,19 @@ def make_import(owner: User) -> ImportJob:
         import_job=imported, code="whole", sheet="A", row=2, column="quantity", severity="failed"
     )
     return imported
+
+
+def make_delegation(giver: User, stand_in: User) -> Delegation:
+    """Return a period in which the one decides for the other."""
+    now = timezone.now()
+    made: Delegation = Delegation.objects.create(
+        giver=giver,
+        stand_in=stand_in,
+        reason="on holiday",
+        starts_at=now - timedelta(hours=1),
+        until=now + timedelta(days=2),
+    )
+    return made
 
 
 def make_grant(customer: Customer, user: User, giver: User) -> Grant:

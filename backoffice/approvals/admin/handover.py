@@ -46,7 +46,9 @@ class HandOverForm(ActionForm):
         """Offer everybody who works here but oneself."""
         super().__init__(*args, **kwargs)
         people = get_user_model()._default_manager.filter(is_active=True, is_staff=True)
-        others = people.exclude(pk=self.request.user.pk).order_by("first_name", "username")
+        others = people.exclude(username=self.request.user.get_username()).order_by(
+            "first_name", "username"
+        )
         self.fields["stand_in"].queryset = others  # type: ignore[attr-defined]
         self.fields["first_day"].initial = timezone.localdate()
 
@@ -119,7 +121,8 @@ class TakeBackPage(DialogPage):
 
     def subject(self, request: HttpRequest, **kwargs: Any) -> Delegation:
         """Return one's own delegation, or 404."""
-        found = Delegation.objects.filter(pk=kwargs["key"], giver_id=request.user.pk).first()
+        mine = Delegation.objects.filter(pk=kwargs["key"], giver_id=request.user.pk)
+        found: Delegation | None = mine.first()
         if found is None:
             raise Http404
         return found

@@ -1,7 +1,7 @@
 """Deciding several requests at once: every line stands there, and each is decided by itself."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.core.exceptions import PermissionDenied, ValidationError
@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from backoffice.accounts.models import User
 from backoffice.approvals import registry, services
 from backoffice.approvals.admin.inbox import PAGE
 from backoffice.approvals.admin.lines import Line, concerning, lines
@@ -109,7 +110,7 @@ class SeveralPage(SitePage):
         decide = {"approve": services.approve, "reject": services.reject}
         act, comment = decide[form.cleaned_data["choice"]], form.cleaned_data["comment"]
         try:
-            found = act(line.request, actor=request.user, comment=comment)  # type: ignore[operator]
+            found = act(line.request, actor=cast("User", request.user), comment=comment)
         except ValidationError as error:
             return Result(line, Badge("rest", _("Not decided")), " ".join(error.messages))
         except PermissionDenied as error:
