@@ -71,7 +71,7 @@ def build(people: dict[str, User]) -> World:
     world.rows["mail"] = Mail.objects.create(
         template="walk",
         to_user=people["max"],
-        subject="A walk",
+        subject="A lost mail",
         reason="It is fine",
         state="unknown",
     )
