@@ -140,9 +140,9 @@ def proved(count: int) -> list[str]:
     seconds, busy, peak = verified()
     limit = SECONDS_A_MILLION * max(count, 100_000) / 1_000_000
     print(
-        f"  verify        {seconds:7.1f} s   limit {limit:.0f} s   {busy:.1f} s busy   {peak:.0f} MB"
+        f"  verify        {seconds:7.1f} s   busy {busy:.1f}, {peak:.0f} MB   limit {limit:.0f} s"
     )
-    print(f"  of a tenth    {few:7.1f} s                              {small:.0f} MB")
+    print(f"  of a tenth    {few:7.1f} s   {small:.0f} MB")
     over = []
     if seconds > limit:
         over.append(f"over the limit: verify took {seconds:.0f} s")
