@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from django.utils.functional import Promise
+
 if TYPE_CHECKING:
     from backoffice.jobs.run import JobRun
 
@@ -18,6 +20,7 @@ class Repeat:
     name: str
     seconds: int
     function: "Function"
+    label: str | Promise = ""
 
 
 _handlers: "dict[str, Handler]" = {}
@@ -46,11 +49,16 @@ def handler(kind: str, *, again: bool = True) -> "Callable[[Handler], Handler]":
     return register
 
 
-def every(*, seconds: int, name: str) -> "Callable[[Function], Function]":
-    """Register the decorated function to run every `seconds` in the worker."""
+def every(
+    *, seconds: int, name: str, label: str | Promise = ""
+) -> "Callable[[Function], Function]":
+    """Register the decorated function to run every `seconds` in the worker.
+
+    `label` is what people read on the page of jobs; the name where there is none.
+    """
 
     def register(function: "Function") -> "Function":
-        _recurring[name] = Repeat(name, seconds, function)
+        _recurring[name] = Repeat(name, seconds, function, label)
         return function
 
     return register

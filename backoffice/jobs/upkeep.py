@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django_tasks_db.models import DBTaskResult
 
 from backoffice.jobs import registry
@@ -137,4 +138,4 @@ def _delete(rows: QuerySet[Any]) -> int:
     return count
 
 
-registry.every(seconds=3600, name="jobs.prune")(prune)
+registry.every(seconds=3600, name="jobs.prune", label=gettext_lazy("Clear old jobs away"))(prune)

@@ -17,6 +17,7 @@ from django.db.models import F, QuerySet
 from django.template import Context, Engine, TemplateDoesNotExist
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from backoffice.jobs import registry as jobs
 from backoffice.jobs import services as job_services
@@ -52,7 +53,9 @@ def start_sending() -> None:
         job_services.start(SEND, actor=None, title=_("Send waiting mail"), params={})
 
 
-jobs.every(seconds=5, name="mail.start_sending")(start_sending)
+jobs.every(seconds=5, name="mail.start_sending", label=gettext_lazy("Send waiting mail"))(
+    start_sending
+)
 
 
 def settle_lost() -> int:

@@ -203,7 +203,7 @@ def recurring() -> list[RecurringView]:
         RecurringView(one.name, one.spec, due.get(one.row_name)) for one in schedule.entries()
     ]
     often = [
-        RecurringView(one.name, duration(one.seconds), due.get(one.name))
+        RecurringView(str(one.label or one.name), duration(one.seconds), due.get(one.name))
         for one in registry.recurring()
     ]
     return by_clock + often
