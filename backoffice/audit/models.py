@@ -1,5 +1,6 @@
 """Rows of the record of activity, and of the chain that proves it."""
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.conf import settings
@@ -31,7 +32,13 @@ class EventQuerySet(models.QuerySet["Event"]):
 
         Two index look-ups put together: an OR over both tables would read all of them.
         """
-        named = Q(subject_id__in=ids) & (Q(subject_type=kind) if kind else Q())
+        return self.concerning_any({kind: ids})
+
+    def concerning_any(self, wanted: Mapping[str, Iterable[str]]) -> "EventQuerySet":
+        """Return the events about any of these records: kind -> keys."""
+        named = Q(pk__in=[])
+        for kind, ids in wanted.items():
+            named |= Q(subject_id__in=list(ids)) & (Q(subject_type=kind) if kind else Q())
         first = Event.objects.filter(named).order_by().values("pk")
         further = EventSubject.objects.filter(named).order_by().values("event_id")
         return self.filter(pk__in=first.union(further, all=True))
@@ -204,3 +211,55 @@ class Checkpoint(models.Model):
 
     def __str__(self) -> str:
         return f"{self.position} {self.hash[:12]}"
+
+
+class SavedSearch(models.Model):
+    """A search of the page Activity that somebody kept; only they see it."""
+
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    name = models.CharField(_("name"), max_length=40)
+    query = models.CharField(max_length=500)
+
+    class Meta:
+        """By name, which a person uses once."""
+
+        default_permissions = ()
+        ordering = ["name"]
+        constraints = [
+            models.UniqueConstraint(fields=["owner", "name"], name="savedsearch_one_of_a_name")
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class AccessReview(models.Model):
+    """Somebody looked through who saw how much personal data in a month, and signed.
+
+    `figures` are what they saw; `snapshot` is their SHA-256, which also stands in the chained
+    event of the signature. `month` is the month's first day.
+    """
+
+    month = models.DateField(_("month"), unique=True)
+    signed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        related_name="+",
+        verbose_name=_("signed by"),
+    )
+    signed_at = models.DateTimeField(_("signed"), default=timezone.now)
+    comment = models.TextField(_("comment"))
+    figures: models.JSONField[Any, Any] = models.JSONField(_("figures"))
+    snapshot = models.CharField(_("hash of the figures"), max_length=64)
+
+    class Meta:
+        """Newest first."""
+
+        verbose_name = _("access review")
+        verbose_name_plural = _("access reviews")
+        ordering = ["-month"]
+        default_permissions = ("view",)
+        permissions = [("sign_accessreview", "Can sign the monthly access review")]
+
+    def __str__(self) -> str:
+        return f"{self.month:%Y-%m}"
