@@ -1,5 +1,6 @@
 """Journey of support: find, reveal with a reason, ask for access, edit; masks everywhere else."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -130,7 +131,7 @@ def _posting_anyway_is_refused(eve: Actor, world: World) -> None:
 def _somebody_else_agrees(stage: Stage, world: World) -> None:
     kim = stage.enter(world.people["kim"])
     kim.go("Approvals")
-    kim.click("See personal data of")
+    kim.page.get_by_role("link", name=re.compile("^See personal data of")).first.click()
     kim.sees("he waits on the other line")
     kim.look("approval")
     kim.page.get_by_label("Comment").fill("rang back, it is him")

@@ -140,6 +140,8 @@ REGISTRY: dict[str, Fill] = {
         f"admin:{name}": row("approvalrequest", parameter="key")
         for name in ("approval", "approve", "reject", "withdraw")
     },
+    "admin:orders_order_do_deliver_several": once(),
+    "admin:orders_order_do_ship_several": once(),
     "admin:approvals_several": once(),
     "admin:approvals_away": once(),
     "admin:approvals_away_end": row("delegation", parameter="key"),
