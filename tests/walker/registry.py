@@ -170,6 +170,11 @@ REGISTRY: dict[str, Fill] = {
     "api:api-root": once(),
     "api:docs": once(),
     "api:schema": once(),
+    "api:approval-list": once(),
+    **{
+        f"api:approval-{name}": row("approvalrequest", parameter="pk")
+        for name in ("detail", "approve", "reject")
+    },
     "api:customer-list": once(),
     "api:customer-detail": row("customer", field="number", parameter="number"),
     "api:order-list": once(),
