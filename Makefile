@@ -7,7 +7,8 @@ DEV := @.ci/bootstrap dev &&
 
 .DEFAULT_GOAL := help
 .PHONY: help run web worker backends reset shell test lint format types imports deploy migrations \
-	messages catalogues test-sqlite test-postgres test-browser postgres bench-sheets wheel lock clean
+	messages catalogues test-sqlite test-postgres test-browser postgres bench-sheets bench-audit \
+	soak-jobs wheel lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -69,8 +70,17 @@ test-browser: ## the journeys in a real Chromium, on both databases
 postgres: ## `make run` on a PostgreSQL 18 that lives as long as it does
 	$(DEV) exec $(PY) .ci/postgres $(PY) manage.py serve
 
+bench-history: ## what the history of 20,000 rows costs
+	$(DEV) exec $(PY) -m pytest -q -n0 -s tests/benchmarks/bench_history.py
+
 bench-sheets: ## import the workbook: seconds and memory
 	$(DEV) exec $(PY) tests/benchmarks/bench_sheets.py
+
+soak-jobs: ## kill workers at random moments: KILLS=200 DATABASES=sqlite,postgres
+	$(DEV) exec $(PY) tests/soak/soak_jobs.py --kills $(or $(KILLS),200) --databases $(or $(DATABASES),sqlite,postgres)
+
+bench-audit: ## a million events on both databases: seal, verify, pages
+	$(DEV) $(PY) tests/benchmarks/bench_audit.py && $(PY) .ci/postgres $(PY) tests/benchmarks/bench_audit.py
 
 wheel: ## build dist/django_backoffice-*.whl, the framework without the project
 	$(DEV) exec $(PY) -m build --wheel --no-isolation .

@@ -152,6 +152,7 @@ class OrderAdmin(BackofficeAdmin):
         gettext_lazy("Mark as shipped"),
         permission="orders.ship_order",
         icon="local_shipping",
+        bulk=True,
         visible=lambda order: order.status == _Status.PAID,
         order=20,
     )
@@ -164,6 +165,7 @@ class OrderAdmin(BackofficeAdmin):
         gettext_lazy("Mark as delivered"),
         permission="orders.ship_order",
         icon="inventory",
+        bulk=True,
         visible=lambda order: order.status == _Status.SHIPPED,
         order=20,
     )

@@ -98,6 +98,7 @@ class Refund(models.Model):
         REJECTED = "rejected", _("Rejected")
         WITHDRAWN = "withdrawn", _("Withdrawn")
         EXPIRED = "expired", _("Expired")
+        VOID = "void", _("Void")
         APPROVED = "approved", _("Approved")
         EXECUTING = "executing", _("Executing")
         PENDING = "pending", _("Pending at the gateway")
@@ -201,7 +202,7 @@ _S = Refund.State
 # From a state to the states that may follow it. Only a definite refusal is "failed"; executing
 # goes back to approved where the request surely never reached the gateway.
 TRANSITIONS: dict[str, frozenset[str]] = {
-    _S.REQUESTED: frozenset({_S.APPROVED, _S.REJECTED, _S.WITHDRAWN, _S.EXPIRED}),
+    _S.REQUESTED: frozenset({_S.APPROVED, _S.REJECTED, _S.WITHDRAWN, _S.EXPIRED, _S.VOID}),
     _S.APPROVED: frozenset({_S.EXECUTING}),
     _S.EXECUTING: frozenset({_S.SUCCEEDED, _S.PENDING, _S.FAILED, _S.UNKNOWN, _S.APPROVED}),
     _S.UNKNOWN: frozenset({_S.SUCCEEDED, _S.PENDING, _S.FAILED, _S.NEEDS_REVIEW}),
@@ -210,6 +211,7 @@ TRANSITIONS: dict[str, frozenset[str]] = {
     _S.REJECTED: frozenset(),
     _S.WITHDRAWN: frozenset(),
     _S.EXPIRED: frozenset(),
+    _S.VOID: frozenset(),
     _S.SUCCEEDED: frozenset(),
     _S.FAILED: frozenset(),
 }

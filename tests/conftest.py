@@ -1,12 +1,47 @@
 """What every test has: the people, and a database of the kind it asks for."""
 
+import sys
+from collections.abc import Iterator
+from functools import wraps
+from typing import Any
+
 import pytest
 from django.db import connection
+from django.db.models import QuerySet
+from pytest_django import DjangoDbBlocker
+
+from backoffice.audit import history, triggers
 
 pytest_plugins = ["tests.people"]
 
 # marker -> the database that the test needs
 NEEDS = {"postgres": "postgresql", "sqlite": "sqlite"}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _states_made_by_tests() -> None:
+    """Let a test write rows past their history, but only by a call in a module of the tests.
+
+    States that no service would make are made so; whatever the project's own code or a package
+    calls meets the guard as in life. `tests.audit.test_history` asks for the guard itself.
+    """
+    for name in ("update", "bulk_create", "bulk_update", "delete"):
+        setattr(QuerySet, name, _open_to_tests(getattr(QuerySet, name)))
+
+
+def _open_to_tests(guarded: Any) -> Any:
+    @wraps(guarded)
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        frame = sys._getframe(1)
+        if frame.f_code.co_filename.endswith("db/models/manager.py"):  # Model.objects.update(…)
+            frame = frame.f_back or frame
+        name = str(frame.f_globals.get("__name__", ""))
+        if not name.startswith("tests.") or frame.f_globals.get("GUARDED"):
+            return guarded(self, *args, **kwargs)
+        with history.recorded():
+            return guarded(self, *args, **kwargs)
+
+    return method
 
 
 @pytest.fixture(autouse=True)
@@ -15,3 +50,34 @@ def _right_database(request: pytest.FixtureRequest) -> None:
     for marker, vendor in NEEDS.items():
         if request.node.get_closest_marker(marker) and connection.vendor != vendor:
             pytest.skip(f"speaks of {vendor}")
+
+
+def _flushes(request: pytest.FixtureRequest) -> bool:
+    """Say whether the test's database is emptied table by table at its end."""
+    marker = request.node.get_closest_marker("django_db")
+    names = {"transactional_db", "live_server"} & set(request.fixturenames)
+    return bool(names) or (marker is not None and bool(marker.kwargs.get("transaction")))
+
+
+@pytest.fixture
+def _guarded(
+    request: pytest.FixtureRequest, django_db_setup: None, django_db_blocker: DjangoDbBlocker
+) -> Iterator[None]:
+    """After a flush the database is as migrated again."""
+    yield
+    if _flushes(request):
+        with django_db_blocker.unblock():
+            triggers.install(connection)
+
+
+@pytest.fixture
+def _django_db_helper(
+    request: pytest.FixtureRequest, _guarded: None, _django_db_helper: None
+) -> Iterator[None]:
+    """Lift the triggers of the record at teardown, for the flush alone; tests run under them.
+
+    It stands around pytest-django's fixture of this name, whose teardown is the flush.
+    """
+    yield
+    if _flushes(request):
+        triggers.lift(connection)

@@ -1,11 +1,12 @@
-"""A second person decides."""
+"""Other people decide."""
 
 from django.apps import AppConfig
+from django.core import checks
 from django.utils.translation import gettext_lazy as _
 
 
 class ApprovalsConfig(AppConfig):
-    """Requests that wait for a second person."""
+    """Requests that wait for other people's decision."""
 
     name = "backoffice.approvals"
     verbose_name = _("Approvals")
@@ -16,7 +17,15 @@ class ApprovalsConfig(AppConfig):
     }
 
     def ready(self) -> None:
-        """Let old requests and grants run out; put the rule of grants in force."""
-        from backoffice.approvals import grants, recurring  # noqa: F401, PLC0415 - needs models
+        """Put checks, jobs, mails and the rule of grants in force."""
+        from backoffice.approvals import (  # noqa: F401, PLC0415 - needs models
+            execution,
+            grants,
+            notices,
+            recurring,
+        )
+        from backoffice.approvals.checks import check_rules  # noqa: PLC0415
 
+        checks.register(check_rules)
+        notices.register()
         grants.register()

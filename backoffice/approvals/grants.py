@@ -3,7 +3,6 @@
 from datetime import timedelta
 from typing import Any
 
-from django.apps import apps
 from django.core.exceptions import ValidationError
 from django.db.models import Model
 from django.utils.translation import gettext_lazy as _
@@ -56,8 +55,7 @@ def give(request: ApprovalRequest) -> None:
 
     Raises ValidationError when the record is gone.
     """
-    model = apps.get_model(request.subject_type)
-    record = model._default_manager.filter(pk=request.subject_id).first()
+    record = request.record()
     if record is None or request.decided_by is None:
         raise ValidationError(_("This record is not there any more."))
     give_grant(
@@ -70,6 +68,17 @@ def give(request: ApprovalRequest) -> None:
     )
 
 
+def effects(request: ApprovalRequest) -> list[registry.Effect]:
+    """Return what approvers see: nobody is let in by it but the maker, and not for long."""
+    until = _("for %(minutes)s minutes from the approval") % request.payload
+    return [
+        registry.Effect(
+            _("Masked values of this record"), str(_("hidden")), str(_("may be shown"))
+        ),
+        registry.Effect(_("To whom, how long"), "", f"{request.maker}, {until}"),
+    ]
+
+
 def register() -> None:
     """Put the rule in force, once."""
     registry.register(
@@ -78,6 +87,7 @@ def register() -> None:
             label=_("Access to personal data"),
             permission="masking.give_grant",
             execute=give,
+            effects=effects,
             expires=timedelta(hours=8),
         )
     )

@@ -13,3 +13,9 @@ class AuditConfig(AppConfig):
         "owner": ("audit.view_event",),
         "auditor": ("audit.view_event",),
     }
+
+    def ready(self) -> None:
+        """Let nobody write rows with a history past it."""
+        from backoffice.audit import history  # noqa: PLC0415 - not before the apps are loaded
+
+        history.install()

@@ -3,16 +3,20 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where an event comes from: `address` an IP or "", `session` a short hash or ""."""
+    """Where an event comes from: `address` an IP or "", `session` a short hash or "".
+
+    `real_actor_id` is the key of the user who acts in the name of another one, or None.
+    """
 
     request_id: str = ""
     address: str = ""
     session: str = ""
+    real_actor_id: int | None = None
 
 
 _NOWHERE = Origin()
@@ -32,3 +36,10 @@ def origin(value: Origin) -> Iterator[None]:
         yield
     finally:
         _origin.reset(token)
+
+
+@contextmanager
+def in_the_name_of_another(real_actor_id: int) -> Iterator[None]:
+    """Within the block every event also names this user as the one who really acts."""
+    with origin(replace(current(), real_actor_id=real_actor_id)):
+        yield

@@ -1,20 +1,22 @@
 """Writing to the record of activity, and saving rows so that their history knows who and why."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db import models, transaction
+from django.utils import timezone
 from simple_history.utils import get_history_manager_for_model
 
+from backoffice.audit import chain, history, verbs
 from backoffice.audit import context as origin_context
-from backoffice.audit import verbs
-from backoffice.audit.models import Event, Outcome
+from backoffice.audit.models import Event, EventReason, EventSubject, Outcome
 
 # U+2022, the character of every mask: a masked value has no place in the record.
 _MASK = "\N{BULLET}"
 
 Actor = AbstractBaseUser | AnonymousUser | None
+Subject = models.Model | type[models.Model]
 
 
 class PersonalValueError(ValueError):
@@ -25,12 +27,16 @@ def record(
     verb: str,
     *,
     actor: Actor,
-    subject: models.Model | type[models.Model] | None = None,
+    subject: Subject | None = None,
+    also: Sequence[Subject] = (),
     reason: str = "",
     outcome: Outcome = Outcome.DONE,
     context: Mapping[str, Any] | None = None,
 ) -> Event:
     """Write one event in the running transaction and return it.
+
+    `also` are further subjects. `reason` is what somebody typed; it is kept where it can be
+    erased. Who really acts in the actor's name is taken from the running origin.
 
     Raises UnknownVerbError for an unregistered verb, PersonalValueError when the context holds
     the mask character.
@@ -39,21 +45,39 @@ def record(
     _refuse_personal_values(context or {})
     kind, identity = _subject(subject)
     where = origin_context.current()
-    return Event.objects.create(
+    salt = chain.new_salt() if reason else ""
+    event = Event(
+        at=timezone.now(),
         verb=verb,
         actor_id=getattr(actor, "pk", None),
+        real_actor_id=where.real_actor_id,
         subject_type=kind,
         subject_id=identity,
-        reason=reason,
+        reason_hash=chain.reason_hash(salt, reason) if reason else "",
         outcome=outcome,
         context=dict(context or {}),
         address=where.address,
         session=where.session,
         request_id=where.request_id,
     )
+    _write(event, also, reason, salt)
+    return event
 
 
-def _subject(subject: models.Model | type[models.Model] | None) -> tuple[str, str]:
+def _write(event: Event, also: Sequence[Subject], reason: str, salt: str) -> None:
+    """Insert the event with what hangs on it, so that the sealer sees all of it or nothing."""
+    with transaction.atomic(savepoint=False):
+        event.save(force_insert=True)
+        if reason:
+            event.typed = EventReason.objects.create(event=event, text=reason, salt=salt)
+        if also:
+            EventSubject.objects.bulk_create(
+                EventSubject(event=event, position=place, subject_type=kind, subject_id=identity)
+                for place, (kind, identity) in enumerate(map(_subject, also), start=1)
+            )
+
+
+def _subject(subject: Subject | None) -> tuple[str, str]:
     if subject is None:
         return "", ""
     identity = str(subject.pk) if isinstance(subject, models.Model) else ""
@@ -72,6 +96,29 @@ def _refuse_personal_values(value: Any) -> None:
         raise PersonalValueError(msg)
 
 
+def erase_reasons(subject: models.Model, *, actor: Actor, reason: str = "") -> int:
+    """Erase the typed reasons of every event about `subject`, and of its change history.
+
+    For when a person's right to erasure reaches what others typed about them. The erasure itself
+    is an event. Who did what, when, stays; so does the chain. Returns the number of reasons erased.
+    """
+    with transaction.atomic():
+        events = Event.objects.about(subject).order_by().values("pk")
+        typed = EventReason.objects.filter(event__in=events, erased_in=None)
+        event = record(
+            verbs.REASONS_ERASED,
+            actor=actor,
+            subject=subject,
+            reason=reason,
+            context={"reasons": typed.count()},
+        )
+        erased = typed.exclude(event=event).update(text="", salt="", erased_in=event)
+        if hasattr(type(subject), "history"):
+            past = get_history_manager_for_model(type(subject))
+            past.filter(**{subject._meta.pk.attname: subject.pk}).update(history_change_reason=None)
+    return erased
+
+
 def save_with_history(
     instance: models.Model,
     *,
@@ -80,8 +127,7 @@ def save_with_history(
     update_fields: Iterable[str] | None = None,
 ) -> None:
     """Save `instance`; its history row names `actor` and `reason`, also outside a request."""
-    instance._history_user = actor if getattr(actor, "pk", None) else None  # type: ignore[attr-defined]
-    instance._change_reason = reason or None  # type: ignore[attr-defined]
+    history.sign(instance, actor=actor, reason=reason)
     with transaction.atomic():
         instance.save(update_fields=None if update_fields is None else list(update_fields))
 
@@ -101,13 +147,11 @@ def update_where(
     `changes={"reserved": F("reserved") + 5}`). Returns False, with nothing changed, where the row
     no longer meets it; else `instance` is read again.
     """
-    with transaction.atomic():
+    with transaction.atomic(), history.recorded():
         manager = type(instance)._default_manager
         if not manager.filter(condition, pk=instance.pk).update(**changes):
             return False
         instance.refresh_from_db()
-        instance._history_user = actor if getattr(actor, "pk", None) else None  # type: ignore[attr-defined]
-        instance._change_reason = reason or None  # type: ignore[attr-defined]
-        history = get_history_manager_for_model(type(instance))
-        history.bulk_history_create([instance], update=True)
+        history.sign(instance, actor=actor, reason=reason)
+        history.write(type(instance), [instance.pk], "~", actor=actor, reason=reason)
         return True

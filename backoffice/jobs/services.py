@@ -1,12 +1,10 @@
-"""Starting, stopping and taking up jobs; recurring functions."""
+"""Starting, stopping and retrying jobs."""
 
 import logging
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any
 
-from django.conf import settings
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -16,27 +14,37 @@ from backoffice.accounts.models import User
 from backoffice.audit import verbs
 from backoffice.audit.services import record
 from backoffice.jobs import registry
-from backoffice.jobs.models import Job, Recurring
-from backoffice.jobs.run import run_job, running_jobs
+from backoffice.jobs.models import Job
+from backoffice.jobs.plain import require_plain, without_addresses
+from backoffice.jobs.run import note, run_job
 
 logger = logging.getLogger("backoffice.jobs")
 STARTED = verbs.register("jobs.started", gettext_lazy("Job started"))
 CANCELLED = verbs.register("jobs.cancelled", gettext_lazy("Job asked to stop"))
-# A job that took down so many workers is not tried again.
-MAX_ATTEMPTS = 5
+RETRIED = verbs.register("jobs.retried", gettext_lazy("Job tried again"))
+ENDED_BADLY = (Job.State.FAILED, Job.State.CANCELLED)
 
 
 def start(kind: str, *, actor: User | None, title: str, params: Mapping[str, Any]) -> Job:
     """Queue a job of `kind` and return it; it starts when the running transaction commits.
 
-    Raises LookupError when no handler is registered for `kind`.
+    Raises LookupError when no handler is registered for `kind`, NotPlainError when `params` hold
+    a personal value or a secret: pass keys of rows.
     """
     registry.find(kind)
+    require_plain(dict(params), where=f"params of {kind}")
     with transaction.atomic():
-        job = Job.objects.create(kind=kind, title=title[:200], owner=actor, params=dict(params))
+        job = Job.objects.create(
+            kind=kind, title=without_addresses(title)[:200], owner=actor, params=dict(params)
+        )
         record(STARTED, actor=actor, subject=job, context={"kind": kind})
         run_job.enqueue(job.pk)
     return job
+
+
+def may_cancel(job: Job, user: User) -> bool:
+    """Say whether the person may stop this job: their own, or anybody's with the right."""
+    return not job.finished and (job.owner_id == user.pk or user.has_perm("jobs.cancel_job"))
 
 
 def cancel(job: Job, *, actor: User) -> None:
@@ -44,59 +52,53 @@ def cancel(job: Job, *, actor: User) -> None:
     if job.owner_id != actor.pk and not actor.has_perm("jobs.cancel_job"):
         raise PermissionDenied
     with transaction.atomic():
-        now = timezone.now()
-        Job.objects.filter(pk=job.pk, state=Job.State.QUEUED).update(
-            state=Job.State.CANCELLED, finished_at=now
-        )
+        waiting = Job.objects.filter(pk=job.pk, state=Job.State.QUEUED)
+        if waiting.update(state=Job.State.CANCELLED, finished_at=timezone.now()):
+            note(job, _("Stopped before it began."))
         Job.objects.filter(pk=job.pk, state=Job.State.RUNNING).update(cancel_requested=True)
         record(CANCELLED, actor=actor, subject=job)
 
 
-def beat() -> None:
-    """Note that the jobs of this process are alive."""
-    for job in running_jobs():
-        Job.objects.filter(pk=job.pk, attempt=job.attempt, state=Job.State.RUNNING).update(
-            heartbeat_at=timezone.now()
-        )
+def may_retry(job: Job, user: User) -> bool:
+    """Say whether the person may try this job again: it ended badly, its kind allows it."""
+    mine = job.owner_id == user.pk or user.has_perm("jobs.retry_job")
+    return mine and job.state in ENDED_BADLY and registry.may_run_again(job.kind)
 
 
-def reap() -> int:
-    """Queue again the running jobs whose worker died; return how many.
+def retry(job: Job, *, actor: User) -> None:
+    """Queue a job that failed or was cancelled again; it goes on from its checkpoint.
 
-    A worker is dead when it gave no sign of life for BACKOFFICE_JOB_LOST_AFTER seconds.
+    Raises PermissionDenied for others' jobs without the right, ValidationError when it did not end
+    badly or its kind has its own way to begin anew.
     """
-    limit = timezone.now() - timedelta(seconds=settings.BACKOFFICE_JOB_LOST_AFTER)
-    lost = Job.objects.filter(state=Job.State.RUNNING, heartbeat_at__lt=limit)
-    return sum(_take_up(job) for job in lost)
+    if job.owner_id != actor.pk and not actor.has_perm("jobs.retry_job"):
+        raise PermissionDenied
+    if not registry.may_run_again(job.kind):
+        raise ValidationError(_("Jobs of this kind are begun anew on their own page."))
+    with transaction.atomic():
+        ended = Job.objects.filter(pk=job.pk, state__in=ENDED_BADLY, attempt=job.attempt)
+        if not ended.update(**_queued(), cancel_requested=False, deaths=0, message=""):
+            raise ValidationError(_("This job does not wait for another try."))
+        note(job, _("Tried again by hand."))
+        record(RETRIED, actor=actor, subject=job, context={"kind": job.kind})
+        run_job.enqueue(job.pk)
 
 
-def _take_up(job: Job) -> int:
+def queue_again(job: Job, **more: Any) -> bool:
+    """Queue a running or waiting job anew if nobody touched it since `job` was read."""
     with transaction.atomic():
         same = Job.objects.filter(
-            pk=job.pk, state=Job.State.RUNNING, attempt=job.attempt, heartbeat_at=job.heartbeat_at
+            pk=job.pk,
+            state=job.state,
+            attempt=job.attempt,
+            heartbeat_at=job.heartbeat_at,
+            queued_at=job.queued_at,
         )
-        if job.attempt >= MAX_ATTEMPTS:
-            return same.update(
-                state=Job.State.FAILED,
-                finished_at=timezone.now(),
-                message=_("Its worker died each time."),
-            )
-        if not same.update(state=Job.State.QUEUED):
-            return 0
+        if not same.update(**_queued(), **more):
+            return False
         run_job.enqueue(job.pk)
-    logger.warning("job %s was lost by worker %s and waits again", job.pk, job.worker)
-    return 1
+    return True
 
 
-def run_due() -> None:
-    """Call the recurring functions that are due; each in one worker only."""
-    now = timezone.now()
-    for repeat in registry.recurring():
-        Recurring.objects.get_or_create(name=repeat.name, defaults={"next_at": now})
-        due = Recurring.objects.filter(name=repeat.name, next_at__lte=now)
-        if not due.update(next_at=now + timedelta(seconds=repeat.seconds)):
-            continue
-        try:
-            repeat.function()
-        except Exception:
-            logger.exception("recurring function %s failed", repeat.name)
+def _queued() -> dict[str, Any]:
+    return {"state": Job.State.QUEUED, "queued_at": timezone.now(), "finished_at": None}

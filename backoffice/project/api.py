@@ -11,6 +11,7 @@ from django.views.generic import TemplateView
 from drf_spectacular.views import SpectacularAPIView
 from rest_framework import permissions, routers
 
+from backoffice.approvals.api import ApprovalViewSet
 from backoffice.site import staff_site
 from backoffice.site.api import StaffOnly
 from customers.api import CustomerViewSet
@@ -57,6 +58,7 @@ router.register("orders", OrderViewSet, basename="order")
 router.register("returns", ReturnViewSet, basename="return")
 router.register("payments", PaymentViewSet, basename="payment")
 router.register("refunds", RefundViewSet, basename="refund")
+router.register("approvals", ApprovalViewSet, basename="approval")
 
 app_name = "api"
 urlpatterns = [

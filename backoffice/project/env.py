@@ -83,6 +83,31 @@ def database(name: str, sqlite_path: Path) -> dict[str, Any]:
     return _postgresql(address)
 
 
+def mailer(name: str, default: str, *, timeout: int) -> dict[str, Any]:
+    """Return Django's settings of the mail server whose address stands in `name`.
+
+    `smtp://user:password@host:port` (`smtps://` for TLS from the start, `?tls=true` for STARTTLS);
+    without an address mails are written to the terminal.
+    """
+    address = text(name, default)
+    if not address:
+        return {"BACKEND": "django.core.mail.backends.console.EmailBackend"}
+    parts = urlsplit(address)
+    if parts.scheme not in {"smtp", "smtps"} or not parts.hostname:
+        msg = f"{name} must be smtp://host:port or smtps://host:port."
+        raise ImproperlyConfigured(msg)
+    options = {
+        "host": parts.hostname,
+        "port": parts.port,
+        "username": unquote(parts.username or ""),
+        "password": unquote(parts.password or ""),
+        "use_ssl": parts.scheme == "smtps",
+        "use_tls": dict(parse_qsl(parts.query)).get("tls") == "true",
+        "timeout": timeout,
+    }
+    return {"BACKEND": "django.core.mail.backends.smtp.EmailBackend", "OPTIONS": options}
+
+
 def _sqlite(path: Path) -> dict[str, Any]:
     path.parent.mkdir(parents=True, exist_ok=True)
     return {

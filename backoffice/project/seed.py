@@ -16,10 +16,10 @@ from django.conf import settings
 from django.contrib.auth.models import Group, Permission
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management.base import CommandError
-from django.db.models import Model, Q
-from simple_history.utils import get_history_manager_for_model
+from django.db.models import Q
 
 from backoffice.accounts.models import User
+from backoffice.audit import history
 from backoffice.audit.services import save_with_history, update_where
 from backoffice.http import Client, HttpError
 from backoffice.jobs.run import execute
@@ -71,7 +71,6 @@ SHOPS = (
 OPEN_ORDERS = {"placed": 6, "paid": 18, "shipped": 12}
 BULK = 10_000
 """Payments that the simulator learns at a time."""
-BATCH = 500
 """Rows a statement."""
 
 
@@ -175,18 +174,10 @@ def share_products(shops: Sequence[Seller], actor: User) -> None:
     products = list(Product.objects.order_by("code"))
     for product in products:
         product.seller = pick(shops, "shop", product.code)
-    Product.objects.bulk_update(products, ["seller"], batch_size=BATCH)
-    note_history(Product, products, actor)
+    history.bulk_update(products, ["seller"], actor=actor, reason=REASON)
     for shop in shops:
-        OrderLine.objects.filter(product__seller=shop).update(seller=shop)
-    note_history(OrderLine, list(OrderLine.objects.all()), actor)
-
-
-def note_history(model: type[Model], rows: list[Any], actor: User) -> None:
-    """Write one history row for each of the changed rows."""
-    get_history_manager_for_model(model).bulk_history_create(
-        rows, batch_size=BATCH, update=True, default_user=actor, default_change_reason=REASON
-    )
+        lines = OrderLine.objects.filter(product__seller=shop)
+        history.update(lines, actor=actor, changes={"seller": shop}, reason=REASON)
 
 
 def reopen_newest(actor: User) -> None:

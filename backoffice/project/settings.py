@@ -71,6 +71,7 @@ INSTALLED_APPS = [
     "backoffice.accounts",
     "backoffice.masking",
     "backoffice.jobs",
+    "backoffice.mail",
     "backoffice.approvals",
     "backoffice.sheets",
     "backoffice.sources",
@@ -220,8 +221,36 @@ BACKOFFICE_ORDER_API_TOKEN = env.text(
 # Distinct records of which one person may see clear values, an hour and a day.
 BACKOFFICE_REVEALS_PER_HOUR = env.number("BACKOFFICE_REVEALS_PER_HOUR", 30)
 BACKOFFICE_REVEALS_PER_DAY = env.number("BACKOFFICE_REVEALS_PER_DAY", 120)
+# Events of the record are kept so many years at least (see docs/audit.md). Its head is written to
+# this file every hour; put it where who can write to the database cannot write.
+BACKOFFICE_AUDIT_YEARS = env.number("BACKOFFICE_AUDIT_YEARS", 1)
+BACKOFFICE_AUDIT_ANCHORS = env.text(
+    "BACKOFFICE_AUDIT_ANCHORS", str(VAR_DIR / "audit-anchors.jsonl")
+)
+# An event older than its neighbours by more seconds is not linked without a person's word.
+BACKOFFICE_AUDIT_LATE_SECONDS = env.number("BACKOFFICE_AUDIT_LATE_SECONDS", 3600)
 # A job whose worker gave no sign of life for so many seconds is taken up by another worker.
 BACKOFFICE_JOB_LOST_AFTER = env.number("BACKOFFICE_JOB_LOST_AFTER", 15)
+
+# Finished jobs and their logs are kept so many days.
+BACKOFFICE_JOBS_KEPT_DAYS = env.number("BACKOFFICE_JOBS_KEPT_DAYS", 90)
+# name -> {"kind", "cron" of five fields in TIME_ZONE, "params"}; see docs/jobs.md
+BACKOFFICE_SCHEDULE: dict[str, dict[str, Any]] = {}
+# Where mails lead, and how they leave: to the terminal in development.
+BACKOFFICE_BASE_URL = env.text(
+    "BACKOFFICE_BASE_URL",
+    f"https://{ALLOWED_HOSTS[0].lstrip('.*')}" if PRODUCTION else "http://127.0.0.1:8000",
+)
+# Seconds that one step of talking to the mail server may take.
+BACKOFFICE_MAIL_TIMEOUT = env.number("BACKOFFICE_MAIL_TIMEOUT", 10)
+DEFAULT_FROM_EMAIL = env.text("BACKOFFICE_MAIL_FROM", "backoffice@localhost")
+MAILERS: dict[str, dict[str, Any]] = {
+    "default": env.mailer(
+        "BACKOFFICE_MAIL_SERVER",
+        "smtp://localhost:25" if PRODUCTION else "",
+        timeout=BACKOFFICE_MAIL_TIMEOUT,
+    )
+}
 
 LOGGING = {
     "version": 1,

@@ -8,7 +8,7 @@ one goes on after the last checkpoint: nothing is lost, doubled or counted twice
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from django.db import IntegrityError, transaction
 from django.db.models import Model
@@ -16,6 +16,7 @@ from django.utils import timezone
 from simple_history.utils import get_history_manager_for_model
 
 from backoffice.accounts.models import User
+from backoffice.audit import history
 from backoffice.sheets.formats import Derivation, Format, Record
 from backoffice.sheets.models import ImportJob, ImportProblem
 from backoffice.sheets.problems import Problem
@@ -103,30 +104,19 @@ class Writer:
 
     def _create(self, plan: Plan, now: datetime) -> int:
         rows = [row for row, _record in plan.create]
-        if rows:
-            plan.model._default_manager.bulk_create(rows, batch_size=_ROWS_A_STATEMENT)
-            self._history(plan.model, rows, now, update=False)
+        history.bulk_create(rows, batch_size=_ROWS_A_STATEMENT, **self._signed(now))
         return len(rows)
 
     def _update(self, plan: Plan, now: datetime) -> list[Model]:
         rows = [row for row, _record in plan.update]
-        if rows:
-            manager = plan.model._default_manager
-            manager.bulk_update(rows, list(plan.fields), batch_size=_ROWS_A_STATEMENT)
-            self._history(plan.model, rows, now, update=True)
+        history.bulk_update(
+            rows, list(plan.fields), batch_size=_ROWS_A_STATEMENT, **self._signed(now)
+        )
         return rows
 
-    def _history(
-        self, model: type[Model], rows: list[Model], now: datetime, *, update: bool
-    ) -> None:
-        get_history_manager_for_model(model).bulk_history_create(
-            rows,
-            batch_size=_ROWS_A_STATEMENT,
-            update=update,
-            default_user=self.actor,
-            default_change_reason=self.job.change_reason,
-            default_date=now,
-        )
+    def _signed(self, now: datetime) -> dict[str, Any]:
+        """Return who writes, why and when, for the history rows."""
+        return {"actor": self.actor, "reason": self.job.change_reason, "at": now}
 
     def _count(
         self,
@@ -151,9 +141,9 @@ class Writer:
     def _made_by_this_run(self, rows: list[Model]) -> int:
         if not rows:
             return 0
-        history = get_history_manager_for_model(type(rows[0]))
+        past = get_history_manager_for_model(type(rows[0]))
         reason = self.job.change_reason
-        mine = history.filter(history_type="+", history_change_reason=reason)
+        mine = past.filter(history_type="+", history_change_reason=reason)
         return int(mine.filter(id__in=[row.pk for row in rows]).count())
 
     def _checkpoint(self, counters: dict[str, dict[str, int]], count: int) -> dict[str, int]:
@@ -179,7 +169,7 @@ def _passes(row: Model, fields: list[str]) -> bool:
     """Whether the database takes the row; the trial is undone."""
     pk, adding = row.pk, row._state.adding
     try:
-        with transaction.atomic():
+        with transaction.atomic(), history.recorded():
             if fields:
                 type(row)._default_manager.bulk_update([row], fields)
             else:

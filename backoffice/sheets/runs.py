@@ -70,7 +70,7 @@ def _watched(rows: Iterable[SheetRow], run: JobRun, total: int) -> Iterator[Shee
         yield row
 
 
-@registry.handler(CHECK)
+@registry.handler(CHECK, again=False)
 def run_check(run: JobRun) -> dict[str, Any]:
     """Read every row, note what is wrong and what would come in. Writes no record."""
     job = ImportJob.objects.get(pk=run.params["import"])
@@ -101,7 +101,7 @@ def _summary(
     }
 
 
-@registry.handler(IMPORT)
+@registry.handler(IMPORT, again=False)
 def run_import(run: JobRun) -> dict[str, Any]:
     """Write the file's records, from the last checkpoint on."""
     job = ImportJob.objects.select_related("owner").get(pk=run.params["import"])

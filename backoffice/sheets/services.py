@@ -225,7 +225,7 @@ def _must_own(job: ImportJob, actor: User) -> None:
         raise PermissionDenied
 
 
-@registry.every(seconds=30, name="sheets.tidy")
+@registry.every(seconds=30, name="sheets.tidy", label=gettext_lazy("Tidy up imports"))
 def tidy() -> None:
     """End the imports whose job ended without them (stopped while it waited, or lost for good)."""
     busy = [ImportJob.State.CHECKING, ImportJob.State.RUNNING]
@@ -242,7 +242,7 @@ def tidy() -> None:
         )
 
 
-@registry.every(seconds=3600, name="sheets.forget")
+@registry.every(seconds=3600, name="sheets.forget", label=gettext_lazy("Delete old uploads"))
 def forget() -> int:
     """Delete the files that are not needed any more; return how many. The rows stay."""
     now = timezone.now()

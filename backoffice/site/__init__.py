@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from backoffice.site.actions import ActionForm, ReasonForm, action
+    from backoffice.site.actions import ActionForm, ReasonForm, ReasonListForm, action
     from backoffice.site.dialog_pages import DialogPage
     from backoffice.site.inlines import BackofficeInline
     from backoffice.site.options import BackofficeAdmin
@@ -25,6 +25,7 @@ __all__ = [
     "DialogPage",
     "Panel",
     "ReasonForm",
+    "ReasonListForm",
     "SitePage",
     "action",
     "register",
@@ -40,6 +41,7 @@ _HOMES = {
     "DialogPage": "dialog_pages",
     "Panel": "panels",
     "ReasonForm": "actions",
+    "ReasonListForm": "actions",
     "SitePage": "pages",
     "action": "actions",
     "register": "sites",

@@ -15,11 +15,19 @@ its action with `OrderAdmin.contribute(actions=[refund])`, where `refund(admin, 
 form)` is a decorated function.
 
 With `listing=True` the button stands above the list and `obj` is None.
+
+With `bulk=True` it also stands in the bar of ticked rows: the dialog lists every line, the form is
+built once (its `instance` is None), and each row is read, judged and changed by itself, so that a
+line that cannot be done leaves the others alone.
+
+With `approval="kind"` the function is called only where the approval rule of that kind asks nobody.
+Else a request is made in its place: the form's `payload()` is what approvers see and what the
+rule's `execute` does later.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from django import forms
 from django.db.models import Model
@@ -59,6 +67,23 @@ class ActionForm(forms.Form):
         """Return the limit or rule that stands at the left of the footer."""
         return ""
 
+    def reason_text(self) -> str:
+        """Return why, in the words of the person; "" where the dialog does not ask."""
+        return str(self.cleaned_data.get("reason", ""))
+
+    def payload(self) -> dict[str, Any]:
+        """Return what will be done, for a request that others approve: all but the reason."""
+        return {
+            name: value
+            for name, value in self.cleaned_data.items()
+            if name not in CONTROL_FIELDS and name not in REASON_FIELDS
+        }
+
+
+# What dialogs add to every form.
+CONTROL_FIELDS = frozenset({"step_up_password", "record_version", "next"})
+REASON_FIELDS = frozenset({"reason", "why", "note"})
+
 
 class ReasonForm(ActionForm):
     """Asks why, in a few words."""
@@ -69,6 +94,46 @@ class ReasonForm(ActionForm):
         widget=forms.Textarea(attrs={"rows": 3}),
         help_text=_("Kept with the record. No personal data, please."),
     )
+
+
+class ReasonListForm(ActionForm):
+    """Asks why from a list, with a text beside it that some reasons require.
+
+    class BlockForm(ReasonListForm):
+        reasons = (("fraud", _("Fraud")), ("asked", _("Asked for it")), ("other", _("Other")))
+        text_required = frozenset({"other"})
+    """
+
+    reasons: ClassVar[Sequence[tuple[str, Text]]] = ()
+    text_required: ClassVar[frozenset[str]] = frozenset()
+
+    why = forms.ChoiceField(label=_("Reason"))
+    note = forms.CharField(
+        label=_("Note"),
+        required=False,
+        max_length=500,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text=_("Kept with the record. No personal data, please."),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Offer the reasons; none is chosen for the person."""
+        super().__init__(*args, **kwargs)
+        offered = [("", _("Choose a reason")), *self.reasons]
+        self.fields["why"].choices = offered  # type: ignore[attr-defined]
+
+    def clean(self) -> dict[str, Any]:
+        """Ask for the text where the reason alone says too little."""
+        data = super().clean() or {}
+        if data.get("why") in self.text_required and not data.get("note", "").strip():
+            self.add_error("note", _("Say more: this reason needs a note."))
+        return data
+
+    def reason_text(self) -> str:
+        """Return reason and note as one text ("Fraud. Two cards refused")."""
+        chosen = str(dict(self.reasons)[self.cleaned_data["why"]])
+        note = self.cleaned_data["note"].strip()
+        return f"{chosen}. {note}" if note else chosen
 
 
 class Handler(Protocol):
@@ -94,6 +159,8 @@ class Action:
     row: bool = True
     detail: bool = True
     listing: bool = False
+    bulk: bool = False
+    approval: str = ""
     step_up: bool = False
     wide: bool = False
     visible: Callable[[Any], bool] | None = None
@@ -112,7 +179,9 @@ def action(label: Text, *, permission: str, **options: Any) -> Callable[[Handler
     `permission`  full codename ("orders.cancel_order"), asked of the policy for the record.
     `form`        an ActionForm class; none gives a dialog that only asks "are you sure".
     `harmful`     red, last in menus.  `primary`  the one filled button of the page head.
-    `row`, `detail`, `listing`  where it stands: row menu, page head, above the list.
+    `row`, `detail`, `listing`, `bulk`  where it stands: row menu, page head, above the list, in the
+                  bar of ticked rows.
+    `approval`    kind of an approval rule: where it asks somebody, a request is made instead.
     `quick`       stands in the row itself too, filled when it is `primary`.
     `visible`     test of the record; False hides the button and refuses the POST.
     `step_up`     asks for the password unless it was given within the last ten minutes.

@@ -7,7 +7,9 @@ from django.apps import AppConfig
 from django.contrib.admin.sites import all_sites
 from django.core.checks import CheckMessage, Error
 
+from backoffice.approvals.registry import registered
 from backoffice.policy import scoped_models
+from backoffice.site.actions import declared
 from backoffice.site.options import BackofficeAdmin
 from backoffice.site.sites import BackofficeSite, seller_site
 
@@ -17,7 +19,25 @@ def check_sites(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[
     found: list[CheckMessage] = []
     for site in BackofficeSite.sites:
         found += [_rejected(site, model, page) for model, page in site.rejected]
+        found += unruled(site)
     return found + _strays() + unscoped(seller_site)
+
+
+def unruled(site: BackofficeSite) -> list[CheckMessage]:
+    """Report actions under an approval rule that nobody registered, or without a record."""
+    known = {rule.kind for rule in registered()}
+    return [
+        Error(
+            f"The action {spec.name} of {type(page).__name__} wants approval by {spec.approval!r}"
+            + (", but has no record." if spec.listing else ", which is no rule."),
+            hint="Register the rule in AppConfig.ready: see docs/approvals.md.",
+            obj=type(page),
+            id="backoffice.E026",
+        )
+        for page in site._registry.values()  # noqa: SLF001 - our own site
+        for spec in declared(page)
+        if spec.approval and (spec.approval not in known or spec.listing)
+    ]
 
 
 def unscoped(site: BackofficeSite) -> list[CheckMessage]:

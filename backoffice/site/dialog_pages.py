@@ -13,19 +13,21 @@
 GET shows, POST acts, as with actions.
 """
 
+from http import HTTPStatus
 from typing import Any, ClassVar
 
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.functional import Promise
 
 from backoffice.audit.models import Outcome
 from backoffice.audit.services import record
-from backoffice.site import dialogs
+from backoffice.site import dialogs, doing
 from backoffice.site.actions import ActionForm
 from backoffice.site.pages import SitePage
 
@@ -34,6 +36,7 @@ class DialogPage(SitePage):
     """A dialog with a form; also a page of its own for browsers without script."""
 
     template_name = "backoffice/dialog.html"
+    refused_template: ClassVar[str] = "backoffice/refused.html"
     form: ClassVar[type[ActionForm]] = ActionForm
     icon: ClassVar[str] = ""
     submit: ClassVar[str | Promise] = ""
@@ -63,15 +66,19 @@ class DialogPage(SitePage):
 
     def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
         """Show the dialog; nothing changes."""
-        subject = self._subject(request, kwargs)
+        subject = self.subject(request, **kwargs)
+        if reason := self.why_not(request, subject):
+            return self.refused(request, subject, reason)
         form = self.form(request=request, instance=subject)
         return self._show(request, subject, form)
 
     def post(self, request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
         """Act, or show the dialog with what is wrong."""
-        subject = self._subject(request, kwargs)
+        subject = self.subject(request, **kwargs)
+        if reason := self.why_not(request, subject):
+            return self.refused(request, subject, reason)
         form = self.form(request.POST, request.FILES, request=request, instance=subject)
-        dialogs.with_step_up(form, request, wanted=self.step_up)
+        dialogs.with_step_up(form, request, wanted=self.wants_step_up(request, subject))
         if not dialogs.is_ready(form, request):
             return self._show(request, subject, form, status=400)
         try:
@@ -82,13 +89,27 @@ class DialogPage(SitePage):
             return self._show(request, subject, form, status=400)
         return dialogs.finish(request, self.back(request, subject), message)
 
-    def _subject(self, request: HttpRequest, kwargs: dict[str, Any]) -> Any:
-        subject = self.subject(request, **kwargs)
-        reason = self.why_not(request, subject)
-        if reason:
-            self._note_refusal(request, subject, reason)
-            raise PermissionDenied(reason)
-        return subject
+    def wants_step_up(self, request: HttpRequest, subject: Any) -> bool:
+        """Say whether this dialog asks for fresh proof of who the person is."""
+        return self.step_up
+
+    def refused_status(self, request: HttpRequest, subject: Any) -> int:
+        """Return the status of a refusal; 409 says that somebody else was faster."""
+        return HTTPStatus.FORBIDDEN
+
+    def refused(self, request: HttpRequest, subject: Any, reason: str) -> HttpResponse:
+        """Say in a sentence why not, and what the person can do; a POST goes on the record."""
+        self._note_refusal(request, subject, reason)
+        extra = {
+            "action": self,
+            "object": subject,
+            "why_not": reason,
+            "back_url": self.back(request, subject),
+            "dialog_base": dialogs.base_template(request),
+        }
+        context = {**self.site.each_context(request), "title": self.title, **extra}
+        status = self.refused_status(request, subject)
+        return TemplateResponse(request, self.refused_template, context, status=status)
 
     def _note_refusal(self, request: HttpRequest, subject: Any, reason: str) -> None:
         """Put a refused POST on the record; looking at a dialog is no attempt."""
@@ -96,7 +117,7 @@ class DialogPage(SitePage):
             about = subject if isinstance(subject, Model) else None
             facts = {"page": self.name, "rule": reason}
             record(
-                dialogs.REFUSED,
+                doing.REFUSED,
                 actor=request.user,
                 subject=about,
                 outcome=Outcome.REFUSED,
@@ -110,7 +131,7 @@ class DialogPage(SitePage):
         form: ActionForm,
         status: int = 200,
     ) -> HttpResponse:
-        dialogs.with_step_up(form, request, wanted=self.step_up)
+        dialogs.with_step_up(form, request, wanted=self.wants_step_up(request, subject))
         extra = {
             "action": self,
             "object": subject,

@@ -1,27 +1,23 @@
 """The view behind every action: GET shows the dialog, POST acts."""
 
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db import transaction
 from django.forms import CharField, HiddenInput, PasswordInput
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from django.views import View
 
 from backoffice.accounts import stepup
-from backoffice.audit import verbs
-from backoffice.audit.models import Outcome
-from backoffice.audit.services import record
+from backoffice.site import doing
 from backoffice.site.actions import ActionForm
 from backoffice.site.versions import version_of
 
-REFUSED = verbs.register("record.action_refused", gettext_lazy("Action refused"))
 # Sent by our script, which shows the answer in a dialog instead of on a page of its own.
 DIALOG_HEADER = "X-Backoffice-Dialog"
 _PASSWORD, _VERSION, _NEXT = "step_up_password", "record_version", "next"
@@ -58,6 +54,14 @@ def finish(request: HttpRequest, back: str, message: Any) -> HttpResponse:
     return HttpResponseRedirect(back)
 
 
+def back_address(request: HttpRequest, otherwise: str) -> str:
+    """Return the address that the dialog was asked to lead back to, if it is on this host."""
+    wanted = request.POST.get(_NEXT) or request.GET.get(_NEXT) or ""
+    if wanted and url_has_allowed_host_and_scheme(wanted, {request.get_host()}):
+        return urlsplit(wanted)._replace(scheme="", netloc="").geturl()
+    return otherwise
+
+
 def base_template(request: HttpRequest) -> str:
     """Return what a dialog extends: nothing when a script asked, else the whole page."""
     as_fragment = DIALOG_HEADER in request.headers
@@ -74,6 +78,8 @@ class ActionView(View):
         """Show the dialog; nothing changes."""
         obj = self._object(request, object_id)
         self._require(request, obj)
+        if not self.spec.shown_for(obj):
+            return self._too_late(request, obj)
         form = self._form(request, obj)
         return self._dialog(request, obj, form)
 
@@ -81,22 +87,24 @@ class ActionView(View):
         """Act, or show the dialog again with what is wrong (400; 409 for a changed record)."""
         obj = self._object(request, object_id)
         self._require(request, obj)
+        if not self.spec.shown_for(obj):
+            doing.note_refusal(self.page, self.spec, request, obj)
+            return self._too_late(request, obj)
         form = self._form(request, obj, request.POST)
         if not is_ready(form, request):
             return self._dialog(request, obj, form, status=400)
         if obj is not None and request.POST.get(_VERSION) != version_of(obj):
-            form.add_error(None, _("This record was changed since you opened it. Nothing was done. "
-                                   "Look at it again, then decide."))  # fmt: skip
-            return self._dialog(request, obj, form, status=409)
+            form.add_error(None, doing.STALE)
+            return self._dialog(request, obj, form, status=HTTPStatus.CONFLICT)
         try:
-            with transaction.atomic():
-                message = self.spec.handler(self.page, request, obj, form)
+            message = doing.perform(self.page, self.spec, request, obj, form)
         except ValidationError as error:
             show_error(form, error)
             return self._dialog(request, obj, form, status=400)
         if isinstance(message, HttpResponse):
             return message
-        return finish(request, self._back(request, obj), message)
+        back = self._back(request, obj)
+        return finish(request, back, doing.with_link(self.page, obj, message, back))
 
     def _object(self, request: HttpRequest, object_id: str | None) -> Any:
         if object_id is None:
@@ -108,17 +116,25 @@ class ActionView(View):
 
     def _require(self, request: HttpRequest, obj: Any) -> None:
         """Ask the policy; a refused POST goes on the record."""
-        if self.page.allows(request, self.spec.permission, obj) and self.spec.shown_for(obj):
+        if self.page.allows(request, self.spec.permission, obj):
             return
         if request.method == "POST":
-            record(
-                REFUSED,
-                actor=request.user,
-                subject=self.page.model if obj is None else obj,
-                outcome=Outcome.REFUSED,
-                context={"action": self.spec.name, "permission": self.spec.permission},
-            )
+            doing.note_refusal(self.page, self.spec, request, obj)
         raise PermissionDenied
+
+    def _too_late(self, request: HttpRequest, obj: Any) -> HttpResponse:
+        """Say that the state of the record does not allow it (any more), and where to look."""
+        context = {
+            **self.page.admin_site.each_context(request),
+            **self.page.record_context(request, obj),
+            "title": self.spec.label,
+            "action": self.spec,
+            "why_not": doing.TOO_LATE,
+            "back_url": self._back(request, obj),
+            "dialog_base": base_template(request),
+        }
+        template = "backoffice/refused.html"
+        return TemplateResponse(request, template, context, status=HTTPStatus.CONFLICT)
 
     def _form(self, request: HttpRequest, obj: Any, data: Any = None) -> ActionForm:
         files = request.FILES if data is not None else None
@@ -147,7 +163,7 @@ class ActionView(View):
             "object": obj,
             "form": form,
             "intro": form.intro(),
-            "rule": form.rule(),
+            "rule": form.rule() or doing.rule_text(self.spec),
             "submit_label": form.submit_label() or self.spec.submit or self.spec.label,
             "back_url": self._back(request, obj),
             "dialog_base": base_template(request),
@@ -159,10 +175,8 @@ class ActionView(View):
 
     def _back(self, request: HttpRequest, obj: Any) -> str:
         """Return where to go afterwards: the posted address on this host, else the record."""
-        wanted = request.POST.get(_NEXT) or request.GET.get("next") or ""
-        if wanted and url_has_allowed_host_and_scheme(wanted, {request.get_host()}):
-            return urlsplit(wanted)._replace(scheme="", netloc="").geturl()
-        return str(self.page.list_url() if obj is None else self.page.record_url(obj))
+        home = self.page.list_url() if obj is None else self.page.record_url(obj)
+        return back_address(request, str(home))
 
 
 def show_error(form: ActionForm, error: ValidationError) -> None:

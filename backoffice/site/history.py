@@ -1,4 +1,4 @@
-"""The history of a record in words: who, when, why, and each field's old and new value.
+"""The history of a record in words: who, when, why, what changed, and the approval behind it.
 
 Masked fields show masks on both sides. That they changed is told even when both masks are equal.
 """
@@ -11,58 +11,55 @@ from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.utils.text import capfirst
+from django.urls import NoReverseMatch, path, reverse
 from django.utils.translation import gettext as _
 
+from backoffice.approvals.models import ApprovalRequest
 from backoffice.audit import verbs
 from backoffice.audit.services import record
-from backoffice.masking.fields import MaskedMixin
-from backoffice.site.cells import markup, mask_markup
+from backoffice.site import diffs, restoring
 from backoffice.site.contract import PageBase
+from backoffice.site.diffs import FieldChange
 
 _PER_PAGE = 50
-_EMPTY = "\N{EN DASH}"
-
-
-@dataclass(slots=True)
-class FieldChange:
-    """A field with its old and new value as markup."""
-
-    label: str
-    old: str
-    new: str
-    masked: bool
 
 
 @dataclass(slots=True)
 class Revision:
-    """One row of a history."""
+    """One row of a history; `number` names it, `approval` is the request that was carried out."""
 
+    number: int
     at: datetime
     kind: str
     who: str
     why: str
     changes: list[FieldChange]
+    approval: ApprovalRequest | None = None
+    restore_url: str = ""
 
 
 def revisions(obj: models.Model, limit: int = _PER_PAGE) -> list[Revision]:
     """Return the newest revisions of `obj` with what each one changed.
 
-    Two queries and one for each relation whose value changed.
+    Three queries and one for each relation whose value changed.
     """
     history: Any = obj.history  # type: ignore[attr-defined]
     rows = list(history.select_related("history_user").order_by("-history_id")[: limit + 1])
-    names = _related_names(rows)
+    names = diffs.related_names(rows, _fields(rows[0])) if rows else {}
+    carried_out = _carried_out(obj)
     result = []
     for index, row in enumerate(rows[:limit]):
         older = rows[index + 1] if index + 1 < len(rows) else None
+        compared = row.history_type == "~" and older is not None
         result.append(
             Revision(
+                number=row.history_id,
                 at=row.history_date,
                 kind=row.history_type,
                 who=str(row.history_user or _("System")),
                 why=row.history_change_reason or "",
-                changes=_changes(row, older, names) if row.history_type == "~" and older else [],
+                changes=diffs.changes(row, older, _fields(row), names) if compared else [],
+                approval=_behind(row.history_date, carried_out),
             )
         )
     return result
@@ -76,46 +73,41 @@ def _fields(row: Any) -> list[Any]:
     ]  # fmt: skip
 
 
-def _changes(new: Any, old: Any, names: dict[tuple[str, Any], str]) -> list[FieldChange]:
-    return [
-        FieldChange(
-            label=capfirst(str(field.verbose_name)),
-            old=_shown(old, field, names),
-            new=_shown(new, field, names),
-            masked=isinstance(field, MaskedMixin),
-        )
-        for field in _fields(new)
-        # Two sealed values differ also when only what the mask hides differs.
-        if getattr(new, field.attname) != getattr(old, field.attname)
-    ]
+def _carried_out(obj: models.Model) -> list[ApprovalRequest]:
+    """Return the requests about the record that were carried out."""
+    about = ApprovalRequest.objects.filter(
+        subject_type=obj._meta.label_lower, subject_id=str(obj.pk), executed_at__isnull=False
+    )
+    return list(about.order_by("-id")[: 2 * _PER_PAGE])
 
 
-def _shown(row: Any, field: Any, names: dict[tuple[str, Any], str]) -> str:
-    value = getattr(row, field.attname)
-    if isinstance(field, MaskedMixin):
-        return mask_markup(value) or _EMPTY
-    if field.is_relation:
-        return names.get((field.name, value), _EMPTY if value is None else str(value))
-    if field.choices:
-        return str(dict(field.flatchoices).get(value, value))
-    return markup(value, field, None, _EMPTY)
+def _behind(at: datetime, requests: list[ApprovalRequest]) -> ApprovalRequest | None:
+    """Return the request that was being carried out at that time.
 
-
-def _related_names(rows: list[Any]) -> dict[tuple[str, Any], str]:
-    """Return the words for related rows; only for relations that changed at all."""
-    names: dict[tuple[str, Any], str] = {}
-    for field in _fields(rows[0]) if rows else []:
-        ids = {getattr(row, field.attname) for row in rows} if field.is_relation else set()
-        if len(ids) > 1:
-            found = field.related_model._default_manager.in_bulk([key for key in ids if key])
-            names.update({(field.name, key): str(row) for key, row in found.items()})
-    return names
+    What a request does happens between the beginning of its execution and its end.
+    """
+    for request in requests:
+        began = request.started_at or request.decided_at
+        if began is not None and request.executed_at and began <= at <= request.executed_at:
+            return request
+    return None
 
 
 class HistoryMixin(PageBase):
-    """The history page of a record."""
+    """The history page of a record, and the way back to an earlier version."""
 
     object_history_template = "backoffice/history.html"
+
+    def get_urls(self) -> list[Any]:
+        """Give the way back its address."""
+        from backoffice.site.dialogs import ActionView  # noqa: PLC0415 - needs loaded models
+
+        if not hasattr(self.model, "history"):
+            return super().get_urls()
+        view = ActionView.as_view(page=self, spec=restoring.spec_for(self.model))
+        name = f"{self.opts.app_label}_{self.opts.model_name}_restore"
+        wrapped = self.admin_site.admin_view(view)
+        return [path("<path:object_id>/restore/", wrapped, name=name), *super().get_urls()]
 
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: Any = None
@@ -132,7 +124,8 @@ class HistoryMixin(PageBase):
             **self.record_context(request, obj),
             "title": _("History"),
             "object": obj,
-            "revisions": revisions(obj),
+            "revisions": self._revisions(request, obj),
+            "approvals": self._links_approvals(),
             "limit": _PER_PAGE,
             **(extra_context or {}),
         }
@@ -140,3 +133,21 @@ class HistoryMixin(PageBase):
         context["crumb"] = _("History")
         request.current_app = self.admin_site.name
         return TemplateResponse(request, self.object_history_template, context)
+
+    def _revisions(self, request: HttpRequest, obj: Any) -> list[Revision]:
+        """Return the revisions; all but the newest can be restored by who may edit."""
+        found = revisions(obj)
+        if restoring.fields_of(self, request, obj):
+            address = self.url_of("restore", obj.pk)
+            for revision in found[1:]:
+                if revision.kind != "-":
+                    revision.restore_url = f"{address}?version={revision.number}"
+        return found
+
+    def _links_approvals(self) -> bool:
+        """Say whether this site has a page for approvals."""
+        try:
+            reverse(f"{self.admin_site.name}:approval", args=[1])
+        except NoReverseMatch:
+            return False
+        return True

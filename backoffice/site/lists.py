@@ -108,6 +108,7 @@ class ListMixin(PageBase):
             "rows": rows(changelist, request),
             "has_masked": bool(masked_names(self.model)),
             "list_actions": self.action_links(request, None, "listing"),
+            "bulk_actions": self.bulk_links(request),
             "exact_search_fields": self.exact_search_choices(),
             "may_export": self.may_export(request),
             "found_token": request.GET.get(found.PARAMETER, ""),

@@ -144,7 +144,8 @@ class ActionMixin(PageBase):
         """Give each action its address."""
         from django.urls import path  # noqa: PLC0415 - `path` is a common local name
 
-        from backoffice.site.dialogs import ActionView  # noqa: PLC0415 - needs loaded models
+        from backoffice.site.bulk import BulkView  # noqa: PLC0415 - needs loaded models
+        from backoffice.site.dialogs import ActionView  # noqa: PLC0415
 
         opts, wrap = self.opts, self.admin_site.admin_view
         urls = []
@@ -153,6 +154,9 @@ class ActionMixin(PageBase):
             name = f"{opts.app_label}_{opts.model_name}_do_{spec.name}"
             view = wrap(ActionView.as_view(page=self, spec=spec))
             urls.append(path(where, view, name=name))
+            if spec.bulk:
+                several = wrap(BulkView.as_view(page=self, spec=spec))
+                urls.insert(0, path(f"do/{spec.name}/several/", several, name=f"{name}_several"))
         return [*urls, *super().get_urls()]
 
     def action_links(
@@ -183,6 +187,20 @@ class ActionMixin(PageBase):
                 if allowed is None
                 else allowed[spec.name][obj.pk].allowed
             )
+        ]
+
+    def bulk_links(self, request: HttpRequest) -> list[ActionLink]:
+        """Return the buttons of the bar of ticked rows."""
+        return [
+            ActionLink(
+                spec.label,
+                self.url_of(f"do_{spec.name}_several"),
+                spec.icon,
+                spec.harmful,
+                spec.primary,
+            )
+            for spec in declared_actions.declared(self)
+            if spec.bulk and self.allows(request, spec.permission)
         ]
 
     def action_decisions(self, request: HttpRequest, rows: list[Any]) -> Decisions:

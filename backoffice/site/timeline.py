@@ -1,21 +1,37 @@
-"""What happened to a record, newest first: changes and events in one stream."""
+"""What happened to a record, newest first: changes, reveals, approvals, jobs and gateway calls.
 
+An upper app lets its own records tell their story on the page of a lower one:
+
+    timeline.follow(Order, lambda order: {"payments.refund": Refund.objects.filter(…)})
+
+Whatever the number of entries, a record asks the same number of queries.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from backoffice.approvals.models import ApprovalRequest
 from backoffice.audit import verbs
 from backoffice.audit.models import Event, Outcome
 from backoffice.site.panels import Panel
 
-_MOST = 10
+_MOST = 12
+# Rows of another kind that are followed from one record; the newest.
+_FOLLOWED = 50
 # Changes are told by the history already; who looked at a history, the page Activity tells.
 _LEFT_OUT = {verbs.ADDED, verbs.CHANGED, verbs.HISTORY_VIEWED}
+
+# From a record to the rows whose events stand in its stream: kind of record -> rows.
+Follow = Callable[[Any], Mapping[str, QuerySet[Any]]]
+_followed: dict[type[Model], list[Follow]] = defaultdict(list)
 
 
 @dataclass(slots=True)
@@ -29,12 +45,39 @@ class Entry:
     tone: str = ""
 
 
+def follow(model: type[Model], related: Follow) -> None:
+    """Let the events of `related(record)` stand in the stream of each record of `model`."""
+    _followed[model].append(related)
+
+
 def entries(obj: Model) -> list[Entry]:
-    """Return the newest entries of `obj`; two queries, whatever their number."""
-    about: Any = Event.objects.about(obj).exclude(verb__in=_LEFT_OUT)
-    events = about.select_related("actor")[:_MOST]
+    """Return the newest entries of `obj`; a constant number of queries."""
+    about = Event.objects.concerning_any(_subjects(obj)).exclude(verb__in=_LEFT_OUT)
+    events = about.select_related("actor", "typed")[:_MOST]
     stream = [_of_event(event) for event in events] + _of_history(obj)
     return sorted(stream, key=lambda entry: entry.at, reverse=True)[:_MOST]
+
+
+def _subjects(obj: Model) -> dict[str, list[str]]:
+    """Return kind -> keys of what the stream tells of: the record, its requests and their jobs."""
+    wanted = defaultdict(list, {obj._meta.label_lower: [str(obj.pk)]})
+    for related in _followed[type(obj)]:
+        for kind, rows in related(obj).items():
+            keys = rows.order_by("-pk").values_list("pk", flat=True)[:_FOLLOWED]
+            wanted[kind] += [str(key) for key in keys]
+    requests = ApprovalRequest.objects.filter(
+        subject_type__in=list(wanted), subject_id__in=_keys(wanted)
+    )
+    found = requests.order_by("-pk").values_list("pk", "job", "subject_type", "subject_id")
+    for key, job, kind, subject in found[:_FOLLOWED]:
+        if subject in wanted[kind]:  # the same key may name a row of another kind
+            wanted["approvals.approvalrequest"].append(str(key))
+            wanted["jobs.job"] += [str(job)] if job else []
+    return wanted
+
+
+def _keys(wanted: Mapping[str, Iterable[str]]) -> set[str]:
+    return {key for keys in wanted.values() for key in keys}
 
 
 def _of_event(event: Event) -> Entry:

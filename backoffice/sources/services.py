@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 
 from django.utils import timezone
+from django.utils.translation import gettext_lazy
 
 from backoffice.accounts.models import User
 from backoffice.jobs.registry import every
@@ -25,7 +26,7 @@ def check_all(*, actor: User | None = None) -> list[SourceState]:
     return [_keep(source, result) for source, result in zip(sources, results, strict=True)]
 
 
-@every(seconds=30, name="sources.check")
+@every(seconds=30, name="sources.check", label=gettext_lazy("Ask the other systems"))
 def _round() -> None:
     check_all()
 

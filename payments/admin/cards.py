@@ -19,6 +19,7 @@ REFUND_STATES: dict[str, Any] = {
     "rejected": "fail",
     "withdrawn": "rest",
     "expired": "rest",
+    "void": "rest",
     "approved": "move",
     "executing": "move",
     "pending": "move",

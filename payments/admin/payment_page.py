@@ -22,6 +22,7 @@ from backoffice.site import (
     staff_site,
 )
 from backoffice.site.cells import date_text
+from backoffice.site.timeline import follow
 from payments.admin.cards import REFUND_STATES, chain
 from payments.models import Payment, Refund
 
@@ -88,7 +89,6 @@ class PaymentAdmin(BackofficeAdmin):
     )
     inlines = (RefundRows,)
     editable = False
-    timeline = False
 
     def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
         """Return none: the card of sums says all of it."""
@@ -151,6 +151,7 @@ def _sums(request: HttpRequest, payment: Payment) -> dict[str, Any]:
     return {"chains": [chain(payment)]}
 
 
+follow(Payment, lambda payment: {"payments.refund": payment.refunds.all()})
 PaymentAdmin.panels = [Panel(gettext_lazy("Payment"), "payments/chain.html", _sums, order=10)]
 navigation.add(
     staff_site,

@@ -302,7 +302,7 @@ def _facts(request: HttpRequest, refund: Refund) -> dict[str, Any]:
     }
 
 
-_ENDED = frozenset({_S.SUCCEEDED, _S.FAILED, _S.REJECTED, _S.WITHDRAWN, _S.EXPIRED})
+_ENDED = frozenset({_S.SUCCEEDED, _S.FAILED, _S.REJECTED, _S.WITHDRAWN, _S.EXPIRED, _S.VOID})
 
 
 def _customer(request: HttpRequest, refund: Refund) -> SafeString:

@@ -259,4 +259,6 @@ def _run_refund(run: JobRun) -> dict[str, Any]:
     return {"refund": str(refund.number), "state": refund.state}
 
 
-jobs.every(seconds=EVERY_SECONDS, name="payments.reconcile")(reconcile)
+jobs.every(
+    seconds=EVERY_SECONDS, name="payments.reconcile", label=gettext_lazy("Look up unknown refunds")
+)(reconcile)

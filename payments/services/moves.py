@@ -30,6 +30,7 @@ VERBS = {
     _S.REJECTED: verbs.register("payments.refund_rejected", _("Refund rejected")),
     _S.WITHDRAWN: verbs.register("payments.refund_withdrawn", _("Refund request withdrawn")),
     _S.EXPIRED: verbs.register("payments.refund_expired", _("Refund request expired")),
+    _S.VOID: verbs.register("payments.refund_void", _("Refund request void")),
     _S.EXECUTING: verbs.register("payments.refund_sent", _("Intent saved, request goes out")),
     _S.PENDING: verbs.register("payments.refund_pending", _("Refund pending at the gateway")),
     _S.UNKNOWN: verbs.register("payments.refund_unknown", _("Outcome unknown")),

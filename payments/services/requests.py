@@ -173,6 +173,39 @@ def _payload(refund: Refund) -> dict[str, Any]:
     }
 
 
+def _snapshot(request: ApprovalRequest) -> dict[str, Any]:
+    """Return what approvers rely on: when the refund or its payment changes, they saw another.
+
+    Sums that other refunds of the payment move are left out: limits hold them, not this.
+    """
+    refund = request.record()
+    if refund is None:
+        return {"refund": None}
+    payment = refund.payment
+    return {
+        **_payload(refund),
+        "gateway": payment.gateway,
+        "reference": payment.reference,
+        "captured_minor": payment.captured_minor,
+        "order": payment.order_id,
+    }
+
+
+def _effects(request: ApprovalRequest) -> list[rules.Effect]:
+    """Return what the refund does to the sums of its payment, before and after."""
+    refund = request.record()
+    if refund is None:
+        return []
+    payment, amount = refund.payment, refund.amount
+    zero, held = Money(0, amount.currency), refund.state == _S.REQUESTED
+    paid, left = payment.refunded, payment.refundable
+    return [
+        rules.Effect(_("Refunded on this payment"), str(paid), str(paid + amount)),
+        rules.Effect(_("Held for this refund"), str(amount if held else zero), str(zero)),
+        rules.Effect(_("Can still be refunded"), str(left + amount if held else left), str(left)),
+    ]
+
+
 def _on_approved(request: ApprovalRequest) -> None:
     """Let the worker send it, once the decision is committed."""
     refund = Refund.objects.select_related("payment__order").get(approval=request)
@@ -180,7 +213,7 @@ def _on_approved(request: ApprovalRequest) -> None:
     if _payload(refund) != request.payload or not move(
         refund, _S.APPROVED, actor=request.decided_by, reason=request.comment, changes=changes
     ):
-        raise approvals.AlreadyDecidedError(_("The refund is not what was asked for any more."))
+        raise approvals.VoidError(_("The refund is not what was asked for any more."))
     jobs.start(
         RUN_JOB,
         actor=request.decided_by,
@@ -193,16 +226,30 @@ _ENDINGS = {
     ApprovalRequest.State.REJECTED: _S.REJECTED,
     ApprovalRequest.State.WITHDRAWN: _S.WITHDRAWN,
     ApprovalRequest.State.EXPIRED: _S.EXPIRED,
+    ApprovalRequest.State.VOID: _S.VOID,
+    ApprovalRequest.State.FAILED: _S.VOID,
 }
 
 
 def _on_not_approved(request: ApprovalRequest) -> None:
-    """End the refund as its request ended; `move` lets go of the money."""
+    """End the refund as its request ended; `move` lets go of the money that was held for it.
+
+    That is the amount that was asked for: one that was changed since comes back first.
+    """
     refund = Refund.objects.get(approval=request)
     ending = _ENDINGS[ApprovalRequest.State(request.state)]
     actor = request.maker if ending is _S.WITHDRAWN else request.decided_by
-    changes = {"decided_by": request.decided_by}
-    move(refund, ending, actor=actor, reason=request.comment, changes=changes)
+    changes: dict[str, Any] = {"decided_by": request.decided_by}
+    asked = request.snapshot
+    if ending is _S.VOID and asked.get("refund") == str(refund.number):
+        changes |= {
+            "amount_minor": asked["amount_minor"],
+            "currency": asked["currency"],
+            "payment_id": asked["payment"],
+            "order_line_id": asked["line"],
+        }
+    reason = request.comment or request.outcome
+    move(refund, ending, actor=actor, reason=reason, changes=changes)
 
 
 REFUND_RULE = rules.register(
@@ -212,6 +259,8 @@ REFUND_RULE = rules.register(
         permission="payments.approve_refund",
         execute=_on_approved,
         on_reject=_on_not_approved,
+        snapshot=_snapshot,
+        effects=_effects,
         expires=timedelta(hours=72),
     )
 )

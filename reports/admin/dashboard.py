@@ -34,7 +34,7 @@ def context(request: HttpRequest) -> dict[str, Any]:
         "page_subtitle": _subtitle(count),
         "waiting": list(waiting[:WAITING_SHOWN]),
         "waiting_count": count,
-        "waiting_url": health.address("approvals_approvalrequest_changelist"),
+        "waiting_url": health.address("approvals"),
         "health": health.lines(user),
         "sees_numbers": policy.may(user, "reports.view_dashboard", None).allowed,
     }

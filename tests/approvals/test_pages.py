@@ -77,7 +77,7 @@ class TestInbox:
         assert f"{INBOX}{request.pk}/approve/" in client.get(INBOX).content.decode()
         answer = client.post(f"{INBOX}{request.pk}/approve/", {"comment": "Checked"})
         assert answer["Location"] == INBOX
-        assert (state(request), done) == (State.APPROVED, ["Move customer 12437"])
+        assert (state(request), done) == (State.EXECUTED, ["Move customer 12437"])
 
     def test_maker_sees_no_button_and_is_refused(self, max_: User, done: list[str]) -> None:
         request = ask(max_)
@@ -89,7 +89,7 @@ class TestInbox:
             answer = client.post(f"{INBOX}{request.pk}/{verb}/", {"comment": "Mine"})
             assert answer.status_code == 403
         assert (state(request), done) == (State.REQUESTED, [])
-        refused = Event.objects.filter(outcome="refused", actor=max_, subject_id=str(request.pk))
+        refused = Event.objects.about(request).filter(outcome="refused", actor=max_)
         assert refused.count() == 2
 
     def test_superuser_does_not_decide_their_own(self, max_: User) -> None:
@@ -124,7 +124,8 @@ class TestInbox:
         request = ask(eve)
         signed_in(max_).post(f"{INBOX}{request.pk}/reject/", {"comment": "Not for us"})
         answer = signed_in(kim).post(f"{INBOX}{request.pk}/approve/", {"comment": ""})
-        assert (answer.status_code, state(request)) == (403, State.REJECTED)
+        assert (answer.status_code, state(request)) == (409, State.REJECTED)
+        assert "Max rejected it" in answer.content.decode()
 
     def test_old_proof_asks_for_the_password(self, eve: User, max_: User) -> None:
         request = ask(eve)
@@ -136,7 +137,7 @@ class TestInbox:
         assert client.post(where, {"comment": ""}).status_code == 400
         assert state(request) == State.REQUESTED
         client.post(where, {"comment": "", "step_up_password": PASSWORD})
-        assert state(request) == State.APPROVED
+        assert state(request) == State.EXECUTED
 
     def test_post_without_a_csrf_token_is_refused(self, eve: User, max_: User) -> None:
         request = ask(eve)

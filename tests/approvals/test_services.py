@@ -44,9 +44,13 @@ def test_approve_executes_once_and_names_who(ann: User, max_: User) -> None:
     services.approve(request, actor=max_, comment="fine")
     assert executed == [request.pk]
     request.refresh_from_db()
-    assert (request.state, request.decided_by, request.comment) == ("approved", max_, "fine")
-    verbs = list(Event.objects.order_by("id").values_list("verb", "actor__username"))
-    assert verbs == [("approvals.asked", "ann"), ("approvals.approved", "max")]
+    assert (request.state, request.decided_by, request.comment) == ("executed", max_, "fine")
+    events = Event.objects.filter(verb__startswith="approvals.").order_by("id")
+    assert list(events.values_list("verb", "actor__username")) == [
+        ("approvals.asked", "ann"),
+        ("approvals.approved", "max"),
+        ("approvals.executed", "max"),
+    ]
 
 
 def test_approve_a_second_time_is_refused(ann: User, max_: User) -> None:
@@ -110,13 +114,13 @@ def test_request_that_ran_out_cannot_be_approved(ann: User, max_: User) -> None:
     assert (request.state, executed, refused) == ("expired", [], [request.pk])
 
 
-def test_changed_payload_cannot_be_approved(ann: User, max_: User) -> None:
+def test_changed_payload_voids_the_request_and_says_why(ann: User, max_: User) -> None:
     request = _ask(ann)
     ApprovalRequest.objects.update(payload={"to": "y"})
-    with pytest.raises(services.AlreadyDecidedError):
-        services.approve(request, actor=max_)
+    services.approve(request, actor=max_)
     request.refresh_from_db()
-    assert (request.state, executed) == ("requested", [])
+    assert (request.state, executed, refused) == ("void", [], [request.pk])
+    assert "changed afterwards" in request.outcome
 
 
 def test_failing_execution_leaves_the_request_undecided(

@@ -76,3 +76,36 @@ def test_answers_carry_the_request_id_and_are_not_stored(client: Client, db: Non
 def test_a_strange_request_id_is_replaced(client: Client, db: None) -> None:
     response = client.get("/admin/login/", headers={"X-Request-ID": "<script>alert(1)</script>"})
     assert len(response["X-Request-ID"]) == 32
+
+
+def test_event_about_several_records_is_found_by_each(ann: User) -> None:
+    one, two, three = (Customer.objects.create(number=number) for number in "123")
+    event = record(verbs.CHANGED, actor=ann, subject=one, also=[two, three])
+    record(verbs.CHANGED, actor=ann, subject=Customer.objects.create(number="4"))
+    for customer in (one, two, three):
+        assert list(Event.objects.about(customer)) == [event]
+    assert list(event.further.order_by("position").values_list("subject_id", flat=True)) == [
+        str(two.pk),
+        str(three.pk),
+    ]
+
+
+def test_events_about_any_kind_are_found_by_key(ann: User) -> None:
+    event = record(verbs.CHANGED, actor=ann, subject=ann)
+    assert list(Event.objects.concerning("", [str(ann.pk)])) == [event]
+    assert not Event.objects.concerning("customers.customer", [str(ann.pk)]).exists()
+
+
+def test_event_in_the_name_of_another_names_who_really_acts(ann: User, kim: User) -> None:
+    with context.origin(context.Origin("request-1")), context.in_the_name_of_another(kim.pk):
+        event = record(verbs.CHANGED, actor=ann)
+    plain = record(verbs.CHANGED, actor=ann)
+    assert (event.actor, event.real_actor, event.request_id) == (ann, kim, "request-1")
+    assert (plain.real_actor, plain.request_id) == (None, "")
+
+
+def test_person_who_really_acted_cannot_be_deleted(ann: User, kim: User) -> None:
+    with context.in_the_name_of_another(kim.pk):
+        record(verbs.CHANGED, actor=ann)
+    with pytest.raises(ProtectedError):
+        kim.delete()

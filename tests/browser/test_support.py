@@ -1,5 +1,6 @@
 """Journey of support: find, reveal with a reason, ask for access, edit; masks everywhere else."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -130,11 +131,14 @@ def _posting_anyway_is_refused(eve: Actor, world: World) -> None:
 def _somebody_else_agrees(stage: Stage, world: World) -> None:
     kim = stage.enter(world.people["kim"])
     kim.go("Approvals")
-    row = kim.page.get_by_role("row").filter(has_text="he waits on the other line")
-    kim.look("approvals")
-    row.get_by_role("link", name="Approve").click()
-    kim.dialog().get_by_role("button", name="Approve").click()
-    kim.sees("Approved")
+    kim.page.get_by_role("link", name=re.compile("^See personal data of")).first.click()
+    kim.sees("he waits on the other line")
+    kim.look("approval")
+    kim.page.get_by_label("Comment").fill("rang back, it is him")
+    kim.page.get_by_role("button", name="Approve").click()
+    kim.sees("Approved and done")
+    kim.page.get_by_role("link", name="Hand over while away").click()
+    kim.look("approvals-away")
     grant = Grant.objects.get(user=world.people["eve"])
     assert grant.given_by == world.people["kim"]
     assert grant.expires_at - grant.starts_at == timedelta(minutes=30)

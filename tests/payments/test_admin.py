@@ -135,7 +135,7 @@ def test_checker_approves_in_the_row(refund: Refund, max_: User) -> None:
 def test_second_click_on_approve_is_refused(refund: Refund, max_: User) -> None:
     before = version_of(refund)
     assert do(max_, "approve", refund) == 302
-    assert do(max_, "approve", refund, record_version=before) == 403
+    assert do(max_, "approve", refund, record_version=before) == 409
     assert Job.objects.filter(kind="payments.refund").count() == 1
 
 

@@ -52,7 +52,7 @@ def held(order: Order) -> tuple[int, int, list[int]]:
 def test_request_reserves_payment_and_line_and_moves_no_money(order: Order, refund: Refund) -> None:
     assert held(order) == (1_275, 0, [1_275, 0])
     assert (refund.state, refund.attempts, refund.sent_at) == (State.REQUESTED, 0, None)
-    assert not Job.objects.exists()
+    assert not Job.objects.filter(kind="payments.refund").exists()
 
 
 def test_request_is_on_record_with_person_reason_and_history(refund: Refund, eve: User) -> None:
@@ -175,12 +175,18 @@ def test_approval_without_the_right_is_refused(refund: Refund, ann: User) -> Non
         services.approve_refund(refund, actor=ann)
 
 
-def test_changed_amount_voids_the_approval(refund: Refund, max_: User) -> None:
-    Refund.objects.filter(pk=refund.pk).update(amount_minor=1)
-    with pytest.raises(AlreadyDecidedError):
-        services.approve_refund(refund, actor=max_)
-    assert Refund.objects.get(pk=refund.pk).state == State.REQUESTED
-    assert not Job.objects.exists()
+@pytest.mark.parametrize("minor", [1, 1_276])
+def test_changed_amount_voids_the_approval_and_lets_go_of_what_was_held(
+    order: Order, refund: Refund, max_: User, minor: int
+) -> None:
+    Refund.objects.filter(pk=refund.pk).update(amount_minor=minor)
+    services.approve_refund(refund, actor=max_)
+    found = Refund.objects.select_related("approval").get(pk=refund.pk)
+    assert found.approval is not None
+    assert (found.state, found.approval.state) == (State.VOID, "void")
+    assert "amount_minor" in found.approval.outcome
+    assert held(order) == (0, 0, [0, 0])
+    assert not Job.objects.filter(kind="payments.refund").exists()
 
 
 def test_rejection_lets_go_of_payment_and_line(order: Order, refund: Refund, max_: User) -> None:

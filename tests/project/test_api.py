@@ -12,7 +12,16 @@ from backoffice.accounts.models import User
 
 SCHEMA = "/api/v1/schema/?format=json"
 DOCS = "/api/v1/docs/"
-LISTS = ["customers", "orders", "payments", "products", "refunds", "returns", "sellers"]
+LISTS = [
+    "approvals",
+    "customers",
+    "orders",
+    "payments",
+    "products",
+    "refunds",
+    "returns",
+    "sellers",
+]
 
 
 def described() -> dict[str, Any]:

@@ -83,9 +83,14 @@ def test_button_is_absent_without_the_right(
     assert address(customer) in signed_in(mover).get("/moving/customers/customer/").content.decode()
 
 
-def test_post_is_refused_when_the_state_hides_the_button(mover: User, customer: Customer) -> None:
+def test_post_is_refused_in_a_sentence_when_the_state_hides_the_button(
+    mover: User, customer: Customer
+) -> None:
     Customer.objects.filter(pk=customer.pk).update(country="Spain")
-    assert signed_in(mover).post(address(customer), values(customer)).status_code == 403
+    answer = signed_in(mover).post(address(customer), values(customer))
+    assert answer.status_code == 409
+    assert "Perhaps somebody else was faster" in answer.content.decode()
+    assert Event.objects.filter(outcome=Outcome.REFUSED, actor=mover).count() == 1
 
 
 def test_record_out_of_scope_is_not_there(

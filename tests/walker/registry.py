@@ -141,8 +141,14 @@ REGISTRY: dict[str, Fill] = {
     "admin:approvals": once(),
     **{
         f"admin:{name}": row("approvalrequest", parameter="key")
-        for name in ("approve", "reject", "withdraw")
+        for name in ("approval", "approve", "reject", "withdraw")
     },
+    "admin:orders_order_do_deliver_several": once(),
+    "admin:orders_order_do_ship_several": once(),
+    "admin:approvals_several": once(),
+    "admin:approvals_away": once(),
+    "admin:approvals_away_end": row("delegation", parameter="key"),
+    "admin:approval_rules": once(),
     "admin:roles": once(),
     "admin:role_change": once(role="support", right="customers.reveal_customer"),
     "admin:imports": once(),
@@ -150,7 +156,12 @@ REGISTRY: dict[str, Fill] = {
     "admin:jobs": once(),
     **{
         f"admin:{name}": row("job", field="public_id", parameter="key")
-        for name in ("job", "job_cancel", "job_status")
+        for name in ("job", "job_cancel", "job_retry", "job_status")
+    },
+    "admin:mails": once(),
+    **{
+        f"admin:{name}": row("mail", field="public_id", parameter="key")
+        for name in ("mail", "mail_resend")
     },
     **model_pages("admin", "orders_orderline", row("orderline")),
     **model_pages("admin", "orders_charge", row("charge")),
@@ -162,6 +173,11 @@ REGISTRY: dict[str, Fill] = {
     "api:api-root": once(),
     "api:docs": once(),
     "api:schema": once(),
+    "api:approval-list": once(),
+    **{
+        f"api:approval-{name}": row("approvalrequest", parameter="pk")
+        for name in ("detail", "approve", "reject")
+    },
     "api:customer-list": once(),
     "api:customer-detail": row("customer", field="number", parameter="number"),
     "api:order-list": once(),

@@ -22,6 +22,9 @@ OPEN_TO_STAFF = {
     "admin:password_change_done",
     "admin:jobs",
     "admin:approvals",
+    "admin:approvals_several",
+    "admin:approvals_away",
+    "admin:approval_rules",
 }
 # Nothing that a person without a role may see stands there: the addresses and their shape.
 OPEN_API = {"api:api-root", "api:docs", "api:schema"}

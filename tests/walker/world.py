@@ -14,9 +14,11 @@ from django.db.models import Model
 from django.utils import timezone
 
 from backoffice.accounts.models import User
+from backoffice.approvals.models import Delegation
 from backoffice.audit import verbs
 from backoffice.audit.services import record, save_with_history
 from backoffice.jobs.models import Job
+from backoffice.mail.models import Mail
 from backoffice.masking.models import Grant
 from backoffice.money import Money
 from backoffice.sheets.models import ImportJob, ImportProblem
@@ -66,7 +68,15 @@ def build(people: dict[str, User]) -> World:
     world.rows |= world.of_sam
     _give_refund(world)
     world.rows["job"] = Job.objects.create(kind="walk", title="A walk", owner=people["oli"])
+    world.rows["mail"] = Mail.objects.create(
+        template="walk",
+        to_user=people["max"],
+        subject="A lost mail",
+        reason="It is fine",
+        state="unknown",
+    )
     world.rows["importjob"] = make_import(people["oli"])
+    world.rows["delegation"] = make_delegation(people["max"], people["kim"])
     world.rows["user"] = people["eve"]
     world.rows["grant"] = make_grant(customer, people["nia"], people["kim"])
     world.rows["event"] = record(
@@ -189,6 +199,19 @@ def make_import(owner: User) -> ImportJob:
         import_job=imported, code="whole", sheet="A", row=2, column="quantity", severity="failed"
     )
     return imported
+
+
+def make_delegation(giver: User, stand_in: User) -> Delegation:
+    """Return a period in which the one decides for the other."""
+    now = timezone.now()
+    made: Delegation = Delegation.objects.create(
+        giver=giver,
+        stand_in=stand_in,
+        reason="on holiday",
+        starts_at=now - timedelta(hours=1),
+        until=now + timedelta(days=2),
+    )
+    return made
 
 
 def make_grant(customer: Customer, user: User, giver: User) -> Grant:

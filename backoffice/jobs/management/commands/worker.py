@@ -2,23 +2,25 @@
 
 import logging
 import os
+import secrets
 import socket
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import close_old_connections, connection
 from django_tasks_db.management.commands.db_worker import Worker
 
-from backoffice.jobs import services
+from backoffice.jobs import schedule, upkeep
 from backoffice.jobs.run import name_worker
 
 logger = logging.getLogger("backoffice.jobs")
 
 
-def _repeat(function: Callable[[], object], seconds: float) -> None:
+def _forever(function: Callable[[], object], seconds: float) -> None:
     """Call `function` for ever; what it raises is logged, since the thread must live."""
     while True:
         try:
@@ -30,9 +32,20 @@ def _repeat(function: Callable[[], object], seconds: float) -> None:
         time.sleep(seconds)
 
 
-def _tick() -> None:
-    services.reap()
-    services.run_due()
+def _beside(name: str) -> None:
+    """Start what runs beside the jobs, each in a thread of its own.
+
+    A slow recurring call must look like no death, and must keep no lost job waiting.
+    """
+    beat = upkeep.beat_seconds()
+    repeated: list[tuple[Callable[[], object], float]] = [
+        (partial(upkeep.beat, name), beat),
+        (upkeep.reap, beat / 2),
+        (upkeep.wake, 2 * beat),
+        (schedule.run_due, 1.0),
+    ]
+    for function, seconds in repeated:
+        threading.Thread(target=_forever, args=(function, seconds), daemon=True).start()
 
 
 class Command(BaseCommand):
@@ -47,11 +60,10 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, interval: float, batch: bool, **options: Any) -> None:
         """Run until stopped. A running job is finished first; a second signal ends at once."""
-        name = f"{socket.gethostname()[:40]}-{os.getpid()}"
+        name = f"{socket.gethostname()[:40]}-{os.getpid()}-{secrets.token_hex(2)}"
         name_worker(name)
-        # Signs of life have a thread of their own: a slow recurring call must not look like death.
-        for function, seconds in ((services.beat, 2.0), (_tick, 1.0)):
-            threading.Thread(target=_repeat, args=(function, seconds), daemon=True).start()
+        upkeep.enter(name)
+        _beside(name)
         worker = Worker(
             queue_names=["*"],
             interval=interval,
@@ -63,4 +75,7 @@ class Command(BaseCommand):
             excluded_queue_names=[],
         )
         worker.configure_signals()
-        worker.run()
+        try:
+            worker.run()
+        finally:
+            upkeep.leave(name)

@@ -14,7 +14,7 @@ from backoffice.project import seed
 from backoffice.project.supervisor import AlreadyRunningError, only_one
 
 # What the demo leaves in the data folder, beside logs and locks that are nobody's loss.
-DATA = ("backoffice.sqlite3*", "gateway*.sqlite3*", "files")
+DATA = ("backoffice.sqlite3*", "gateway*.sqlite3*", "files", "audit-anchors.jsonl")
 
 
 def is_empty() -> bool:

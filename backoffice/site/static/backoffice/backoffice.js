@@ -112,6 +112,12 @@ dialog?.addEventListener("submit", (event) => {
 });
 dialog?.addEventListener("close", () => { dialog.innerHTML = ""; opener?.focus(); });
 
+/* ticked rows */
+document.addEventListener("change", (event) => {
+  if (!event.target.matches?.("[data-tick-all]")) return;
+  event.target.closest("table").querySelectorAll("td.bo-tick-cell input").forEach((box) => { box.checked = event.target.checked; });
+});
+
 /* palette */
 const palette = document.getElementById("palette");
 const list = document.getElementById("palette-list");
@@ -185,6 +191,10 @@ document.addEventListener("click", (event) => { if (event.target.closest?.("[dat
 document.addEventListener("keydown", (event) => {
   const typing = event.target.matches?.("input, textarea, select");
   if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") { event.preventDefault(); openPalette(); }
+  /* a and r go to the buttons of a decision; Enter decides, never the letter alone */
+  if (!typing && !event.ctrlKey && !event.metaKey && !event.altKey && !dialog?.open && ["a", "r"].includes(event.key)) {
+    document.querySelector(event.key === "a" ? "[data-approve]" : "[data-reject]")?.focus();
+  }
   if (event.key === "/" && !typing) {
     const field = document.querySelector(".bo-exact input:not([type=hidden])");
     if (field) { event.preventDefault(); field.focus(); }
@@ -227,6 +237,8 @@ async function poll(element) {
     const part = element.querySelector(selector);
     if (part) part.textContent = text;
   }
+  const badge = element.querySelector(".bo-badge");
+  if (badge && job.badge) { badge.className = `bo-badge bo-badge--${job.badge[0]}`; badge.textContent = job.badge[1]; }
   if (!job.finished) setTimeout(() => poll(element), 1000);
   else if (element.hasAttribute("data-job-reload")) location.reload();
   else if (element.classList.contains("bo-job-chip")) element.remove();

@@ -1,0 +1,78 @@
+"""The outbox: one row a mail, from the wish to what is known of its fate."""
+
+import uuid
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+
+class Mail(models.Model):
+    """One mail to one person.
+
+    The row holds neither the person's address nor the text: both are made when the mail leaves.
+    `sending` is committed before the mail server is called; what a killed worker leaves there
+    becomes `unknown` and is never sent again by the machine. `public_id` makes the Message-ID, the
+    same for each try, so that a mail server can drop the second of two.
+    """
+
+    class State(models.TextChoices):
+        """Where the mail stands."""
+
+        QUEUED = "queued", _("Waiting")
+        SENDING = "sending", _("Being sent")
+        SENT = "sent", _("Sent")
+        UNKNOWN = "unknown", _("Unknown")
+        FAILED = "failed", _("Failed")
+
+    public_id = models.UUIDField(_("number"), default=uuid.uuid4, unique=True, editable=False)
+    template = models.CharField(_("template"), max_length=80)
+    to_user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", verbose_name=_("to")
+    )
+    subject = models.CharField(_("subject"), max_length=200)
+    context: models.JSONField[Any, Any] = models.JSONField(_("values"), default=dict)
+    reason = models.CharField(_("why"), max_length=300)
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("caused by"),
+    )
+    state = models.CharField(_("state"), max_length=10, choices=State, default=State.QUEUED)
+    attempts = models.PositiveIntegerField(_("tries"), default=0)
+    problem = models.CharField(_("problem"), max_length=200, blank=True)
+    created_at = models.DateTimeField(_("asked for"), auto_now_add=True)
+    next_try_at = models.DateTimeField(_("next try"), default=timezone.now)
+    sending_at = models.DateTimeField(_("last try"), null=True, blank=True)
+    sent_at = models.DateTimeField(_("sent"), null=True, blank=True)
+
+    objects: ClassVar[models.Manager["Mail"]] = models.Manager()
+
+    class Meta:
+        """Newest first."""
+
+        verbose_name = _("mail")
+        verbose_name_plural = _("mails")
+        ordering = ["-id"]
+        default_permissions = ("view",)
+        permissions = (("resend_mail", _("Can send a mail again")),)
+        indexes = [models.Index(fields=["state", "next_try_at"], name="mail_due")]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(state="sent", sent_at__isnull=False) | ~models.Q(state="sent"),
+                name="mail_sent_has_time",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.subject
+
+    @property
+    def may_be_resent(self) -> bool:
+        """Whether a person may decide to send it again."""
+        return self.state in {self.State.UNKNOWN, self.State.FAILED}

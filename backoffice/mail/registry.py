@@ -1,0 +1,68 @@
+"""The mails that exist, each with its subject and the values it may hold.
+
+    mail.registry.register(
+        "approvals.requested",
+        label=_("Approval asked for"),
+        subject=_("%(what)s waits for your decision"),
+        fields=("what",),
+    )
+
+The text stands in the app's `templates/mail/approvals.requested.txt`. It may use the fields, `url`
+(the absolute address of the link), `recipient` (the recipient's own name) and `site_name`.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.utils.functional import Promise
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """One kind of mail; `fields` are the names of the values that its rows hold."""
+
+    name: str
+    label: str | Promise
+    subject: str | Promise
+    fields: frozenset[str]
+
+    @property
+    def path(self) -> str:
+        """The name of its text among the templates."""
+        return f"mail/{self.name}.txt"
+
+
+class UnknownTemplateError(LookupError):
+    """A mail was asked for that no app registered."""
+
+
+_templates: dict[str, Template] = {}
+
+
+def register(
+    name: str, *, label: str | Promise, subject: str | Promise, fields: Iterable[str] = ()
+) -> Template:
+    """Register a mail and return it; the same name twice with other content is an error."""
+    made = Template(name, label, subject, frozenset(fields))
+    if _templates.setdefault(name, made).fields != made.fields:
+        raise ValueError(f"the mail {name} is registered already")
+    return made
+
+
+def find(name: str) -> Template:
+    """Return the mail of this name. Raises UnknownTemplateError."""
+    try:
+        return _templates[name]
+    except KeyError:
+        raise UnknownTemplateError(f"no mail {name} is registered") from None
+
+
+def templates() -> list[Template]:
+    """Return all mails by name."""
+    return [_templates[name] for name in sorted(_templates)]
+
+
+def label(name: str) -> str:
+    """Return the words for a mail; the name where its app is left out."""
+    found = _templates.get(name)
+    return str(found.label) if found else name

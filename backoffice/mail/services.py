@@ -1,0 +1,100 @@
+"""Asking for a mail, and sending one again that may not have arrived.
+
+mail.services.queue(
+    "approvals.requested", to=checker, actor=maker, reason=_("You may decide it."),
+    context={"what": "Refund 12", "link": reverse("admin:approval", args=[number])},
+)
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import transaction
+from django.urls import Resolver404, resolve
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from backoffice.accounts.models import User
+from backoffice.audit import verbs
+from backoffice.audit.services import record
+from backoffice.jobs.plain import require_plain
+from backoffice.mail import registry
+from backoffice.mail.models import Mail
+
+QUEUED = verbs.register("mail.queued", gettext_lazy("Mail asked for"))
+RESENT = verbs.register("mail.resent", gettext_lazy("Mail sent again"))
+# The sites whose pages ask for sign-in; open pages inside them are named apart.
+_SITES = {"admin", "seller"}
+_OPEN_PAGES = {"login", "logout", "jsi18n"}
+
+
+class LinkError(ValueError):
+    """The link of a mail leads outside the pages that ask for sign-in."""
+
+
+def queue(
+    template: str, *, to: User, context: Mapping[str, Any], reason: str, actor: User | None
+) -> Mail:
+    """Put a mail into the outbox, in the running transaction, and return its row.
+
+    `context` holds the fields of the template and, where the mail leads somewhere, `link`: the
+    path of a page of the staff or seller site. `reason` says why this person gets it.
+    Raises UnknownTemplateError, NotPlainError, LinkError, and ValueError for a wrong set of fields.
+    """
+    made = registry.find(template)
+    _check_fields(made, context)
+    require_plain(dict(context), where=f"mail {template}")
+    require_plain(reason, where=f"mail {template}: reason")
+    subject = str(made.subject) % context
+    with transaction.atomic():
+        row = Mail.objects.create(
+            template=template,
+            to_user=to,
+            subject=subject[:200],
+            context=dict(context),
+            reason=reason[:300],
+            actor=actor,
+        )
+        facts = {"template": template, "to": to.pk}
+        record(QUEUED, actor=actor, subject=row, reason=reason, context=facts)
+    return row
+
+
+def _check_fields(template: registry.Template, context: Mapping[str, Any]) -> None:
+    given = set(context) - {"link"}
+    if given != template.fields:
+        wrong = ", ".join(sorted(given ^ template.fields))
+        raise ValueError(f"the mail {template.name} has other fields: {wrong}")
+    if "link" in context:
+        _check_link(context["link"])
+
+
+def _check_link(link: Any) -> None:
+    """Refuse what is no page of a site: nothing can be done by a link without signing in."""
+    try:
+        found = resolve(str(link).partition("?")[0])
+    except Resolver404:
+        raise LinkError("the link of a mail is no page of ours") from None
+    if not _SITES.intersection(found.namespaces) or found.url_name in _OPEN_PAGES:
+        raise LinkError("the link of a mail leads to a page without sign-in")
+
+
+def resend(mail: Mail, *, actor: User, reason: str) -> None:
+    """Send a mail again whose fate is unknown or that failed; a person decides and says why.
+
+    The Message-ID stays, so that a mailbox that has it already can drop the second one.
+    Raises PermissionDenied without the right, ValidationError in any other state.
+    """
+    if not actor.has_perm("mail.resend_mail"):
+        raise PermissionDenied
+    if not reason.strip():
+        raise ValidationError({"reason": _("Say why.")})
+    with transaction.atomic():
+        open_ones = Mail.objects.filter(
+            pk=mail.pk, state__in=[Mail.State.UNKNOWN, Mail.State.FAILED], attempts=mail.attempts
+        )
+        if not open_ones.update(state=Mail.State.QUEUED, next_try_at=timezone.now(), problem=""):
+            raise ValidationError(_("This mail is not waiting for a decision any more."))
+        record(RESENT, actor=actor, subject=mail, reason=reason)

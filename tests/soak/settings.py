@@ -1,0 +1,12 @@
+"""Settings of the soak: the project's own, with its app, quiet and quick to miss a dead worker."""
+
+import os
+
+os.environ.setdefault("BACKOFFICE_LOG_LEVEL", "CRITICAL")
+os.environ.setdefault("BACKOFFICE_JOB_LOST_AFTER", "3")
+
+from backoffice.project.settings import *  # noqa: F403 - settings are a star import by design
+from backoffice.project.settings import DATABASES, INSTALLED_APPS
+
+INSTALLED_APPS = [*INSTALLED_APPS, "tests.soak.apps.SoakConfig"]
+DATABASES["default"]["CONN_MAX_AGE"] = 0
