@@ -142,7 +142,7 @@ class SignPage(DialogPage):
         return f"{reverse('admin:access_review')}?month={subject:%Y-%m}"
 
 
-def _unsigned(request: HttpRequest) -> int:
+def _unsigned(_user: Any) -> int:
     """Return 1 while the last month waits for its signature."""
     month = reviews.earlier(reviews.month_of(timezone.localdate()), 1)
     return int(not AccessReview.objects.filter(month=month).exists())
@@ -159,4 +159,5 @@ navigation.add(
     permission="audit.view_accessreview",
     order=810,
     badge=_unsigned,
+    tone="wait",
 )
