@@ -76,7 +76,7 @@ def due(now: datetime, limit: int) -> QuerySet[Refund]:
 def events_about(refunds: Iterable[Refund]) -> QuerySet[Event]:
     """Return what is on the record about these refunds, newest first."""
     ids = [str(refund.pk) for refund in refunds]
-    events: QuerySet[Event] = Event.objects.filter(
+    found: QuerySet[Event] = Event.objects.filter(
         subject_type="payments.refund", subject_id__in=ids
     ).select_related("actor")
-    return events
+    return found

@@ -3,6 +3,13 @@
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
 
+_OVERSIGHT = (
+    "audit.view_event",
+    "audit.export_event",
+    "audit.view_accessreview",
+    "audit.sign_accessreview",
+)
+
 
 class AuditConfig(AppConfig):
     """The record of activity."""
@@ -10,8 +17,8 @@ class AuditConfig(AppConfig):
     name = "backoffice.audit"
     verbose_name = _("Record of activity")
     role_permissions = {
-        "owner": ("audit.view_event",),
-        "auditor": ("audit.view_event",),
+        "owner": _OVERSIGHT,
+        "auditor": _OVERSIGHT,
     }
 
     def ready(self) -> None:

@@ -98,7 +98,7 @@ class Event(models.Model):
         verbose_name = _("event")
         verbose_name_plural = _("events")
         ordering = ["-id"]
-        default_permissions = ("view",)
+        default_permissions = ("view", "export")
         indexes = [
             models.Index(fields=["subject_id", "subject_type", "-id"], name="event_subject"),
             models.Index(fields=["actor", "-id"], name="event_actor"),

@@ -22,8 +22,8 @@ from backoffice.masking.models import Grant
 from backoffice.masking.values import Clear, Sealed, unseal, whole
 from backoffice.policy import codename, may
 
-REVEALED = verbs.register("masking.revealed", _("Personal data revealed"))
-GRANTED = verbs.register("masking.granted", _("Access to personal data given"))
+REVEALED = verbs.register("masking.revealed", _("Personal data revealed"), personal="revealed")
+GRANTED = verbs.register("masking.granted", _("Access to personal data given"), personal="granted")
 GRANT_ENDED = verbs.register("masking.grant_ended", _("Access to personal data ended"))
 
 SHOWN_SECONDS = 60

@@ -31,7 +31,9 @@ logger = logging.getLogger("backoffice.sheets")
 UPLOADED = verbs.register("sheets.uploaded", gettext_lazy("Sheet uploaded"))
 STARTED = verbs.register("sheets.started", gettext_lazy("Import started"))
 FINISHED = verbs.register("sheets.finished", gettext_lazy("Import finished"))
-FAILED_ROWS = verbs.register("sheets.failed_rows", gettext_lazy("Failed rows downloaded"))
+FAILED_ROWS = verbs.register(
+    "sheets.failed_rows", gettext_lazy("Failed rows downloaded"), personal="exported"
+)
 CHECK: Final = "sheets.check"
 IMPORT: Final = "sheets.import"
 KEEP_STARTED: Final = timedelta(days=30)

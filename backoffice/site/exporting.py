@@ -3,15 +3,20 @@
 from typing import Any
 
 from django.core.exceptions import BadRequest, PermissionDenied
-from django.http import HttpRequest
+from django.http import HttpRequest, QueryDict
 from django.http.response import HttpResponseBase
 from django.urls import path
 from django.views.decorators.http import require_POST
 
 from backoffice.audit import verbs
 from backoffice.audit.services import record
+from backoffice.masking import MASK_CHAR
 from backoffice.site import writers
 from backoffice.site.contract import PageBase
+
+# Parameters of a list that hold what a person typed or found, and its place and order.
+_TYPED = frozenset({"q", "found"})
+_PLACES = frozenset({"p", "o", "all"})
 
 
 class ExportMixin(PageBase):
@@ -41,6 +46,26 @@ class ExportMixin(PageBase):
             actor=request.user,
             subject=self.model,
             reason=request.POST.get("reason", "")[:500],
-            context={"format": kind, "rows": rows.count(), "fields": list(self.export_fields)},
+            context={
+                "format": kind,
+                "rows": rows.count(),
+                "fields": list(self.export_fields),
+                "filter": told_filter(request.GET),
+            },
         )
         return writers.response(self, rows, kind)
+
+
+def told_filter(parameters: QueryDict) -> dict[str, str]:
+    """Return what a list was narrowed by, for the record of activity.
+
+    What somebody typed into a search may be personal: that there was a search is told, its text is
+    not. No filter holds a personal value, since masked fields cannot be filtered by.
+    """
+    told = {}
+    for name, value in parameters.dict().items():
+        if name in _TYPED:
+            told[name] = "*"
+        elif name not in _PLACES and MASK_CHAR not in str(value):
+            told[name] = str(value)[:100]
+    return told

@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from backoffice.approvals.models import ApprovalRequest
 from backoffice.audit import verbs
 from backoffice.audit.services import record
+from backoffice.policy import STAFF
 from backoffice.site import diffs, restoring
 from backoffice.site.contract import PageBase
 from backoffice.site.diffs import FieldChange
@@ -102,7 +103,7 @@ class HistoryMixin(PageBase):
         """Give the way back its address."""
         from backoffice.site.dialogs import ActionView  # noqa: PLC0415 - needs loaded models
 
-        if not hasattr(self.model, "history"):
+        if not self._restores():
             return super().get_urls()
         view = ActionView.as_view(page=self, spec=restoring.spec_for(self.model))
         name = f"{self.opts.app_label}_{self.opts.model_name}_restore"
@@ -137,12 +138,16 @@ class HistoryMixin(PageBase):
     def _revisions(self, request: HttpRequest, obj: Any) -> list[Revision]:
         """Return the revisions; all but the newest can be restored by who may edit."""
         found = revisions(obj)
-        if restoring.fields_of(self, request, obj):
+        if self._restores() and restoring.fields_of(self, request, obj):
             address = self.url_of("restore", obj.pk)
             for revision in found[1:]:
                 if revision.kind != "-":
                     revision.restore_url = f"{address}?version={revision.number}"
         return found
+
+    def _restores(self) -> bool:
+        """Say whether this page has a way back: staff only, sellers' edits have their own rules."""
+        return self.admin_site.name == STAFF and hasattr(self.model, "history")
 
     def _links_approvals(self) -> bool:
         """Say whether this site has a page for approvals."""

@@ -28,6 +28,11 @@ def kinds() -> list[str]:
     return list(_writers)
 
 
+def file(kind: str, name: str, heads: list[str], rows: Iterable[list[Any]]) -> HttpResponseBase:
+    """Return a file of `kind` with these heads and rows."""
+    return _writers[kind](name, heads, rows)
+
+
 def response(page: Any, rows: QuerySet[Any], kind: str) -> HttpResponseBase:
     """Return the file of `rows` with the page's `export_fields`; masked values as masks."""
     names = list(page.export_fields)

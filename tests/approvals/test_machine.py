@@ -246,6 +246,12 @@ class Office(RuleBasedStateMachine):
         self.person(who).user_permissions.clear()
 
     @rule(who=people)
+    def lose_rights_before_the_job(self, who: int) -> None:
+        """Take the rights away between the last vote and the effect."""
+        self.lose_rights(who)
+        self.run_jobs()
+
+    @rule(who=people)
     def gain_rights(self, who: int) -> None:
         allow(allow(self.person(who), RIGHT), HIGHER_RIGHT)
 

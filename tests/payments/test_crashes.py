@@ -17,6 +17,7 @@ from backoffice.money import Money
 from orders.models import Order
 from payments import services
 from payments.models import Payment, Refund
+from payments.services.requests import RUN_JOB
 from tests.factories import make_order, make_payment
 from tests.processes import held_row, python
 from tests.simulator import SimulatorProcess
@@ -63,7 +64,7 @@ def state_of(refund: Refund) -> str:
 def heal(refund: Refund) -> None:
     """Do what the next worker does: take the lost job up, and reconcile when the lease is over."""
     Job.objects.filter(state=Job.State.RUNNING).update(state=Job.State.QUEUED)
-    run.execute(Job.objects.get().pk)
+    run.execute(Job.objects.get(kind=RUN_JOB).pk)
     for _ in range(2):
         Refund.objects.filter(pk=refund.pk).update(next_try_at=timezone.now())
         services.reconcile()

@@ -222,7 +222,7 @@ def test_nothing_personal_is_kept_of_wrong_cells(oli: User) -> None:
         str(values)
         for values in [
             *ImportProblem.objects.values_list("value", "params", "column"),
-            *Event.objects.values_list("reason", "context"),
+            *Event.objects.values_list("typed__text", "context"),
             *ImportJob.objects.values_list("summary", "sheets", "notes", "message"),
         ]
     )

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django.apps import apps
 from django.contrib.contenttypes.models import ContentType
 
 from backoffice.sheets.models import ImportJob
@@ -86,6 +87,8 @@ def model_pages(site: str, model: str, fill: Fill, *more: str) -> dict[str, Fill
     """Return the usual addresses of a model's pages, and those named in `more` (of a record)."""
     app, _, name = model.partition("_")
     prefix = f"{site}:{app}_{name}"
+    if site == "admin" and hasattr(apps.get_model(app, name), "history"):
+        more = (*more, "restore")
     return {
         **{f"{prefix}_{kind}": once() for kind in LISTS},
         **{f"{prefix}_{kind}": fill for kind in (*RECORDS, *more)},
@@ -138,6 +141,11 @@ REGISTRY: dict[str, Fill] = {
         "admin", "payments_refund", row("refund"), "do_approve", "do_reject", "do_withdraw"
     ),
     "admin:activity": once(),
+    "admin:activity_save": once(),
+    "admin:activity_export": once(),
+    "admin:activity_drop": row("savedsearch", parameter="key"),
+    "admin:access_review": once(),
+    "admin:access_review_sign": once(year=2011, month=12),
     "admin:approvals": once(),
     **{
         f"admin:{name}": row("approvalrequest", parameter="key")

@@ -16,6 +16,7 @@ from django.utils import timezone
 from backoffice.accounts.models import User
 from backoffice.approvals.models import Delegation
 from backoffice.audit import verbs
+from backoffice.audit.models import SavedSearch
 from backoffice.audit.services import record, save_with_history
 from backoffice.jobs.models import Job
 from backoffice.mail.models import Mail
@@ -79,6 +80,9 @@ def build(people: dict[str, User]) -> World:
     world.rows["delegation"] = make_delegation(people["max"], people["kim"])
     world.rows["user"] = people["eve"]
     world.rows["grant"] = make_grant(customer, people["nia"], people["kim"])
+    world.rows["savedsearch"] = SavedSearch.objects.create(
+        owner=people["ada"], name="Reveals", query="verb=personal.revealed"
+    )
     world.rows["event"] = record(
         verbs.CHANGED, actor=people["kim"], subject=customer, context={"fields": ["name"]}
     )

@@ -14,6 +14,10 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.AlterModelOptions(
+            name='event',
+            options={'default_permissions': ('view', 'export'), 'ordering': ['-id'], 'verbose_name': 'event', 'verbose_name_plural': 'events'},
+        ),
         migrations.CreateModel(
             name='AccessReview',
             fields=[
