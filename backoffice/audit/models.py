@@ -104,6 +104,7 @@ class Event(models.Model):
             models.Index(fields=["actor", "-id"], name="event_actor"),
             models.Index(fields=["verb", "-id"], name="event_verb"),
             models.Index(fields=["outcome", "-id"], name="event_outcome"),
+            models.Index(fields=["subject_type", "-id"], name="event_kind"),
         ]
 
     def __str__(self) -> str:

@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.http import QueryDict
 from django.test import Client
 from django.utils import timezone
 
 from backoffice.accounts.models import User
 from backoffice.audit import chain, state, triggers, verbs
+from backoffice.audit.admin.activity import ActivityFilter
 from backoffice.audit.models import Event, SavedSearch
 from backoffice.audit.services import record
 from backoffice.masking.services import REVEALED
@@ -171,3 +173,23 @@ def test_missing_guards_are_told(ada: User, events: list[Event]) -> None:
     with tampering():
         assert "lacks the triggers" in client.get(PAGE).content.decode()
     assert not triggers.missing(connection)
+
+
+SEARCHES = (
+    "person=1",
+    "verb=record.changed",
+    "verb=personal",
+    "outcome=refused",
+    "kind=customers.customer",
+    "kind=customers.customer&number=12437",
+    "since=2011-12-01&until=2011-12-31",
+)
+
+
+@pytest.mark.sqlite
+@pytest.mark.parametrize("query", SEARCHES)
+def test_no_search_reads_the_whole_record(query: str, eve: User, customer: Customer) -> None:
+    form = ActivityFilter(QueryDict(query.replace("person=1", f"person={eve.pk}")))
+    plan = form.narrow(Event.objects.all())[:51].explain()
+    assert "SEARCH" in plan
+    assert not re.search(r"SCAN audit_\w+(?! USING)$", plan, re.MULTILINE)

@@ -57,6 +57,6 @@ def test_several_requests_are_decided_at_once_and_one_fails(stage: Stage, world:
     max_.sees("The record was changed since this was asked for")
     max_.look("approvals-several-done")
     keys = [str(refund.pk) for refund in refunds]
-    decided = ApprovalRequest.objects.filter(subject_id__in=keys).order_by("pk")
+    decided = ApprovalRequest.objects.filter(subject_id__in=keys).order_by("id")
     assert list(decided.values_list("state", flat=True)) == ["executed", "void"]
     expect(max_.page.get_by_role("row")).to_have_count(3)

@@ -102,3 +102,18 @@ def test_number_of_queries_does_not_grow(customer: Customer, eve: User) -> None:
             timeline.entries(customer)
         counts.append(len(queries))
     assert counts[0] == counts[1] <= 3
+
+
+def test_request_about_anothers_refund_with_the_payments_key_stays_away(
+    refund: Refund, max_: User
+) -> None:
+    payment = make_payment(make_order(1000))
+    Refund.objects.create(
+        pk=payment.pk + 50, payment=payment, amount_minor=100, currency="GBP", reason="Broken",
+        requested_by=refund.requested_by,
+    )  # fmt: skip
+    asked = request_about(refund, refund.requested_by)
+    # About a refund whose key is the payment's own, and which is not among the payment's refunds.
+    ApprovalRequest.objects.filter(pk=asked.pk).update(subject_id=str(payment.pk))
+    record(APPROVED, actor=max_, subject=asked)
+    assert ("Approved", "Max") not in told(payment)
