@@ -192,7 +192,10 @@ def _snapshot(request: ApprovalRequest) -> dict[str, Any]:
 
 
 def _effects(request: ApprovalRequest) -> list[rules.Effect]:
-    """Return what the refund does to the sums of its payment, before and after."""
+    """Return what the refund does to the sums of its payment, before and after.
+
+    What it holds counts as gone from the moment it was asked for, as on the page of the order.
+    """
     refund = request.record()
     if refund is None:
         return []
@@ -202,7 +205,7 @@ def _effects(request: ApprovalRequest) -> list[rules.Effect]:
     return [
         rules.Effect(_("Refunded on this payment"), str(paid), str(paid + amount)),
         rules.Effect(_("Held for this refund"), str(amount if held else zero), str(zero)),
-        rules.Effect(_("Can still be refunded"), str(left + amount if held else left), str(left)),
+        rules.Effect(_("Can still be refunded"), str(left), str(left)),
     ]
 
 

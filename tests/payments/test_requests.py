@@ -17,6 +17,7 @@ from orders.services import LineLimitError
 from payments import services
 from payments.models import TRANSITIONS, Payment, Refund
 from payments.services import RefundRefusedError
+from payments.services.requests import REFUND_RULE
 from tests.factories import make_order, make_payment
 from tests.people import allow, make_person
 
@@ -131,6 +132,16 @@ def test_request_takes_the_payment_that_still_covers_it(eve: User) -> None:
         for amount in ("5.00", "3.00")
     ]
     assert [refund.payment for refund in refunds] == [second, first]
+
+
+def test_approvers_see_the_sums_as_the_order_shows_them(refund: Refund) -> None:
+    assert refund.approval is not None
+    effects = REFUND_RULE.effects(refund.approval)
+    assert [(effect.before, effect.after) for effect in effects] == [
+        ("£0.00", "£12.75"),
+        ("£12.75", "£0.00"),
+        ("£7.16", "£7.16"),
+    ]
 
 
 def test_approval_by_another_person_starts_a_job(refund: Refund, max_: User) -> None:
