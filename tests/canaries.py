@@ -6,7 +6,8 @@ carry business addresses that their own pages show to staff, so those are no can
 shop must not see of another is looked for in the same way.
 
 A mask may show first letters and the last two digits, so each canary names the parts whose
-appearance can only be a leak. They are looked for as they are and as HTML, URL, JSON, JavaScript,
+appearance can only be a leak; and each part is so long that no token, nonce or request id holds it
+by chance. They are looked for as they are and as HTML, URL, JSON, JavaScript,
 base64 and hexadecimal text would hold them, also inside zip (xlsx) and gzip.
 """
 
@@ -22,6 +23,7 @@ from dataclasses import dataclass, field
 from urllib.parse import quote, quote_plus
 
 _DIGITS_OF_A_PHONE = 7
+_LEAST_LENGTH = 7
 # What may stand between the digits of a number that was laid out anew.
 _GAP = r"(?:\D|%20|&#\d+;){0,6}"
 _ZIP, _GZIP = b"PK\x03\x04", b"\x1f\x8b"
@@ -37,6 +39,11 @@ class Canary:
     _patterns: tuple[re.Pattern[str], ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        """Raise ValueError for a part that random text (tokens, ids) could hold by chance."""
+        for part in (self.value, *self.parts):
+            if part.isascii() and part.isalnum() and len(part) < _LEAST_LENGTH:
+                msg = f"the canary {part!r} is so short that a random token may hold it"
+                raise ValueError(msg)
         found = {text for part in (self.value, *self.parts) for text in _written(part)}
         ways = [re.escape(text) for text in sorted(found)]
         exact = [text for part in (self.value, *self.parts) for text in _base64(part)]
@@ -87,27 +94,27 @@ CUSTOMER = (
     Canary("phone", "+44 7700 904 831", ("7700904831", "7700 9048")),
 )
 FORMER = (
-    Canary("old name", "Olva Zyqformer", ("Olva", "Zyqformer")),
+    Canary("old name", "Olvazyqova Zyqformer", ("Olvazyqova", "Zyqformer")),
     Canary("old e-mail", "olva.zyq@gone-canary.example", ("olva.zyq", "gone-canary")),
     Canary("old phone", "+44 7700 905 172", ("7700905172", "7700 9051")),
 )
 # What systems behind sources know of the same person.
 REMOTE = (
-    Canary("remote name", "Wyxa Qjremote", ("Wyxa", "Qjremote")),
+    Canary("remote name", "Wyxaqjova Qjremote", ("Wyxaqjova", "Qjremote")),
     Canary("remote e-mail", "wyxa.qj@far-canary.example", ("wyxa.qj", "far-canary")),
 )
 # Rows of sam's shop, which sol must never see. A name here hides in no mask.
 OF_SAM = (
     Canary("sam's product", "Samovar Qvcanary", ("Qvcanary",)),
     Canary("sam's product code", "QVSAM-77", ("QVSAM-77",)),
-    Canary("sam's order", "770077", ("770077",)),
+    Canary("sam's order", "QV-7700-SAM", ("QV-7700-SAM",)),
     Canary("sam's shop", "sam-shop", ("Sam Shop", "sam-shop")),
     Canary("sam", "sam@example.com", ("sam@example.com",)),
 )
 OF_SOL = (
     Canary("sol's product", "Solstice Jkcanary", ("Jkcanary",)),
     Canary("sol's product code", "JKSOL-88", ("JKSOL-88",)),
-    Canary("sol's order", "880088", ("880088",)),
+    Canary("sol's order", "JK-8800-SOL", ("JK-8800-SOL",)),
     Canary("sol's shop", "sol-shop", ("Sol Shop", "sol-shop")),
     Canary("sol", "sol@example.com", ("sol@example.com",)),
 )

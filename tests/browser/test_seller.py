@@ -33,8 +33,8 @@ def _own_rows_only(sol: Actor, world: World) -> None:
     """See the own order, and find that the other shop's does not exist."""
     sol.go("Orders")
     sol.look("seller-orders")
-    expect(sol.page.get_by_role("link", name="880088")).to_be_visible()
-    expect(sol.page.get_by_text("770077")).to_have_count(0)
+    expect(sol.page.get_by_role("link", name="JK-8800-SOL")).to_be_visible()
+    expect(sol.page.get_by_text("QV-7700-SAM")).to_have_count(0)
     for name in ("order", "product"):
         mine, other = world.of_sol[name], world.of_sam[name]
         where = f"/seller/{mine._meta.app_label}/{name}"

@@ -19,7 +19,7 @@ def grow(world: World) -> None:
     for number in range(TRADES):
         person = make_person(f"tia{number}", "seller", staff=False)
         make_shop(person, f"tia-shop-{number}")
-        names = (f"Cup {number}", f"TIA-{number}", f"66006{number}")
+        names = (f"Cup {number}", f"TIA-{number}", f"TIA-6600-{number}")
         make_trade(person, tuple(Canary(name, name) for name in names), world.customer)
     for index, row in enumerate(("product", "order")):  # and more of sol's own
         twin = type(world.of_sol[row])._default_manager.get(pk=world.of_sol[row].pk)
