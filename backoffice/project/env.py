@@ -65,6 +65,28 @@ def words(name: str, default: str = "") -> list[str]:
     return [part.strip() for part in text(name, default).split(",") if part.strip()]
 
 
+_LEAST_SECRET = 32
+
+
+def keys(name: str, default: str | None = None) -> list[tuple[str, str]]:
+    """Return (id, secret) pairs of a list like `2026b:secret,2026a:secret`.
+
+    Raises ImproperlyConfigured for an id that is empty, has a dot or comes twice, and for a secret
+    of fewer than 32 characters.
+    """
+    pairs: list[tuple[str, str]] = []
+    for number, part in enumerate(text(name, default).split(","), start=1):
+        key_id, _, secret = part.strip().partition(":")
+        if not key_id or "." in key_id or key_id in dict(pairs):
+            msg = f"{name}: key {number} needs an id of its own, without a dot, before a colon."
+            raise ImproperlyConfigured(msg)
+        if len(secret) < _LEAST_SECRET:
+            msg = f"{name}: the secret of key {key_id!r} has fewer than {_LEAST_SECRET} characters."
+            raise ImproperlyConfigured(msg)
+        pairs.append((key_id, secret))
+    return pairs
+
+
 def database(name: str, sqlite_path: Path) -> dict[str, Any]:
     """Return Django's settings of the database that the address in `name` describes.
 

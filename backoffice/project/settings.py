@@ -31,6 +31,15 @@ if PRODUCTION and _DEVELOPMENT_KEY in {SECRET_KEY, BACKOFFICE_MASKING_INDEX_KEY}
     msg = "The development keys must not be used in production."
     raise ImproperlyConfigured(msg)
 
+# Keys that seal secrets which lie in the database (those of second factors, say): the newest first,
+# each as id:secret. See docs/operations.md for how one is changed.
+BACKOFFICE_KEYS = env.keys(
+    "BACKOFFICE_KEYS", None if PRODUCTION else f"development:{_DEVELOPMENT_KEY}"
+)
+if PRODUCTION and any(secret == _DEVELOPMENT_KEY for _id, secret in BACKOFFICE_KEYS):
+    msg = "The development keys must not be used in production."
+    raise ImproperlyConfigured(msg)
+
 ALLOWED_HOSTS = env.words(
     "BACKOFFICE_HOSTS", "" if PRODUCTION else "127.0.0.1,localhost,[::1],testserver"
 )
@@ -60,6 +69,12 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django.contrib.humanize",
     "django.contrib.admin.apps.SimpleAdminConfig",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
+    "allauth.usersessions",
     "guardian",
     "simple_history",
     "import_export",
@@ -97,6 +112,8 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "allauth.usersessions.middleware.UserSessionsMiddleware",
     "backoffice.audit.middleware.ActorMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",

@@ -1,0 +1,70 @@
+"""Encryption of what lies in the database but must not be read there: AES-256-GCM, a key ring.
+
+`BACKOFFICE_KEYS` lists keys as (id, secret), the newest first; the first encrypts, any decrypts.
+A value reads "v1.<key id>.<base64 of nonce and sealed text>", so a rotation can go row by row.
+"""
+
+import base64
+import hashlib
+import os
+from functools import cache
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+_FORM = "v1"
+_NONCE_BYTES = 12
+
+
+class UnreadableError(Exception):
+    """The value was not sealed by a key of the ring, for this use, or was changed since."""
+
+
+def seal(text: str, *, use: str) -> str:
+    """Encrypt text; `use` (a table and column, say) is bound in, so a value moved elsewhere fails.
+
+    Raises ImproperlyConfigured without a key.
+    """
+    key_id, key = _newest()
+    nonce = os.urandom(_NONCE_BYTES)
+    sealed = AESGCM(key).encrypt(nonce, text.encode(), use.encode())
+    return f"{_FORM}.{key_id}.{base64.urlsafe_b64encode(nonce + sealed).decode()}"
+
+
+def open_sealed(value: str, *, use: str) -> str:
+    """Return the text of a sealed value. Raises UnreadableError."""
+    form, _, rest = value.partition(".")
+    key_id, _, packed = rest.partition(".")
+    key = dict(_keys()).get(key_id)
+    if form != _FORM or key is None:
+        raise UnreadableError
+    try:
+        raw = base64.urlsafe_b64decode(packed.encode())
+        return AESGCM(key).decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], use.encode()).decode()
+    except (InvalidTag, ValueError):
+        raise UnreadableError from None
+
+
+def is_current(value: str) -> bool:
+    """Say whether the newest key sealed the value."""
+    return value.startswith(f"{_FORM}.{_newest()[0]}.")
+
+
+def _newest() -> tuple[str, bytes]:
+    keys = _keys()
+    if not keys:
+        msg = "BACKOFFICE_KEYS holds no key."
+        raise ImproperlyConfigured(msg)
+    return keys[0]
+
+
+def _keys() -> tuple[tuple[str, bytes], ...]:
+    return tuple((key_id, _derived(secret)) for key_id, secret in settings.BACKOFFICE_KEYS)
+
+
+@cache
+def _derived(secret: str) -> bytes:
+    """Return 32 bytes of a secret of any length; the settings see to it that it is long."""
+    return hashlib.sha256(f"backoffice.keyring:{secret}".encode()).digest()
