@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy
 from backoffice.accounts import roles, services
 from backoffice.accounts.models import RoleChange, User
 from backoffice.policy import may
-from backoffice.site import DialogPage, ReasonForm, SitePage, navigation, staff_site
+from backoffice.site import DialogPage, ReasonForm, SitePage
 
 _LATEST = 20
 
@@ -171,16 +171,3 @@ class RoleChangePage(DialogPage):
     def back(self, request: HttpRequest, subject: dict[str, Any]) -> str:
         """The table."""
         return reverse("admin:roles")
-
-
-staff_site.add_page(RolesPage)
-staff_site.add_page(RoleChangePage)
-navigation.add(
-    staff_site,
-    group=gettext_lazy("Oversight"),
-    label=gettext_lazy("Who may do what"),
-    icon="shield_person",
-    url_name="roles",
-    permission="accounts.view_rolechange",
-    order=820,
-)

@@ -1,0 +1,18 @@
+"""Pages about people on the staff site: roles, proof of who somebody is."""
+
+from django.utils.translation import gettext_lazy
+
+from backoffice.accounts.admin.role_pages import RoleChangePage, RolesPage
+from backoffice.site import navigation, staff_site
+
+for page in (RolesPage, RoleChangePage):
+    staff_site.add_page(page)
+navigation.add(
+    staff_site,
+    group=gettext_lazy("Oversight"),
+    label=gettext_lazy("Who may do what"),
+    icon="shield_person",
+    url_name="roles",
+    permission="accounts.view_rolechange",
+    order=820,
+)
