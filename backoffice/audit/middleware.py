@@ -9,6 +9,7 @@ from uuid import uuid4
 from django.http import HttpRequest, HttpResponse
 
 from backoffice.audit import context
+from backoffice.audit.addresses import client_address
 
 Handler = Callable[[HttpRequest], HttpResponse]
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
@@ -25,7 +26,7 @@ class RequestContextMiddleware:
         given = request.headers.get("X-Request-ID", "")
         request_id = given if _REQUEST_ID.fullmatch(given) else uuid4().hex
         request.request_id = request_id  # type: ignore[attr-defined]
-        address = str(request.META.get("REMOTE_ADDR", ""))
+        address = client_address(request)
         with context.origin(context.Origin(request_id=request_id, address=address)):
             response = self.get_response(request)
         response["X-Request-ID"] = request_id

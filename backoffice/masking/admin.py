@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from backoffice.accounts import stepup
 from backoffice.accounts.models import User
+from backoffice.audit.addresses import client_address
 from backoffice.masking import services
 from backoffice.masking.fields import MaskedMixin
 from backoffice.masking.models import Grant
@@ -158,7 +159,7 @@ def _about(request: HttpRequest, obj: Any, field: str) -> dict[str, Any]:
         "mask": getattr(obj, field),
         "record_kind": obj._meta.verbose_name,
         "person": request.user,
-        "address": request.META.get("REMOTE_ADDR", ""),
+        "address": client_address(request),
         "seconds": services.SHOWN_SECONDS,
     }
 

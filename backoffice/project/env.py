@@ -1,6 +1,8 @@
 """The one place that reads the environment; a wrong value is an error at start."""
 
 import os
+from collections.abc import Set as AbstractSet
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -51,6 +53,11 @@ def number(name: str, default: int) -> int:
     return int(value)
 
 
+def number_or(name: str, word: str) -> int | None:
+    """Return a whole number of zero or more, or None for `word`, which is the default."""
+    return None if text(name, word) == word else number(name, 0)
+
+
 def choice(name: str, default: str, allowed: set[str]) -> str:
     """Return one of the allowed words."""
     value = text(name, default)
@@ -63,6 +70,18 @@ def choice(name: str, default: str, allowed: set[str]) -> str:
 def words(name: str, default: str = "") -> list[str]:
     """Return a comma-separated list without blanks."""
     return [part.strip() for part in text(name, default).split(",") if part.strip()]
+
+
+def networks(name: str, *, also: AbstractSet[str] = frozenset()) -> list[str]:
+    """Return a comma-separated list of addresses and networks; words in `also` stay as they are."""
+    found = words(name)
+    for part in found:
+        try:
+            ip_network(part if part not in also else "::")
+        except ValueError as error:
+            msg = f"{name}: {part!r} is no address and no network ({error})."
+            raise ImproperlyConfigured(msg) from error
+    return found
 
 
 _LEAST_SECRET = 32

@@ -47,6 +47,8 @@ if PRODUCTION and not ALLOWED_HOSTS:
     msg = "BACKOFFICE_HOSTS must name the hosts of this site in production."
     raise ImproperlyConfigured(msg)
 CSRF_TRUSTED_ORIGINS = env.words("BACKOFFICE_ORIGINS")
+# Proxies of ours, whose X-Forwarded-For is believed: networks, and "unix" for a socket file.
+BACKOFFICE_PROXIES = env.networks("BACKOFFICE_PROXIES", also={"unix"})
 
 # Leave out one of the optional apps by name, e.g. BACKOFFICE_WITHOUT=sheets,sources
 OPTIONAL_APPS = {
@@ -133,6 +135,7 @@ TEMPLATES: list[dict[str, Any]] = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "django.template.context_processors.csp",
+                "backoffice.site.surroundings.surroundings",
             ],
         },
     }
@@ -157,7 +160,32 @@ AUTH_PASSWORD_VALIDATORS = [
     },
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
-LOGIN_URL = "/admin/login/"
+LOGIN_URL = "/account/login/"
+LOGIN_REDIRECT_URL = "/"
+
+# Signing in, by allauth; see docs/signing-in.md. The limits on tries are our own, in the database,
+# where they hold under any number of processes.
+ACCOUNT_ADAPTER = "backoffice.accounts.adapter.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"username"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_RATE_LIMITS = False
+ACCOUNT_FORMS = {"login": "backoffice.accounts.forms.SignInForm"}
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+# Passkeys work on http://localhost alone, where no certificate can be had.
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not PRODUCTION
+MFA_RECOVERY_CODES_SHOW_ONCE = True
+MFA_TOTP_TOLERANCE = 1
+# Of which roles a second factor is due ("staff" stands for every role of the staff), and for how
+# many days after it was first asked for one may still do without ("never" ends: development only).
+BACKOFFICE_SECOND_FACTOR_ROLES = env.words("BACKOFFICE_SECOND_FACTOR_ROLES", "staff")
+BACKOFFICE_SECOND_FACTOR_GRACE_DAYS = (
+    env.number("BACKOFFICE_SECOND_FACTOR_GRACE_DAYS", 7)
+    if PRODUCTION
+    else env.number_or("BACKOFFICE_SECOND_FACTOR_GRACE_DAYS", "never")
+)
 SESSION_COOKIE_AGE = 12 * 60 * 60
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"

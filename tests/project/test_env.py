@@ -37,3 +37,12 @@ def test_without_an_address_mails_go_to_the_terminal() -> None:
 def test_wrong_address_is_an_error_at_start(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
     with pytest.raises(ImproperlyConfigured):
         mailer(monkeypatch, address)
+
+
+def test_proxies_are_networks_or_an_error_at_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(NAME, "10.0.0.0/8, 192.0.2.1, unix")
+    assert env.networks(NAME, also={"unix"}) == ["10.0.0.0/8", "192.0.2.1", "unix"]
+    for wrong in ("10.0.0.1/8", "nginx", "unix"):
+        monkeypatch.setenv(NAME, wrong)
+        with pytest.raises(ImproperlyConfigured, match=wrong):
+            env.networks(NAME)
