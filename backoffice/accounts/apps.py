@@ -17,11 +17,23 @@ class AccountsConfig(AppConfig):
 
     def ready(self) -> None:
         """Connect role keeping and the record of sign-ins."""
+        from allauth.account import signals as account  # noqa: PLC0415 - needs loaded apps
+        from allauth.mfa import signals as factor  # noqa: PLC0415 - needs loaded apps
         from django.contrib.auth import signals  # noqa: PLC0415 - needs loaded apps
+        from django.db.models.signals import m2m_changed  # noqa: PLC0415 - needs loaded apps
 
         from backoffice.accounts import roles, sessions  # noqa: PLC0415 - needs loaded models
+        from backoffice.accounts.models import User  # noqa: PLC0415 - needs loaded models
 
         post_migrate.connect(roles.after_migrate, dispatch_uid="backoffice.roles")
         signals.user_logged_in.connect(sessions.signed_in, dispatch_uid="backoffice.in")
         signals.user_logged_out.connect(sessions.signed_out, dispatch_uid="backoffice.out")
         signals.user_login_failed.connect(sessions.sign_in_failed, dispatch_uid="backoffice.fail")
+        for changed in (account.password_changed, account.password_set, account.password_reset):
+            changed.connect(sessions.password_changed, dispatch_uid="backoffice.password")
+        factor.authenticator_removed.connect(
+            sessions.factor_removed, dispatch_uid="backoffice.factor"
+        )
+        m2m_changed.connect(
+            sessions.roles_changed, sender=User.groups.through, dispatch_uid="backoffice.roles"
+        )

@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 
 from django.db import connection
+from django.db.models import F
 from django.utils.crypto import salted_hmac
 
 from backoffice.accounts.models import Counter
@@ -16,6 +17,11 @@ _KEPT_SECONDS = 2 * 24 * 60 * 60
 _COUNT = """
     INSERT INTO accounts_counter (bucket, key, "window", hits) VALUES (%s, %s, %s, 1)
     ON CONFLICT (bucket, key, "window") DO UPDATE SET hits = accounts_counter.hits + 1
+    RETURNING hits
+"""
+_ONCE = """
+    INSERT INTO accounts_counter (bucket, key, "window", hits) VALUES (%s, %s, %s, 1), (%s, %s, %s, 1)
+    ON CONFLICT (bucket, key, "window") DO NOTHING
     RETURNING hits
 """
 
@@ -30,11 +36,15 @@ class Limit:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether one more was within the limit; `wait`: seconds until the window ends."""
+    """Whether one more was within the limit; `wait`: seconds until the window ends.
+
+    `window` is when it began, in seconds since the epoch.
+    """
 
     allowed: bool
     hits: int
     wait: int
+    window: int = 0
 
 
 def hit(bucket: str, key: object, limit: Limit) -> Verdict:
@@ -61,6 +71,26 @@ def peek(bucket: str, key: object, limit: Limit) -> Verdict:
     return _verdict(hits, hits < limit.hits, window, limit)
 
 
+def once(bucket: str, key: object, *, seconds: int) -> bool:
+    """Say whether nobody did `key` within the last `seconds`, and note that it is done now.
+
+    Of two at once, in any processes, one hears True. It is noted in this window and in the next
+    one, so that whoever comes after the turn of the window meets it too.
+    """
+    digest, now = _digest(key), int(time.time())
+    window = now - now % seconds
+    values = [bucket, digest, window, bucket, digest, window + seconds]
+    with connection.cursor() as cursor:
+        cursor.execute(_ONCE, values)
+        return len(cursor.fetchall()) == 2  # noqa: PLR2004 - both rows are new
+
+
+def give_back(bucket: str, key: object, verdict: Verdict) -> None:
+    """Take back the one try of `key` that gave this verdict."""
+    rows = Counter.objects.filter(bucket=bucket, key=_digest(key), window=verdict.window)
+    rows.filter(hits__gt=0).update(hits=F("hits") - 1)
+
+
 def forget(bucket: str, key: object) -> None:
     """Take back all tries of `key`."""
     Counter.objects.filter(bucket=bucket, key=_digest(key)).delete()
@@ -79,7 +109,7 @@ def _window(limit: Limit) -> int:
 
 def _verdict(hits: int, allowed: bool, window: int, limit: Limit) -> Verdict:  # noqa: FBT001
     wait = 0 if allowed else max(window + limit.seconds - int(time.time()), 1)
-    return Verdict(allowed=allowed, hits=hits, wait=wait)
+    return Verdict(allowed=allowed, hits=hits, wait=wait, window=window)
 
 
 def _digest(key: object) -> str:

@@ -5,6 +5,7 @@ from typing import ClassVar
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser
 from django.db import models
+from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 
 
@@ -20,11 +21,12 @@ class User(AbstractUser):
 
     A service account is a program: it has tokens, no password, and signs in nowhere.
     `factor_due_since` is when a second factor was first asked of this person; the grace period
-    counts from there.
+    counts from there. A new `stamp` ends every session of the person (see `sessions`).
     """
 
     kind = models.CharField(_("kind"), max_length=10, choices=Kind, default=Kind.PERSON)
     factor_due_since = models.DateTimeField(_("second factor due since"), null=True, blank=True)
+    stamp = models.PositiveIntegerField(default=0, editable=False)
 
     class Meta:
         """Rights beside the usual ones: over roles, people, sessions and tokens."""
@@ -41,6 +43,12 @@ class User(AbstractUser):
 
     def __str__(self) -> str:
         return self.get_full_name() or self.get_username()
+
+    def _get_session_auth_hash(self, secret: str | None = None) -> str:
+        """Bind sessions to the password, as Django does, and to the stamp."""
+        value = f"{self.password}:{self.stamp}"
+        salt = "backoffice.accounts.session"
+        return salted_hmac(salt, value, secret=secret, algorithm="sha256").hexdigest()
 
 
 class RoleChange(models.Model):

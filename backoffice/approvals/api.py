@@ -88,7 +88,7 @@ class ApprovalViewSet(ReadViewSet):
         form = DecisionSerializer(data=request.data)
         form.is_valid(raise_exception=True)
         if registry.rule(found.kind).step_up and not stepup.is_fresh(request._request):  # noqa: SLF001 - Django's own request
-            raise exceptions.PermissionDenied(_("Give your password again on a page first."))
+            raise exceptions.PermissionDenied(_("Prove who you are on a page first."))
         comment = form.validated_data["comment"]
         try:
             with refusals():

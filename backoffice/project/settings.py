@@ -71,6 +71,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django.contrib.humanize",
     "django.contrib.admin.apps.SimpleAdminConfig",
+    "backoffice.accounts",  # before allauth: its templates stand in for allauth's
     "allauth",
     "allauth.account",
     "allauth.mfa",
@@ -85,10 +86,10 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "django_tasks_db",
     "backoffice.audit",
-    "backoffice.accounts",
     "backoffice.masking",
     "backoffice.jobs",
     "backoffice.mail",
+    "backoffice.browser",
     "backoffice.approvals",
     "backoffice.sheets",
     "backoffice.sources",
@@ -105,6 +106,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "backoffice.browser.middleware.HeadersMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -115,9 +117,9 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "allauth.account.middleware.AccountMiddleware",
-    "allauth.usersessions.middleware.UserSessionsMiddleware",
     "backoffice.audit.middleware.ActorMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "backoffice.accounts.middleware.SessionMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "simple_history.middleware.HistoryRequestMiddleware",
 ]
@@ -186,7 +188,16 @@ BACKOFFICE_SECOND_FACTOR_GRACE_DAYS = (
     if PRODUCTION
     else env.number_or("BACKOFFICE_SECOND_FACTOR_GRACE_DAYS", "never")
 )
-SESSION_COOKIE_AGE = 12 * 60 * 60
+# role -> (minutes without use, hours in all) after which a session ends; "" is for everybody, and
+# of somebody's roles the strictest counts. See docs/people.md.
+BACKOFFICE_SESSION_LIMITS: dict[str, tuple[int, int]] = {
+    "": (60, 12),
+    "finance": (30, 10),
+    "owner": (30, 10),
+}
+# A function that says in words where an address lies: "package.module.function"; "" for none.
+BACKOFFICE_PLACES = ""
+SESSION_COOKIE_AGE = max(hours for _minutes, hours in BACKOFFICE_SESSION_LIMITS.values()) * 60 * 60
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_SAMESITE = "Lax"
@@ -331,12 +342,18 @@ SECURE_CSP = {
     "base-uri": [CSP.NONE],
     "form-action": [CSP.SELF],
     "frame-ancestors": [CSP.NONE],
+    # The page of them is /admin/violations/. Browsers that know report-to ignore report-uri.
+    "report-uri": ["/browser-reports/"],
+    "report-to": ["csp"],
 }
 if PRODUCTION:
     SECURE_SSL_REDIRECT = env.flag("BACKOFFICE_SSL_REDIRECT", default=True)
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SESSION_COOKIE_SECURE = True
     CSRF_COOKIE_SECURE = True
+    # By these names a browser takes them from this host alone, over https alone.
+    SESSION_COOKIE_NAME = "__Host-sessionid"
+    CSRF_COOKIE_NAME = "__Host-csrftoken"
     SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60
     # Sub-domains and the browsers' preload list bind more than this site; its owner decides that.
     SECURE_HSTS_INCLUDE_SUBDOMAINS = env.flag("BACKOFFICE_HSTS_SUBDOMAINS", default=False)

@@ -81,7 +81,7 @@ class ActionForm(forms.Form):
 
 
 # What dialogs add to every form.
-CONTROL_FIELDS = frozenset({"step_up_password", "record_version", "next"})
+CONTROL_FIELDS = frozenset({"step_up_proof", "record_version", "next"})
 REASON_FIELDS = frozenset({"reason", "why", "note"})
 
 
@@ -184,7 +184,7 @@ def action(label: Text, *, permission: str, **options: Any) -> Callable[[Handler
     `approval`    kind of an approval rule: where it asks somebody, a request is made instead.
     `quick`       stands in the row itself too, filled when it is `primary`.
     `visible`     test of the record; False hides the button and refuses the POST.
-    `step_up`     asks for the password unless it was given within the last ten minutes.
+    `step_up`     asks for fresh proof of who the person is, unless given in the last ten minutes.
     `submit`      word on the button (default: the label).  `icon`  a Material Symbols name.
     `template`, `context`  own body of the dialog (extends backoffice/dialog.html) and
                   `context(admin, request, obj)` for it.  `wide`  820 px instead of 520.

@@ -6,43 +6,38 @@ from urllib.parse import urlsplit
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.forms import CharField, HiddenInput, PasswordInput
+from django.forms import CharField, HiddenInput
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.utils.http import url_has_allowed_host_and_scheme
-from django.utils.translation import gettext as _
 from django.views import View
 
 from backoffice.accounts import stepup
-from backoffice.site import doing
+from backoffice.site import doing, proving
 from backoffice.site.actions import ActionForm
 from backoffice.site.versions import version_of
 
 # Sent by our script, which shows the answer in a dialog instead of on a page of its own.
 DIALOG_HEADER = "X-Backoffice-Dialog"
-_PASSWORD, _VERSION, _NEXT = "step_up_password", "record_version", "next"
+_VERSION, _NEXT = "record_version", "next"
 
 
 def with_step_up(form: ActionForm, request: HttpRequest, *, wanted: bool) -> ActionForm:
-    """Add the password field when the dialog wants fresh proof and there is none."""
-    if wanted and _PASSWORD not in form.fields and not stepup.is_fresh(request):
-        form.fields[_PASSWORD] = CharField(
-            label=_("Your password"),
-            strip=False,
-            widget=PasswordInput(attrs={"autocomplete": "current-password"}),
-            help_text=_("Asked again, because this cannot be taken back lightly."),
-        )
+    """Add the field for a proof when the dialog wants a fresh one and there is none."""
+    if wanted and proving.FIELD not in form.fields and not stepup.is_fresh(request):
+        form.fields[proving.FIELD] = proving.field_for(request)
     return form
 
 
 def is_ready(form: ActionForm, request: HttpRequest) -> bool:
-    """Validate, then check the password if it was asked for (errors go into the form)."""
+    """Validate, then check the proof if one was asked for (errors go into the form)."""
     if not form.is_valid():
         return False
-    if _PASSWORD in form.fields and not stepup.confirm(request, form.cleaned_data[_PASSWORD]):
-        form.add_error(_PASSWORD, _("This is not your password. Nothing was done."))
-        return False
-    return True
+    if proving.FIELD not in form.fields:
+        return True
+    if why_not := proving.refusal(request, form.cleaned_data[proving.FIELD]):
+        form.add_error(proving.FIELD, why_not)
+    return not why_not
 
 
 def finish(request: HttpRequest, back: str, message: Any) -> HttpResponse:

@@ -1,8 +1,8 @@
 """Taking a record back to an earlier version: a new change with a reason, never a rewritten past.
 
 Only what the page's form lets this person edit is taken back: states and sums have rules of their
-own. Masked values are taken over whole and shown as masks; on a model that has any, the password is
-asked for again.
+own. Masked values are taken over whole and shown as masks; on a model that has any, fresh proof
+of who the person is is asked for.
 """
 
 from typing import Any

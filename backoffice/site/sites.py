@@ -7,17 +7,20 @@ Django's default site is never shown: that site has no address.
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from django.contrib.auth.models import AnonymousUser
+from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.db.models import Model
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
+from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path, reverse
+from django.utils.http import urlencode
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
+from backoffice.accounts import doors, sessions
+from backoffice.policy import SELLERS, STAFF
 from backoffice.site import chrome, palette
-from backoffice.site.login import SignInForm
 from backoffice.site.pages import SitePage
 
 if TYPE_CHECKING:
@@ -33,15 +36,13 @@ Dashboard = Callable[[HttpRequest], dict[str, Any]]
 class BackofficeSite(Base):
     """What both sites share: the whitelist of pages, our templates, the palette."""
 
-    login_form = SignInForm
-    login_template = "backoffice/sign_in.html"
     logout_template = "backoffice/signed_out.html"
     index_template = "backoffice/index.html"
-    password_change_template = "backoffice/password_change.html"  # noqa: S105 - a file name
-    password_change_done_template = "backoffice/password_change_done.html"  # noqa: S105
     enable_nav_sidebar = False
     empty_value_display = "\N{EN DASH}"
     sites: ClassVar[list["BackofficeSite"]] = []
+    # What sessions are made for; a second site for staff (in a test, say) has the same door.
+    door: ClassVar[str] = ""
 
     def __init__(self, name: str) -> None:
         """Start without pages."""
@@ -116,27 +117,46 @@ class BackofficeSite(Base):
         return redirect(f"{self.name}:index")
 
     def login(self, request: HttpRequest, extra_context: Any = None) -> HttpResponseBase:
-        """Send a person of the other site home; show the form to everybody else."""
-        home = self._other_home(request)
-        if home is not None:
-            return redirect(home)
-        return super().login(request, {"title": _("Sign in"), **(extra_context or {})})  # type: ignore[no-any-return]
+        """Lead to the one sign-in page; people of the other site home, people of none nowhere."""
+        if request.user.is_authenticated and not self.has_permission(request):
+            return self._not_here(request)
+        wanted = request.GET.get(REDIRECT_FIELD_NAME) or reverse(f"{self.name}:index")
+        query = urlencode({REDIRECT_FIELD_NAME: wanted})
+        return redirect(f"{reverse('account_login')}?{query}")
 
-    def _other_home(self, request: HttpRequest) -> str | None:
-        if isinstance(request.user, AnonymousUser) or self.has_permission(request):
-            return None
+    def _not_here(self, request: HttpRequest) -> HttpResponseBase:
         others = [site for site in self.sites if site is not self and site.has_permission(request)]
-        return reverse(f"{others[0].name}:index") if others else None
+        if others:
+            return redirect(f"{others[0].name}:index")
+        context = {**self.each_context(request), "title": _("No page for you here")}
+        return TemplateResponse(request, "backoffice/no_page.html", context, status=403)
+
+    def password_change(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """Lead to the page where everybody changes their password."""
+        return redirect("account_change_password")
+
+    def password_change_done(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """Lead to the person's ways to sign in."""
+        return redirect("mfa_index")
+
+    def admits(self, user: Any) -> bool:
+        """Say whether this signed-in person belongs here; each site says who does."""
+        return False
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        """Let in whom the site admits, by a session that was made for this kind of site."""
+        return sessions.is_for(request, self.door) and self.admits(request.user)
 
 
 class StaffSite(BackofficeSite):
     """For people with `is_staff`."""
 
     settings_name = "UNFOLD"
+    door = STAFF
 
-    def has_permission(self, request: HttpRequest) -> bool:
+    def admits(self, user: Any) -> bool:
         """Let active staff in."""
-        return bool(request.user.is_active and request.user.is_staff)
+        return bool(user.is_active and user.is_staff)
 
 
 Membership = Callable[[Any], bool]
@@ -146,22 +166,22 @@ class SellerSite(BackofficeSite):
     """For members of a shop. Who is one, an app above says by `set_membership`."""
 
     settings_name = "UNFOLD_SELLER"
+    door = SELLERS
     membership: Membership | None = None
 
     def set_membership(self, test: Membership) -> None:
         """Set the test of a signed-in active user (called in `AppConfig.ready`)."""
         self.membership = test
 
-    def has_permission(self, request: HttpRequest) -> bool:
+    def admits(self, user: Any) -> bool:
         """Let active members of a shop in; nobody while no app said who they are."""
-        user = request.user
-        if not user.is_active or self.membership is None:
-            return False
-        return bool(self.membership(user))
+        return bool(user.is_active and self.membership is not None and self.membership(user))
 
 
 staff_site = StaffSite("admin")
 seller_site = SellerSite("seller")
+for _site in (staff_site, seller_site):
+    doors.add(_site.name, f"{_site.name}:index", _site.admits)
 
 
 def register[A: "BackofficeAdmin"](

@@ -136,7 +136,7 @@ class TestInbox:
         where = f"{INBOX}{request.pk}/approve/"
         assert client.post(where, {"comment": ""}).status_code == 400
         assert state(request) == State.REQUESTED
-        client.post(where, {"comment": "", "step_up_password": PASSWORD})
+        client.post(where, {"comment": "", "step_up_proof": PASSWORD})
         assert state(request) == State.EXECUTED
 
     def test_post_without_a_csrf_token_is_refused(self, eve: User, max_: User) -> None:

@@ -248,7 +248,7 @@ def test_month_is_signed_by_its_dialog(
     address = f"{PAGE}2011/12/sign/"
     auditor.get(address, {"seen": seen()})
     assert not AccessReview.objects.exists()
-    values = {"seen": seen(), "comment": "Fine", "step_up_password": PASSWORD}
+    values = {"seen": seen(), "comment": "Fine", "step_up_proof": PASSWORD}
     assert auditor.post(address, values).status_code == 302
     assert AccessReview.objects.get().comment == "Fine"
     page = auditor.get(PAGE, {"month": "2011-12"}).content.decode()

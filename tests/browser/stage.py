@@ -107,7 +107,7 @@ class Stage:
     def enter(self, user: User, site: str = "admin") -> Actor:
         """Return the person, signed in by the form of the site."""
         actor = self.visitor()
-        actor.open(f"/{site}/login/")
+        actor.open(f"/{site}/")
         actor.look(f"{site}-sign-in")
         actor.page.get_by_label("User name").fill(user.username)
         actor.page.get_by_label("Password", exact=True).fill(PASSWORD)

@@ -142,7 +142,7 @@ def test_maker_who_may_approve_others_may_not_approve_the_own_request(
         f"/admin/payments/refund/{refund.pk}/do/approve/",
         f"/admin/approvals/{refund.approval_id}/approve/",
     ):
-        assert post_anyway(max_, path, comment="me", step_up_password=PASSWORD) == FORBIDDEN, path
+        assert post_anyway(max_, path, comment="me", step_up_proof=PASSWORD) == FORBIDDEN, path
     max_.page.get_by_role("link", name="Rules in force").click()
     max_.sees("whoever asked")
     max_.look("approval-rules")

@@ -117,7 +117,7 @@ def _posting_anyway_is_refused(eve: Actor, world: World) -> None:
         form={
             "purpose": "call",
             "text": "because",
-            "step_up_password": PASSWORD,
+            "step_up_proof": PASSWORD,
             "csrfmiddlewaretoken": eve.cookies()["csrftoken"],
         },
         headers={"Referer": eve.page.url},

@@ -78,11 +78,11 @@ def test_posting_without_a_reason_shows_no_value(
 def test_password_is_asked_when_the_last_proof_is_old(customer: Customer, ann: User) -> None:
     client = signed_in(ann, fresh=False)
     where = address("reveal", customer)
-    assert "step_up_password" in text(client.get(where))
+    assert "step_up_proof" in text(client.get(where))
     for password in ("", "wrong"):
-        response = client.post(where, {**WHY, "step_up_password": password})
+        response = client.post(where, {**WHY, "step_up_proof": password})
         assert (response.status_code, leaks(text(response))) == (400, [])
-    response = client.post(where, {**WHY, "step_up_password": PASSWORD})
+    response = client.post(where, {**WHY, "step_up_proof": PASSWORD})
     assert PHONE in text(response)
 
 

@@ -195,8 +195,8 @@ def test_old_sign_in_asks_for_the_password_before_approving(refund: Refund, max_
     address = reverse("admin:payments_refund_do_approve", args=[refund.pk])
     data = {"record_version": version_of(refund)}
     assert client.post(address, data).status_code == 400
-    assert client.post(address, data | {"step_up_password": "wrong"}).status_code == 400
-    assert client.post(address, data | {"step_up_password": PASSWORD}).status_code == 302
+    assert client.post(address, data | {"step_up_proof": "wrong"}).status_code == 400
+    assert client.post(address, data | {"step_up_proof": PASSWORD}).status_code == 302
 
 
 def test_page_of_an_unknown_refund_says_so_and_offers_nothing_that_sends_money(

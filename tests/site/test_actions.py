@@ -160,7 +160,7 @@ def test_step_up_asks_for_the_password_when_the_proof_is_old(
     where = address(customer, "move_safely")
     assert "Your password" in client.get(where).content.decode()
     assert client.post(where, values(customer)).status_code == 400
-    wrong = values(customer, step_up_password="wrong")
+    wrong = values(customer, step_up_proof="wrong")
     assert client.post(where, wrong).status_code == 400
     assert country(customer) == "France"
 
@@ -168,7 +168,7 @@ def test_step_up_asks_for_the_password_when_the_proof_is_old(
 def test_step_up_accepts_the_password(mover: User, customer: Customer) -> None:
     client = with_old_proof(mover)
     where = address(customer, "move_safely")
-    assert client.post(where, values(customer, step_up_password=PASSWORD)).status_code == 302
+    assert client.post(where, values(customer, step_up_proof=PASSWORD)).status_code == 302
     assert country(customer) == "Spain"
 
 

@@ -53,7 +53,7 @@ def restored(client: Client, customer: Customer, **values: Any) -> int:
         "version": first(customer).history_id,
         "record_version": token,
         "reason": "Typed into the wrong record",
-        "step_up_password": PASSWORD,
+        "step_up_proof": PASSWORD,
         **values,
     }
     return client.post(address(customer), data).status_code
@@ -107,7 +107,7 @@ def test_personal_values_need_fresh_proof(editor: User, customer: Customer) -> N
     session = client.session
     session["stepup_at"] = 0
     session.save()
-    assert restored(client, customer, step_up_password="wrong") == 400
+    assert restored(client, customer, step_up_proof="wrong") == 400
     assert stored(customer)[0] == "Spain"
 
 

@@ -110,14 +110,16 @@ def test_somebody_without_shop_or_staff_gets_in_nowhere(db: None) -> None:
 
 def test_seller_signs_in_with_the_form(sol: User) -> None:
     client = Client()
-    assert 'name="next" value="/seller/"' in client.get("/seller/login/").content.decode()
-    form = {"username": "sol", "password": PASSWORD, "next": "/seller/"}
-    assert client.post("/seller/login/", form)["Location"] == "/seller/"
+    page = client.get("/seller/login/", follow=True)
+    assert page.redirect_chain == [("/account/login/?next=%2Fseller%2F", 302)]
+    assert 'name="next" value="/seller/"' in page.content.decode()
+    form = {"login": "sol", "password": PASSWORD, "next": "/seller/"}
+    assert client.post("/account/login/", form)["Location"] == "/seller/"
 
 
 def test_sign_in_with_a_wrong_password_tells_no_more_than_that(eve: User) -> None:
-    wrong = Client().post("/admin/login/", {"username": "eve", "password": "wrong"})
-    nobody = Client().post("/admin/login/", {"username": "nobody", "password": "wrong"})
+    wrong = Client().post("/account/login/", {"login": "eve", "password": "wrong"})
+    nobody = Client().post("/account/login/", {"login": "nobody", "password": "wrong"})
     message = "User name and password do not match."
     assert message in wrong.content.decode()
     assert message in nobody.content.decode()

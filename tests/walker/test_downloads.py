@@ -90,7 +90,7 @@ def test_form_refused_and_form_saved_say_nothing_back(
 def ask(client: Client, world: World, **values: str) -> Any:
     """Post the form that reveals the phone."""
     url = f"/admin/customers/customer/{world.customer.pk}/reveal/phone/"
-    data = {"purpose": "call", "text": "asked to be called", "step_up_password": PASSWORD}
+    data = {"purpose": "call", "text": "asked to be called", "step_up_proof": PASSWORD}
     return client.post(url, {**data, **values})
 
 

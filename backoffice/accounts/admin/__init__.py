@@ -2,10 +2,11 @@
 
 from django.utils.translation import gettext_lazy
 
+from backoffice.accounts.admin.proof import ChallengePage
 from backoffice.accounts.admin.role_pages import RoleChangePage, RolesPage
 from backoffice.site import navigation, staff_site
 
-for page in (RolesPage, RoleChangePage):
+for page in (RolesPage, RoleChangePage, ChallengePage):
     staff_site.add_page(page)
 navigation.add(
     staff_site,

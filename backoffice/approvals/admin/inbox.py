@@ -11,11 +11,10 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from backoffice.accounts import stepup
 from backoffice.approvals import registry
 from backoffice.approvals.admin.lines import concerning, detail, lines
 from backoffice.approvals.models import ApprovalRequest
-from backoffice.site import SitePage
+from backoffice.site import ActionForm, SitePage, dialogs
 from backoffice.site.pages import Crumb
 
 PAGE = 50
@@ -93,5 +92,6 @@ def shown(request: HttpRequest, found: ApprovalRequest | None) -> dict[str, Any]
     if found is None:
         return {"open": None}
     line = detail(request, found)
-    asks = line.rule is not None and line.rule.step_up and not stepup.is_fresh(request)
-    return {"open": line, "ask_password": asks}
+    form = ActionForm(request=request, auto_id="decide_%s")
+    dialogs.with_step_up(form, request, wanted=line.rule is not None and line.rule.step_up)
+    return {"open": line, "proof": next(iter(form), None)}

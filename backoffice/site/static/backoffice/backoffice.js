@@ -226,7 +226,7 @@ document.addEventListener("keydown", (event) => {
 async function poll(element) {
   let response;
   try {
-    response = await fetch(element.dataset.job, { credentials: "same-origin" });
+    response = await fetch(element.dataset.job, { headers: { "X-Backoffice-Poll": "1" }, credentials: "same-origin" });
   } catch { setTimeout(() => poll(element), 5000); return; } // the server is away: ask again later
   if (!response.ok || response.redirected) return;
   const job = await response.json();

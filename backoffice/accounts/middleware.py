@@ -1,0 +1,45 @@
+"""Each request of somebody signed in: has the session lasted long enough, is it still in use."""
+
+import time
+from collections.abc import Callable
+
+from django.contrib import messages
+from django.contrib.auth.models import AnonymousUser
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+
+from backoffice.accounts import sessions
+from backoffice.accounts.models import User
+
+Handler = Callable[[HttpRequest], HttpResponse]
+# Sent by our script when a page asks by itself: that nobody is there does not keep a session.
+POLL_HEADER = "X-Backoffice-Poll"
+
+
+class SessionMiddleware:
+    """End a session past its limits; note once a minute that one is used."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Run the request as somebody signed in, or as nobody where the session is over."""
+        user = request.user
+        if request.session.session_key and isinstance(user, User):
+            if why := sessions.why_over(request):
+                sessions.ran_out(request, user, why)
+                request.user = AnonymousUser()
+                messages.info(request, _said(why))
+            elif POLL_HEADER not in request.headers and _is_old(request):
+                sessions.touch(request, user)
+        return self.get_response(request)
+
+
+def _is_old(request: HttpRequest) -> bool:
+    return bool(time.time() - request.session.get(sessions.SEEN, 0) > sessions.TOUCH_SECONDS)
+
+
+def _said(why: str) -> str:
+    if why == "idle":
+        return _("You were signed out because nothing was done for a while.")
+    return _("You were signed out because the session lasted as long as it may. Sign in again.")
