@@ -195,6 +195,26 @@ BACKOFFICE_SESSION_LIMITS: dict[str, tuple[int, int]] = {
     "finance": (30, 10),
     "owner": (30, 10),
 }
+# What is tried to sign in -> whose tries are counted -> steps of (tries, seconds); see
+# docs/security.md. No pause is longer than its step.
+_PAIR, _ADDRESS = [(5, 60), (10, 15 * 60), (20, 3 * 60 * 60)], [(60, 15 * 60), (300, 3 * 60 * 60)]
+BACKOFFICE_LOCKOUT: dict[str, dict[str, list[tuple[int, int]]]] = {
+    "password": {
+        "pair": _PAIR,
+        "address": _ADDRESS,
+        "account": [(30, 15 * 60), (60, 3 * 60 * 60)],
+    },
+    "code": {
+        "pair": [(5, 60), (10, 15 * 60), (15, 3 * 60 * 60)],
+        "address": _ADDRESS,
+        "account": [(15, 15 * 60), (30, 3 * 60 * 60)],
+    },
+    "reset": {
+        "pair": [(3, 15 * 60), (6, 3 * 60 * 60)],
+        "address": [(20, 15 * 60), (60, 3 * 60 * 60)],
+        "account": [(6, 60 * 60)],
+    },
+}
 # A function that says in words where an address lies: "package.module.function"; "" for none.
 BACKOFFICE_PLACES = ""
 SESSION_COOKIE_AGE = max(hours for _minutes, hours in BACKOFFICE_SESSION_LIMITS.values()) * 60 * 60
