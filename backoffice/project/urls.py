@@ -1,15 +1,18 @@
-"""Addresses: the staff site, the seller site, the API."""
+"""Addresses: the staff site, the seller site, signing in, the API."""
 
 from django.conf import settings
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from backoffice.browser.views import receive
 from backoffice.site import seller_site, staff_site
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
     path("admin/", staff_site.urls),
     path("seller/", seller_site.urls),
+    path("account/", include("backoffice.accounts.urls")),
+    path("browser-reports/", receive, name="browser-reports"),
     path("api/v1/", include("backoffice.project.api")),
 ]
 

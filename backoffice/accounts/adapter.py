@@ -1,0 +1,93 @@
+"""How signing in by allauth behaves here: no sign-up, own mail, redirects into our own sites."""
+
+from typing import Any
+
+from allauth.account.adapter import DefaultAccountAdapter
+from django.contrib import messages
+from django.http import HttpRequest
+from django.urls import Resolver404, resolve, reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext_lazy as _
+
+from backoffice.accounts import doors, stepup
+
+_SAID = {
+    "account/messages/password_changed.txt": _("Your password is changed."),
+    "mfa/messages/totp_activated.txt": _("The authenticator app is set up."),
+    "mfa/messages/totp_deactivated.txt": _("The authenticator app is removed."),
+    "mfa/messages/webauthn_added.txt": _("The passkey is added."),
+    "mfa/messages/webauthn_removed.txt": _("The passkey is removed."),
+}
+
+
+class AccountAdapter(DefaultAccountAdapter):
+    """Passwords, mails and where a person comes out after signing in."""
+
+    error_messages = {
+        **DefaultAccountAdapter.error_messages,
+        "username_password_mismatch": _("User name and password do not match."),
+        "invalid_login": _("User name and password do not match."),
+        "incorrect_code": _("This code is not right, or was used before."),
+        "incorrect_password": _("This password is not right."),
+        "enter_current_password": _("This password is not right."),
+        "too_many_login_attempts": _("Too many tries. Wait a few minutes."),
+        "rate_limited": _("Too many tries. Wait a few minutes."),
+    }
+
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        """Nobody makes an account for themselves; people are invited."""
+        return False
+
+    def is_safe_url(self, url: str) -> bool:
+        """Take the path of a page of ours, without a host; nothing else."""
+        if not url or not url.startswith("/"):
+            return False
+        if not url_has_allowed_host_and_scheme(url, allowed_hosts=None):
+            return False
+        try:
+            resolve(url.partition("?")[0].partition("#")[0])
+        except Resolver404:
+            return False
+        return True
+
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        """Say whether a try may be made at all: raise `self.validation_error` to refuse it."""
+
+    def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
+        """Count a try that went wrong."""
+
+    def get_login_redirect_url(self, request: HttpRequest) -> str:
+        """Return the start page of the person's own site."""
+        return doors.home_of(request.user)
+
+    def get_logout_redirect_url(self, request: HttpRequest) -> str:
+        """Return the sign-in page."""
+        return reverse("account_login")
+
+    def get_password_change_redirect_url(self, request: HttpRequest) -> str:
+        """Return the page of the person's ways to sign in."""
+        return reverse("mfa_index")
+
+    def add_message(
+        self,
+        request: HttpRequest,
+        level: int,
+        message_template: str | None = None,
+        message_context: dict[str, Any] | None = None,
+        extra_tags: str = "",
+        message: str | None = None,
+    ) -> None:
+        """Say what went wrong, and of what went well the little that is worth saying."""
+        text = message or _SAID.get(message_template or "")
+        if text:
+            messages.add_message(request, level, str(text), extra_tags=extra_tags)
+
+    def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
+        """Ask again where the last proof is older than ten minutes."""
+        return not stepup.is_fresh(self.request)
+
+    def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
+        """Send nothing past the outbox; what people are told is queued where it happens."""
+
+    def send_notification_mail(self, *args: Any, **kwargs: Any) -> None:
+        """Send nothing past the outbox."""
