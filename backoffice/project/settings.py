@@ -215,6 +215,10 @@ BACKOFFICE_LOCKOUT: dict[str, dict[str, list[tuple[int, int]]]] = {
         "account": [(6, 60 * 60)],
     },
 }
+# Longest life of a token of the API, in days; rights that service accounts have although they are
+# kept for people (see docs/api.md).
+BACKOFFICE_TOKEN_DAYS = env.number("BACKOFFICE_TOKEN_DAYS", 365)
+BACKOFFICE_SERVICE_MAY = env.words("BACKOFFICE_SERVICE_MAY")
 # A function that says in words where an address lies: "package.module.function"; "" for none.
 BACKOFFICE_PLACES = ""
 SESSION_COOKIE_AGE = max(hours for _minutes, hours in BACKOFFICE_SESSION_LIMITS.values()) * 60 * 60

@@ -112,6 +112,10 @@ def site_pages(site: str) -> dict[str, Fill]:
     return {
         **{f"{site}:{name}": once() for name in plain},
         f"{site}:app_list": once(app_label="orders"),
+        f"{site}:step_up_challenge": once(),
+        f"{site}:sessions": once(),
+        f"{site}:sessions_end_others": once(),
+        f"{site}:session_end": once(key=1),
         f"{site}:view_on_site": on_site,
         f"{site}/(?P<url>.*)$": once(url="no/such/page"),
     }
@@ -165,6 +169,12 @@ REGISTRY: dict[str, Fill] = {
     **{
         f"admin:{name}": row("job", field="public_id", parameter="key")
         for name in ("job", "job_cancel", "job_retry", "job_status")
+    },
+    "browser-reports": once(),
+    "admin:violations": once(),
+    **{
+        f"admin:{name}": row("violation", parameter="key")
+        for name in ("violation_done", "violation_forget")
     },
     "admin:mails": once(),
     **{

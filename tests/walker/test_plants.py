@@ -77,7 +77,7 @@ def test_planted_leak_write_and_log_line_are_reported(
     before = state.snapshot()
     walk(("careless",), world, walker)
     assert len(walker.findings) == len(("may be stored", "phone in the answer"))
-    assert "kim: GET careless /planted/careless/: may be stored by a cache" in walker.findings
+    assert "kim: GET careless /planted/careless/: Cache-Control is max-age=60" in walker.findings
     assert "leaks phone in the answer" in walker.findings[1]
     changed = state.changed(before, state.snapshot())
     assert [line.partition(":")[0] for line in changed] == ["customers_customer"]

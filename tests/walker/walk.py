@@ -103,12 +103,37 @@ class Walker:
     def _judge(self, visit: Visit, answer: Answer) -> None:
         if answer.status >= SERVER_ERROR:
             self.note(visit, f"answered {answer.status}")
-        if "no-store" not in answer.headers.get("Cache-Control", ""):
-            self.note(visit, "may be stored by a cache")
+        for problem in unheaded(answer.headers):
+            self.note(visit, problem)
         head = "\n".join(f"{name}: {value}" for name, value in answer.headers.items())
         for part, where in ((answer.content, "the answer"), (head, "the head")):
             for leak in leaks(part, self.canaries, where):
                 self.note(visit, f"{answer.status} leaks {leak}")
+
+
+# Header -> what has to stand in it, in every answer.
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "script-src 'self'; style-src 'self'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=()",
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+_UNSAFE = ("unsafe-inline", "unsafe-eval", "unsafe-hashes", "*", "http:", "https:")
+
+
+def unheaded(headers: Mapping[str, str]) -> list[str]:
+    """Return a line for each rule of the head that an answer breaks."""
+    found = [
+        f"{name} is {headers.get(name, 'not set')}"
+        for name, wanted in HEADERS.items()
+        if wanted not in headers.get(name, "")
+    ]
+    policy = headers.get("Content-Security-Policy", "").split("; report-uri")[0]
+    return found + [f"the policy holds {word}" for word in _UNSAFE if word in policy]
 
 
 @contextmanager

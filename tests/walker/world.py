@@ -18,6 +18,7 @@ from backoffice.approvals.models import Delegation
 from backoffice.audit import verbs
 from backoffice.audit.models import SavedSearch
 from backoffice.audit.services import record, save_with_history
+from backoffice.browser.models import Violation
 from backoffice.jobs.models import Job
 from backoffice.mail.models import Mail
 from backoffice.masking.models import Grant
@@ -76,6 +77,7 @@ def build(people: dict[str, User]) -> World:
         reason="It is fine",
         state="unknown",
     )
+    world.rows["violation"] = make_violation()
     world.rows["importjob"] = make_import(people["oli"])
     world.rows["delegation"] = make_delegation(people["max"], people["kim"])
     world.rows["user"] = people["eve"]
@@ -203,6 +205,12 @@ def make_import(owner: User) -> ImportJob:
         import_job=imported, code="whole", sheet="A", row=2, column="quantity", severity="failed"
     )
     return imported
+
+
+def make_violation() -> Violation:
+    """Return what a browser would not load."""
+    values = {"directive": "script-src-elem", "blocked": "https://example.com", "page": "admin/"}
+    return Violation.objects.create(key="0" * 64, count=3, last_at=timezone.now(), **values)
 
 
 def make_delegation(giver: User, stand_in: User) -> Delegation:
