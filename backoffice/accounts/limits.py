@@ -20,7 +20,8 @@ _COUNT = """
     RETURNING hits
 """
 _ONCE = """
-    INSERT INTO accounts_counter (bucket, key, "window", hits) VALUES (%s, %s, %s, 1), (%s, %s, %s, 1)
+    INSERT INTO accounts_counter (bucket, key, "window", hits)
+    VALUES (%s, %s, %s, 1), (%s, %s, %s, 1)
     ON CONFLICT (bucket, key, "window") DO NOTHING
     RETURNING hits
 """

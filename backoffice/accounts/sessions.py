@@ -216,7 +216,7 @@ def roles_changed(
     if isinstance(instance, User):
         losers = User.objects.filter(pk=instance.pk)
     else:
-        losers = instance.user_set.filter(pk__in=pk_set) if pk_set else instance.user_set.all()
+        losers = User.objects.filter(pk__in=pk_set) if pk_set else instance.user_set.all()
     losers.update(stamp=F("stamp") + 1)
 
 

@@ -40,6 +40,32 @@ def is_ready(form: ActionForm, request: HttpRequest) -> bool:
     return not why_not
 
 
+def unproved(request: HttpRequest, site: Any, *, title: Any, back: str) -> HttpResponse | None:
+    """Return the page that asks for fresh proof before a POST goes on; None when it may.
+
+    What was posted stands in the page and is posted again with the proof.
+    """
+    form = ActionForm(request.POST if proving.FIELD in request.POST else None, request=request)
+    with_step_up(form, request, wanted=True)
+    if proving.FIELD not in form.fields or (form.is_bound and is_ready(form, request)):
+        return None
+    own = {proving.FIELD, "csrfmiddlewaretoken"}
+    context = {
+        **site.each_context(request),
+        "title": title,
+        "action": {"label": title, "icon": "download"},
+        "form": form,
+        "kept": [(name, value) for name, values in request.POST.lists() for value in values
+                 if name not in own],
+        "form_action": request.get_full_path(),
+        "submit_label": title,
+        "back_url": back,
+        "dialog_base": "backoffice/page.html",
+    }  # fmt: skip
+    status = HTTPStatus.BAD_REQUEST if form.is_bound else HTTPStatus.OK
+    return TemplateResponse(request, "backoffice/proof.html", context, status=status)
+
+
 def finish(request: HttpRequest, back: str, message: Any) -> HttpResponse:
     """Say what happened and lead on; a script that shows dialogs gets the address in a header."""
     if message:

@@ -1,4 +1,7 @@
-"""Exports of a list: masked, recorded, in the person's scope and with the list's filters."""
+"""Exports of a list: masked, recorded, in the person's scope and with the list's filters.
+
+They ask for fresh proof of who the person is.
+"""
 
 from typing import Any
 
@@ -6,6 +9,7 @@ from django.core.exceptions import BadRequest, PermissionDenied
 from django.http import HttpRequest, QueryDict
 from django.http.response import HttpResponseBase
 from django.urls import path
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from backoffice.audit import verbs
@@ -13,6 +17,7 @@ from backoffice.audit.services import record
 from backoffice.masking import MASK_CHAR
 from backoffice.site import writers
 from backoffice.site.contract import PageBase
+from backoffice.site.dialogs import unproved
 
 # Parameters of a list that hold what a person typed or found, and its place and order.
 _TYPED = frozenset({"q", "found"})
@@ -37,10 +42,13 @@ class ExportMixin(PageBase):
         """Return the rows of the list (with the filters of its address) as a file."""
         if not self.may_export(request):
             raise PermissionDenied
-        rows = self.get_changelist_instance(request).get_queryset(request)
         kind = request.POST.get("format", "")
         if kind not in writers.kinds():
             raise BadRequest
+        asking = unproved(request, self.admin_site, title=_("Export"), back=str(self.list_url()))
+        if asking is not None:
+            return asking
+        rows = self.get_changelist_instance(request).get_queryset(request)
         record(
             verbs.EXPORTED,
             actor=request.user,

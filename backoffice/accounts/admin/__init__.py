@@ -2,12 +2,14 @@
 
 from django.utils.translation import gettext_lazy
 
+from backoffice.accounts.admin import own_sessions
 from backoffice.accounts.admin.proof import ChallengePage
 from backoffice.accounts.admin.role_pages import RoleChangePage, RolesPage
-from backoffice.site import navigation, staff_site
+from backoffice.site import chrome, navigation, staff_site
 
-for page in (RolesPage, RoleChangePage, ChallengePage):
+for page in (RolesPage, RoleChangePage, ChallengePage, *own_sessions.PAGES):
     staff_site.add_page(page)
+chrome.contribute(own_sessions.notice)
 navigation.add(
     staff_site,
     group=gettext_lazy("Oversight"),

@@ -16,7 +16,7 @@ from backoffice.audit import verbs
 from backoffice.audit.admin.activity import ActivityFilter, searched
 from backoffice.audit.models import Event, SavedSearch
 from backoffice.audit.services import record
-from backoffice.site import ActionForm, DialogPage, SitePage, staff_site, writers
+from backoffice.site import ActionForm, DialogPage, SitePage, dialogs, staff_site, writers
 from backoffice.site.cells import date_text
 
 # Searches that a person may keep.
@@ -113,6 +113,9 @@ class ExportPage(SitePage):
         form = ActivityFilter(QueryDict(request.POST.get("query", "")) or {"period": ""})
         if kind not in writers.kinds() or not form.is_valid():
             raise BadRequest
+        back = reverse("admin:activity")
+        if asking := dialogs.unproved(request, self.site, title=_("Export"), back=back):
+            return asking
         newest = Event.objects.values_list("pk", flat=True).first() or 0
         events = form.narrow(Event.objects.filter(pk__lte=newest)).select_related("actor")
         facts = {"format": kind, "rows": events.count(), "filter": form.told()}
