@@ -14,6 +14,9 @@ from typing import Any, TypeVar
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, PermissionsMixin
 from django.db.models import Model, QuerySet
 
+from backoffice.accounts import acting, machines
+from backoffice.accounts.models import Kind
+
 type Person = AbstractBaseUser | AnonymousUser
 type Target = Model | type[Model] | None
 type Rows = QuerySet[Any]
@@ -24,6 +27,9 @@ type Grants = Callable[[Any, str, Sequence[Model]], set[Any]]
 type Denials = Callable[[Any, str, Sequence[Model]], dict[Any, str]]
 
 _Row = TypeVar("_Row", bound=Model)
+
+# What only the person themselves does, and nobody who acts for them.
+_THEIRS = ("reveal_", "export_", "approve_", "decide_")
 
 STAFF = "admin"
 SELLERS = "seller"
@@ -116,7 +122,7 @@ def may_many(
     permission = codename(action, records[0])
     decision = _by_role(user, permission)
     allowed = {record.pk: decision for record in records}
-    if not decision and _is_active(user):
+    if not decision and _is_active(user) and not _is_kept_from(user, permission):
         granted = Decision(allowed=True, rule=f"a grant of {permission} for this record")
         for source in _grants:
             allowed.update(dict.fromkeys(source(user, permission, records), granted))
@@ -148,9 +154,18 @@ def _is_active(user: Person) -> bool:
     return bool(user.is_authenticated and user.is_active)
 
 
+def _is_kept_from(user: Person, permission: str) -> bool:
+    """Say whether the account is a program's and the right is kept for people."""
+    return getattr(user, "kind", "") == Kind.SERVICE and machines.is_for_people(permission)
+
+
 def _by_role(user: Person, permission: str) -> Decision:
     if not _is_active(user):
         return Decision(allowed=False, rule="not signed in, or not active any more")
+    if _is_kept_from(user, permission):
+        return Decision(allowed=False, rule=f"{permission} is kept for people")
+    if acting.is_acting() and permission.partition(".")[2].startswith(_THEIRS):
+        return Decision(allowed=False, rule="not while somebody acts for the person")
     if isinstance(user, PermissionsMixin) and user.has_perm(permission):
         superuser = getattr(user, "is_superuser", False)
         return Decision(True, "superuser" if superuser else f"a role gives {permission}")

@@ -6,6 +6,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 from simple_history.models import HistoricalRecords
 
+from backoffice.audit.models import ActedFor
 from backoffice.masking import masks
 from backoffice.masking.fields import MaskedCharField, MaskedEmailField
 
@@ -23,7 +24,7 @@ class Customer(models.Model):
     country = models.CharField(_("country"), max_length=80, blank=True, db_index=True)
     created_at = models.DateTimeField(_("added"), auto_now_add=True)
     updated_at = models.DateTimeField(_("changed"), auto_now=True)
-    history = HistoricalRecords()
+    history = HistoricalRecords(bases=[ActedFor])
 
     objects: ClassVar[models.Manager["Customer"]] = models.Manager()
 

@@ -10,6 +10,7 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 from simple_history.models import HistoricalRecords
 
+from backoffice.audit.models import ActedFor
 from backoffice.money import Money
 from customers.models import Customer
 from sellers.models import Product, Seller
@@ -51,7 +52,7 @@ class Order(models.Model):
         _("sheet"), max_length=80, blank=True, help_text=_("The sheet that brought the order.")
     )
     created_at = models.DateTimeField(_("added"), auto_now_add=True)
-    history = HistoricalRecords()
+    history = HistoricalRecords(bases=[ActedFor])
 
     objects: ClassVar[models.Manager["Order"]] = models.Manager()
 
@@ -125,7 +126,7 @@ class OrderLine(models.Model):
     total_minor = models.BigIntegerField(_("amount in minor units"))
     reserved_minor = models.BigIntegerField(_("reserved for refunds"), default=0)
     currency = models.CharField(_("currency"), max_length=3, default="GBP")
-    history = HistoricalRecords()
+    history = HistoricalRecords(bases=[ActedFor])
 
     objects: ClassVar[models.Manager["OrderLine"]] = models.Manager()
 
@@ -191,7 +192,7 @@ class Return(models.Model):
     currency = models.CharField(_("currency"), max_length=3, default="GBP")
     total_minor = models.BigIntegerField(_("total in minor units"), default=0)
     batch = models.CharField(_("sheet"), max_length=80, blank=True)
-    history = HistoricalRecords()
+    history = HistoricalRecords(bases=[ActedFor])
 
     objects: ClassVar[models.Manager["Return"]] = models.Manager()
 
@@ -241,7 +242,7 @@ class ReturnLine(models.Model):
     occurrence = models.PositiveIntegerField(_("position among equal lines"), default=0)
     total_minor = models.BigIntegerField(_("amount in minor units"))
     currency = models.CharField(_("currency"), max_length=3, default="GBP")
-    history = HistoricalRecords()
+    history = HistoricalRecords(bases=[ActedFor])
 
     objects: ClassVar[models.Manager["ReturnLine"]] = models.Manager()
 
@@ -294,7 +295,7 @@ class Charge(models.Model):
     occurrence = models.PositiveIntegerField(_("position among equal lines"), default=0)
     total_minor = models.BigIntegerField(_("amount in minor units"))
     currency = models.CharField(_("currency"), max_length=3, default="GBP")
-    history = HistoricalRecords()
+    history = HistoricalRecords(bases=[ActedFor])
 
     objects: ClassVar[models.Manager["Charge"]] = models.Manager()
 

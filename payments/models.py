@@ -14,6 +14,7 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 from simple_history.models import HistoricalRecords
 
+from backoffice.audit.models import ActedFor
 from backoffice.approvals.models import ApprovalRequest
 from backoffice.money import Money
 from orders.models import Order, OrderLine
@@ -34,7 +35,7 @@ class Payment(models.Model):
     reserved_minor = models.BigIntegerField(_("reserved in minor units"), default=0)
     refunded_minor = models.BigIntegerField(_("refunded in minor units"), default=0)
     captured_at = models.DateTimeField(_("paid"))
-    history = HistoricalRecords()
+    history = HistoricalRecords(bases=[ActedFor])
 
     objects: ClassVar[models.Manager["Payment"]] = models.Manager()
 
@@ -155,7 +156,7 @@ class Refund(models.Model):
     answer = models.CharField(_("last answer"), max_length=200, blank=True)
     created_at = models.DateTimeField(_("asked for"), auto_now_add=True)
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
-    history = HistoricalRecords()
+    history = HistoricalRecords(bases=[ActedFor])
 
     objects: ClassVar[models.Manager["Refund"]] = models.Manager()
 

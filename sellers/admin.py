@@ -2,13 +2,23 @@
 
 from typing import Any, ClassVar
 
+from django import forms
 from django.contrib import admin
 from django.db.models import Count, Model, Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
+from backoffice.accounts import acting
+from backoffice.accounts.admin import acting_pages
 from backoffice.money import Money
-from backoffice.site import BackofficeAdmin, BackofficeInline, navigation, register, staff_site
+from backoffice.site import (
+    BackofficeAdmin,
+    BackofficeInline,
+    action,
+    navigation,
+    register,
+    staff_site,
+)
 from sellers.models import Membership, Product, Seller
 
 SHOP_STATES: dict[str, Any] = {"active": "quiet", "paused": "wait", "closed": "rest"}
@@ -21,6 +31,22 @@ class MembershipInline(BackofficeInline):
     model = Membership
     fields = ("user",)
     verbose_name_plural = _("people of the shop")
+
+
+class MemberForm(acting_pages.ActForm):
+    """Which of the shop's people, and why."""
+
+    member = forms.ModelChoiceField(label=_("Person"), queryset=Membership.objects.none())
+
+    field_order = ("member", "reason")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Offer the people of this shop by their names."""
+        super().__init__(*args, **kwargs)
+        members = Membership.objects.filter(seller=self.instance, user__is_active=True)
+        field: Any = self.fields["member"]
+        field.queryset = members.select_related("user").order_by("user__username")
+        field.label_from_instance = lambda membership: str(membership.user)
 
 
 @register(Seller, site=staff_site)
@@ -41,6 +67,21 @@ class SellerAdmin(BackofficeAdmin):
         on_sale = Count("products", filter=Q(products__status=Product.Status.ACTIVE))
         rows: QuerySet[Seller] = super().get_queryset(request).annotate(on_sale=on_sale)
         return rows
+
+    @action(
+        _("Act for a member"),
+        permission=acting.RIGHT,
+        form=MemberForm,
+        icon="supervisor_account",
+        submit=_("Act for them"),
+        step_up=True,
+        row=False,
+        visible=lambda seller: seller.status != Seller.Status.CLOSED,
+    )
+    def act_for(self, request: HttpRequest, seller: Seller, form: MemberForm) -> HttpResponse:
+        """Begin to act for one of the shop's people."""
+        person = form.cleaned_data["member"].user
+        return acting_pages.begin(request, person, form.cleaned_data["reason"])
 
     @admin.display(description=_("products on sale"), ordering="on_sale")
     def products_on_sale(self, seller: Any) -> int:

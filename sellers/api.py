@@ -9,8 +9,7 @@ from rest_framework import exceptions, serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from backoffice.policy import scope
-from backoffice.site.api import MinorUnits, ReadViewSet, refusals
+from backoffice.site.api import ChangeViewSet, MinorUnits, ReadViewSet, refusals
 from sellers.models import Product, Seller
 from sellers.queries import shop_of
 from sellers.services import ProductData, edit_product, register_product
@@ -51,15 +50,17 @@ class SellerViewSet(ReadViewSet):
     """Shops, by code."""
 
     model = Seller
+    resource = "sellers"
     serializer_class = SellerSerializer
     lookup_field = "code"
     filters: ClassVar = {"status": "status"}
 
 
-class ProductViewSet(ReadViewSet):
+class ProductViewSet(ChangeViewSet):
     """Products; people of a shop see, register and change their own."""
 
     model = Product
+    resource = "products"
     serializer_class = ProductSerializer
     lookup_value_regex = "[0-9]+"
     filters: ClassVar = {
@@ -81,19 +82,16 @@ class ProductViewSet(ReadViewSet):
         with refusals():
             data = ProductData(**form.validated_data)
             product = register_product(seller, data=data, actor=self.person)
-        return Response(self.get_serializer(product).data, status=status.HTTP_201_CREATED)
+        return self.answer(product, status.HTTP_201_CREATED)
 
-    def partial_update(self, request: Request, **kwargs: Any) -> Response:
+    @override
+    def change(self, obj: Product, values: dict[str, Any]) -> Product:
         """Change a product; it stays with its shop."""
-        product = self.get_object()
-        form = self.get_serializer(product, data=request.data, partial=True)
-        form.is_valid(raise_exception=True)
-        if form.validated_data.pop("seller", None):
+        seller = values.pop("seller", {}).get("code")
+        if seller not in {None, obj.seller.code}:
             raise exceptions.ValidationError({"seller": [_("A product stays with its shop.")]})
-        values = {name: getattr(product, name) for name in EDITABLE} | form.validated_data
-        with refusals():
-            kept = edit_product(product, data=ProductData(**values), actor=self.person)
-        return Response(self.get_serializer(kept).data)
+        values = {name: getattr(obj, name) for name in EDITABLE} | values
+        return edit_product(obj, data=ProductData(**values), actor=self.person)
 
     def _seller(self, code: str | None) -> Seller:
         """Return the shop that is meant; 404 for one outside the person's scope."""
@@ -102,4 +100,4 @@ class ProductViewSet(ReadViewSet):
             return own
         if code is None:
             raise exceptions.ValidationError({"seller": [_("Name the shop.")]})
-        return get_object_or_404(scope(self.person, Seller.objects.all()), code=code)
+        return get_object_or_404(self.scoped(Seller.objects.all()), code=code)

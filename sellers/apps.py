@@ -31,11 +31,18 @@ class SellersConfig(AppConfig):
         "auditor": ("sellers.view_seller", "sellers.view_product", "sellers.view_membership"),
         "seller": ("sellers.view_product", "sellers.add_product", "sellers.change_product"),
     }
+    api_scopes = {
+        "sellers:read": _("Read shops"),
+        "products:read": _("Read products"),
+        "products:write": _("Register and change products"),
+    }
 
     def ready(self) -> None:
         """Say which rows exist for the people of a shop."""
         from backoffice import policy  # noqa: PLC0415 - needs loaded models
+        from backoffice.accounts import acting  # noqa: PLC0415 - needs loaded models
         from sellers import models, queries  # noqa: PLC0415 - needs loaded models
 
+        acting.allow(queries.is_member)
         policy.register_scope(models.Seller, policy.SELLERS, queries.own_shop)
         policy.register_scope(models.Product, policy.SELLERS, queries.own_products)

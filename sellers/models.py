@@ -7,6 +7,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 from simple_history.models import HistoricalRecords
 
+from backoffice.audit.models import ActedFor
 from backoffice.money import Money
 
 
@@ -26,7 +27,7 @@ class Seller(models.Model):
         _("state"), max_length=10, choices=Status, default=Status.ACTIVE, db_index=True
     )
     created_at = models.DateTimeField(_("added"), auto_now_add=True)
-    history = HistoricalRecords()
+    history = HistoricalRecords(bases=[ActedFor])
 
     objects: ClassVar[models.Manager["Seller"]] = models.Manager()
 
@@ -53,7 +54,7 @@ class Membership(models.Model):
         related_name="membership",
         verbose_name=_("person"),
     )
-    history = HistoricalRecords()
+    history = HistoricalRecords(bases=[ActedFor])
 
     objects: ClassVar[models.Manager["Membership"]] = models.Manager()
 
@@ -89,7 +90,7 @@ class Product(models.Model):
         _("state"), max_length=10, choices=Status, default=Status.ACTIVE, db_index=True
     )
     created_at = models.DateTimeField(_("added"), auto_now_add=True)
-    history = HistoricalRecords()
+    history = HistoricalRecords(bases=[ActedFor])
 
     objects: ClassVar[models.Manager["Product"]] = models.Manager()
 

@@ -1,5 +1,7 @@
 """People, roles and fresh proof of who somebody is."""
 
+from importlib import import_module
+
 from django.apps import AppConfig
 from django.db.models.signals import post_migrate
 from django.utils.translation import gettext_lazy as _
@@ -11,9 +13,18 @@ class AccountsConfig(AppConfig):
     name = "backoffice.accounts"
     verbose_name = _("People and roles")
     role_permissions = {
-        "owner": ("accounts.view_user", "accounts.view_rolechange", "accounts.change_roles"),
+        "owner": (
+            "accounts.view_user",
+            "accounts.view_rolechange",
+            "accounts.change_roles",
+            "accounts.manage_people",
+            "accounts.end_sessions",
+        ),
+        "support": ("accounts.act_for_seller",),
         "auditor": ("accounts.view_user", "accounts.view_rolechange"),
     }
+
+    people_only = ("accounts.",)
 
     def ready(self) -> None:
         """Connect role keeping and the record of sign-ins."""
@@ -22,9 +33,17 @@ class AccountsConfig(AppConfig):
         from django.contrib.auth import signals  # noqa: PLC0415 - needs loaded apps
         from django.db.models.signals import m2m_changed  # noqa: PLC0415 - needs loaded apps
 
-        from backoffice.accounts import roles, sessions  # noqa: PLC0415 - needs loaded models
+        from backoffice.accounts import (  # noqa: PLC0415 - needs loaded models
+            devices,
+            lockout,
+            roles,
+            sessions,
+            trail,
+        )
         from backoffice.accounts.models import User  # noqa: PLC0415 - needs loaded models
 
+        for name in ("device_stage", "resets"):  # they declare mails
+            import_module(f"{self.name}.{name}")
         post_migrate.connect(roles.after_migrate, dispatch_uid="backoffice.roles")
         signals.user_logged_in.connect(sessions.signed_in, dispatch_uid="backoffice.in")
         signals.user_logged_out.connect(sessions.signed_out, dispatch_uid="backoffice.out")
@@ -37,3 +56,5 @@ class AccountsConfig(AppConfig):
         m2m_changed.connect(
             sessions.roles_changed, sender=User.groups.through, dispatch_uid="backoffice.roles"
         )
+        lockout.recognise_by(devices.find)
+        trail.follow()

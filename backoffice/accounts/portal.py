@@ -1,8 +1,9 @@
 """Pages about oneself on the seller site."""
 
-from backoffice.accounts.admin import own_sessions
+from backoffice.accounts.admin import acting_pages, own_sessions
 from backoffice.accounts.admin.proof import ChallengePage
-from backoffice.site import seller_site
+from backoffice.site import chrome, seller_site
 
-for page in (ChallengePage, *own_sessions.PAGES):
+for page in (ChallengePage, acting_pages.EndActingPage, *own_sessions.PAGES):
     seller_site.add_page(page)
+chrome.contribute(acting_pages.banner)

@@ -21,8 +21,8 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from backoffice.accounts import agents, doors, stepup
-from backoffice.accounts.models import User
+from backoffice.accounts import acting, agents, doors, stepup
+from backoffice.accounts.models import Acting, User
 from backoffice.audit import context, verbs
 from backoffice.audit.models import Outcome
 from backoffice.audit.services import record
@@ -193,6 +193,8 @@ def signed_out(sender: object, request: HttpRequest, user: User | None, **kwargs
     """Record a sign-out; its row goes with the session."""
     if user is not None:
         UserSession.objects.filter(session_key=request.session.session_key).delete()
+        for row in Acting.objects.filter(actor=user, ended_at=None):
+            acting.end(row)
         record(verbs.SIGNED_OUT, actor=user, subject=user)
 
 

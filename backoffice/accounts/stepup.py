@@ -15,7 +15,7 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from backoffice.accounts import codes, limits
+from backoffice.accounts import acting, codes, limits
 from backoffice.accounts.models import User
 from backoffice.audit import verbs
 from backoffice.audit.models import Outcome
@@ -58,6 +58,8 @@ def mark_sign_in(request: HttpRequest, user: User) -> None:
 
 def is_fresh(request: HttpRequest) -> bool:
     """Say whether the last proof is at most ten minutes old, and one that does for this person."""
+    if acting.is_acting():
+        return False
     at = request.session.get(_AT)
     if not isinstance(at, int | float) or not 0 <= time.time() - at <= FRESH_SECONDS:
         return False
@@ -87,7 +89,7 @@ def confirm(request: HttpRequest, proof: str) -> bool:
     a transaction that may be rolled back.
     """
     user = request.user
-    if not isinstance(user, User) or not user.is_active:
+    if not isinstance(user, User) or not user.is_active or acting.is_acting():
         return False
     verdict = limits.hit(_BUCKET, user.pk, WRONG)
     if not verdict.allowed:

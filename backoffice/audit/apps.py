@@ -21,8 +21,17 @@ class AuditConfig(AppConfig):
         "auditor": _OVERSIGHT,
     }
 
+    people_only = ("audit.",)
+
     def ready(self) -> None:
         """Let nobody write rows with a history past it."""
+        from simple_history.signals import (  # noqa: PLC0415 - not before the apps are loaded
+            pre_create_historical_record,
+        )
+
         from backoffice.audit import history  # noqa: PLC0415 - not before the apps are loaded
 
         history.install()
+        pre_create_historical_record.connect(
+            history.note_real_actor, dispatch_uid="backoffice.real_actor"
+        )

@@ -24,7 +24,10 @@ from typing import Any
 from django.db import connections, models, router, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from simple_history.utils import get_history_manager_for_model
+
+from backoffice.audit import context
 
 _BATCH = 2000
 _HELPERS = {
@@ -149,6 +152,26 @@ def sign(row: models.Model, *, actor: Any, reason: str) -> None:
     row._change_reason = reason or None  # type: ignore[attr-defined]
 
 
+def note_real_actor(sender: object, history_instance: Any, **kwargs: Any) -> None:
+    """Name who really sits there in a history row that is about to be written."""
+    if hasattr(type(history_instance), "history_real_actor"):
+        history_instance.history_real_actor_id = context.current().real_actor_id
+
+
+def who(row: Any) -> str:
+    """Return who wrote a history row; of two, who sat there and for whom."""
+    name = str(row.history_user or _("System"))
+    real = getattr(row, "history_real_actor", None)
+    return _("%(real)s for %(name)s") % {"real": real, "name": name} if real else name
+
+
+def people(model: type[models.Model]) -> list[str]:
+    """Return the columns of people in the history, for `select_related`."""
+    past = get_history_manager_for_model(model).model
+    names = ["history_user", "history_real_actor"]
+    return [name for name in names if hasattr(past, name)]
+
+
 def write(
     model: type[models.Model],
     keys: Sequence[Any],
@@ -167,6 +190,8 @@ def write(
         "history_change_reason": reason[: _longest(past)] or None,
         "history_user": getattr(actor, "pk", None),
     }
+    if hasattr(past, "history_real_actor"):
+        known["history_real_actor"] = context.current().real_actor_id
     columns = {past._meta.get_field(name): value for name, value in known.items()}
     values = [field.get_db_prep_save(value, connection) for field, value in columns.items()]
     with connection.cursor() as cursor:

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from backoffice.audit import verbs
@@ -18,6 +19,27 @@ class Outcome(models.TextChoices):
     DONE = "done", _("Done")
     REFUSED = "refused", _("Refused")
     FAILED = "failed", _("Failed")
+
+
+class ActedFor(models.Model):
+    """Base of change histories: who really sat there, beside `history_user`, the person acted for.
+
+    history = HistoricalRecords(bases=[ActedFor])
+    """
+
+    history_real_actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,
+    )
+
+    class Meta:
+        """No table of its own."""
+
+        abstract = True
 
 
 class EventQuerySet(models.QuerySet["Event"]):
@@ -109,6 +131,14 @@ class Event(models.Model):
 
     def __str__(self) -> str:
         return f"{self.verb} {self.subject_type} {self.subject_id}".strip()
+
+    @property
+    def who(self) -> str:
+        """Who it was; of two, who sat there and in whose name."""
+        name = str(self.actor or _("System"))
+        if self.real_actor is None or self.real_actor_id == self.actor_id:
+            return name
+        return gettext("%(real)s for %(name)s") % {"real": self.real_actor, "name": name}
 
     @property
     def verb_label(self) -> str:

@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from guardian.shortcuts import assign_perm, remove_perm
 
+from backoffice.accounts import acting
 from backoffice.accounts.models import User
 from backoffice.audit import verbs
 from backoffice.audit.models import Event, Outcome
@@ -103,6 +104,9 @@ def reveal(
     """
     _require_masked(obj, field_name)
     decision = may(actor, "reveal", obj, field_name)
+    if acting.is_acting():  # a grant for the person is no grant for whoever acts for them
+        text = _("Not while you act for somebody.")
+        raise _refused(obj, field_name, actor, reason, "acting", text)
     if not decision:
         raise _refused(obj, field_name, actor, reason, decision.rule, _("You may not see this."))
     reason.clean()
@@ -203,6 +207,7 @@ def request_grant(obj: models.Model, *, actor: User, reason: str) -> Any:
     Raises PermissionDenied when `actor` may not even see the record, ValidationError without a
     reason or when they may reveal it already, NoApprovalsError without the app of approvals.
     """
+    acting.refuse()
     if not may(actor, "view", obj):
         raise PermissionDenied
     if may(actor, "reveal", obj):

@@ -120,6 +120,8 @@ MIDDLEWARE = [
     "backoffice.audit.middleware.ActorMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "backoffice.accounts.middleware.SessionMiddleware",
+    "backoffice.accounts.middleware.ActingMiddleware",
+    "backoffice.accounts.enrolment.EnrolmentMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "simple_history.middleware.HistoryRequestMiddleware",
 ]
@@ -173,15 +175,33 @@ ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_RATE_LIMITS = False
-ACCOUNT_FORMS = {"login": "backoffice.accounts.forms.SignInForm"}
+ACCOUNT_FORMS = {
+    "login": "backoffice.accounts.forms.SignInForm",
+    "reset_password": "backoffice.accounts.forms.AskResetForm",
+    "reset_password_from_key": "backoffice.accounts.forms.NewPasswordForm",
+    "change_password": "backoffice.accounts.forms.ChangePasswordForm",
+    "user_token": "backoffice.accounts.forms.LinkForm",
+}
+ACCOUNT_PASSWORD_RESET_TOKEN_GENERATOR = "backoffice.accounts.resets.LinkGenerator"  # noqa: S105
+ACCOUNT_EMAIL_NOTIFICATIONS = False  # our own mails tell more, and go by the outbox
+PASSWORD_RESET_TIMEOUT = 60 * 60
+MFA_ADAPTER = "backoffice.accounts.mfa.MfaAdapter"
+MFA_FORMS = {
+    "authenticate": "backoffice.accounts.forms.FactorForm",
+    "reauthenticate": "backoffice.accounts.forms.FactorAgainForm",
+    "activate_totp": "backoffice.accounts.forms.AppForm",
+    "add_webauthn": "backoffice.accounts.forms.PasskeyForm",
+}
+MFA_RATE_LIMITS = False
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
-# Passkeys work on http://localhost alone, where no certificate can be had.
-MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not PRODUCTION
+MFA_WEBAUTHN_USER_VERIFICATION = "preferred"
 MFA_RECOVERY_CODES_SHOW_ONCE = True
 MFA_TOTP_TOLERANCE = 1
 # Of which roles a second factor is due ("staff" stands for every role of the staff), and for how
 # many days after it was first asked for one may still do without ("never" ends: development only).
+# A sign-in from an unknown device asks for a mailed code (or the second factor).
+BACKOFFICE_DEVICE_CHALLENGE = env.flag("BACKOFFICE_DEVICE_CHALLENGE", default=PRODUCTION)
 BACKOFFICE_SECOND_FACTOR_ROLES = env.words("BACKOFFICE_SECOND_FACTOR_ROLES", "staff")
 BACKOFFICE_SECOND_FACTOR_GRACE_DAYS = (
     env.number("BACKOFFICE_SECOND_FACTOR_GRACE_DAYS", 7)
@@ -219,9 +239,17 @@ BACKOFFICE_LOCKOUT: dict[str, dict[str, list[tuple[int, int]]]] = {
 # kept for people (see docs/api.md).
 BACKOFFICE_TOKEN_DAYS = env.number("BACKOFFICE_TOKEN_DAYS", 365)
 BACKOFFICE_SERVICE_MAY = env.words("BACKOFFICE_SERVICE_MAY")
+# How often one person, token or address may do what costs or tells much; 0 is no limit.
+BACKOFFICE_SEARCHES_PER_MINUTE = env.number("BACKOFFICE_SEARCHES_PER_MINUTE", 20)
+BACKOFFICE_SEARCHES_PER_DAY = env.number("BACKOFFICE_SEARCHES_PER_DAY", 500)
+BACKOFFICE_PALETTE_PER_MINUTE = env.number("BACKOFFICE_PALETTE_PER_MINUTE", 120)
+BACKOFFICE_EXPORTS_PER_HOUR = env.number("BACKOFFICE_EXPORTS_PER_HOUR", 30)
+BACKOFFICE_API_PER_MINUTE = env.number("BACKOFFICE_API_PER_MINUTE", 300)
+BACKOFFICE_API_ADDRESS_PER_MINUTE = env.number("BACKOFFICE_API_ADDRESS_PER_MINUTE", 1200)
 # A function that says in words where an address lies: "package.module.function"; "" for none.
 BACKOFFICE_PLACES = ""
 SESSION_COOKIE_AGE = max(hours for _minutes, hours in BACKOFFICE_SESSION_LIMITS.values()) * 60 * 60
+SESSION_SERIALIZER = "backoffice.accounts.sealing.SealedSerializer"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_SAMESITE = "Lax"
@@ -258,10 +286,14 @@ IMPORT_EXPORT_IMPORT_PERMISSION_CODE = "import"
 IMPORT_EXPORT_EXPORT_PERMISSION_CODE = "export"
 
 REST_FRAMEWORK: dict[str, Any] = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "backoffice.site.bearer.Bearer",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["backoffice.site.bearer.PlainJson"],
+    "URL_FORMAT_OVERRIDE": None,
     "DEFAULT_PAGINATION_CLASS": "rest_framework.pagination.LimitOffsetPagination",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "PAGE_SIZE": 50,

@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 
 from backoffice.approvals.models import ApprovalRequest
 from backoffice.audit import verbs
+from backoffice.audit.history import people, who
 from backoffice.audit.services import record
 from backoffice.policy import STAFF
 from backoffice.site import diffs, restoring
@@ -45,7 +46,7 @@ def revisions(obj: models.Model, limit: int = _PER_PAGE) -> list[Revision]:
     Three queries and one for each relation whose value changed.
     """
     history: Any = obj.history  # type: ignore[attr-defined]
-    rows = list(history.select_related("history_user").order_by("-history_id")[: limit + 1])
+    rows = list(history.select_related(*people(type(obj))).order_by("-history_id")[: limit + 1])
     names = diffs.related_names(rows, _fields(rows[0])) if rows else {}
     carried_out = _carried_out(obj)
     result = []
@@ -57,7 +58,7 @@ def revisions(obj: models.Model, limit: int = _PER_PAGE) -> list[Revision]:
                 number=row.history_id,
                 at=row.history_date,
                 kind=row.history_type,
-                who=str(row.history_user or _("System")),
+                who=who(row),
                 why=row.history_change_reason or "",
                 changes=diffs.changes(row, older, _fields(row), names) if compared else [],
                 approval=_behind(row.history_date, carried_out),

@@ -24,6 +24,7 @@ from django.template.response import TemplateResponse
 from django.utils.functional import Promise
 from django.views import View
 
+from backoffice.accounts import acting
 from backoffice.policy import may
 
 Crumb = tuple[str, str]
@@ -38,12 +39,16 @@ class SitePage(View):
     subtitle: ClassVar[str | Promise] = ""
     permission: ClassVar[str] = ""
     template_name: ClassVar[str] = "backoffice/page.html"
+    # About the person's own account: not for somebody who acts for them.
+    own_only: ClassVar[bool] = False
     site: Any = None
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Refuse (403) who may not open the page, whatever the method."""
         if not self.allowed(request):
             raise PermissionDenied
+        if self.own_only:
+            acting.refuse()
         request.current_app = self.site.name
         return super().dispatch(request, *args, **kwargs)
 

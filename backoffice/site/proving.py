@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from backoffice.accounts import stepup
+from backoffice.accounts import acting, stepup
 
 FIELD = "step_up_proof"
 _SECONDS_A_MINUTE = 60
@@ -65,6 +65,8 @@ def _site_of(request: HttpRequest) -> str:
 
 def refusal(request: HttpRequest, proof: str) -> str:
     """Check the proof; return why it does not do, "" when it does."""
+    if acting.is_acting():
+        return _("Not while you act for somebody: only they can prove who they are.")
     ways = stepup.methods(request.user)  # type: ignore[arg-type]  # pages have nobody else
     if not ways:
         return _("You signed in through another system. Sign out, sign in again, then do this.")
@@ -89,6 +91,6 @@ def refusal(request: HttpRequest, proof: str) -> str:
 def challenge(request: HttpRequest) -> HttpResponse:
     """Return what the browser needs to ask for the person's passkey (POST)."""
     user: Any = request.user
-    if stepup.PASSKEY not in stepup.methods(user):
+    if acting.is_acting() or stepup.PASSKEY not in stepup.methods(user):
         return JsonResponse({}, status=404)
     return JsonResponse(stepup.begin_passkey(request))

@@ -145,6 +145,8 @@ class BackofficeSite(Base):
 
     def has_permission(self, request: HttpRequest) -> bool:
         """Let in whom the site admits, by a session that was made for this kind of site."""
+        if getattr(request, "acting", None) is not None:
+            return self.door == SELLERS and self.admits(request.user)
         return sessions.is_for(request, self.door) and self.admits(request.user)
 
 

@@ -20,6 +20,7 @@ from django.utils.translation import gettext_lazy
 
 from backoffice.approvals.models import ApprovalRequest
 from backoffice.audit import verbs
+from backoffice.audit.history import people, who
 from backoffice.audit.models import Event, Outcome
 from backoffice.site.panels import Panel
 
@@ -53,7 +54,7 @@ def follow(model: type[Model], related: Follow) -> None:
 def entries(obj: Model) -> list[Entry]:
     """Return the newest entries of `obj`; a constant number of queries."""
     about = Event.objects.concerning_any(_subjects(obj)).exclude(verb__in=_LEFT_OUT)
-    events = about.select_related("actor", "typed")[:_MOST]
+    events = about.select_related("actor", "real_actor", "typed")[:_MOST]
     stream = [_of_event(event) for event in events] + _of_history(obj)
     return sorted(stream, key=lambda entry: entry.at, reverse=True)[:_MOST]
 
@@ -85,7 +86,7 @@ def _of_event(event: Event) -> Entry:
     what = event.verb_label
     if event.outcome != Outcome.DONE:
         what = f"{what} ({event.get_outcome_display()})"
-    return Entry(event.at, what, str(event.actor or _("System")), event.reason, tone)
+    return Entry(event.at, what, event.who, event.reason, tone)
 
 
 def _of_history(obj: Model) -> list[Entry]:
@@ -93,12 +94,12 @@ def _of_history(obj: Model) -> list[Entry]:
     if history is None:
         return []
     words = {"+": _("Added"), "~": _("Changed"), "-": _("Deleted")}
-    rows = history.select_related("history_user").order_by("-history_id")[:_MOST]
+    rows = history.select_related(*people(type(obj))).order_by("-history_id")[:_MOST]
     return [
         Entry(
             row.history_date,
             words[row.history_type],
-            str(row.history_user or _("System")),
+            who(row),
             row.history_change_reason or "",
             "done" if row.history_type == "+" else "",
         )

@@ -23,6 +23,7 @@ def _person(request: HttpRequest) -> User:
 class SessionsPage(SitePage):
     """One's own sessions, with device, address, place and times."""
 
+    own_only = True
     path, name = "sessions/", "sessions"
     title = gettext_lazy("My sessions")
     subtitle = gettext_lazy("Where you are signed in. End what you do not know.")
@@ -45,6 +46,7 @@ class SessionsPage(SitePage):
 class EndSessionPage(DialogPage):
     """End one of one's own."""
 
+    own_only = True
     path, name = "sessions/<int:key>/end/", "session_end"
     title = gettext_lazy("End this session")
     icon = "logout"
@@ -82,6 +84,7 @@ class EndSessionPage(DialogPage):
 class EndOthersPage(DialogPage):
     """End all of one's own but this one."""
 
+    own_only = True
     path, name = "sessions/end-others/", "sessions_end_others"
     title = gettext_lazy("End all others")
     icon = "logout"

@@ -12,6 +12,7 @@ class ChallengePage(SitePage):
 
     path, name = "step-up/challenge/", "step_up_challenge"
     http_method_names = ("post",)
+    own_only = True
 
     def post(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
         """Begin a try."""

@@ -117,7 +117,7 @@ class ExportPage(SitePage):
         if asking := dialogs.unproved(request, self.site, title=_("Export"), back=back):
             return asking
         newest = Event.objects.values_list("pk", flat=True).first() or 0
-        events = form.narrow(Event.objects.filter(pk__lte=newest)).select_related("actor")
+        events = form.narrow(Event.objects.filter(pk__lte=newest)).select_related("actor", "real_actor")
         facts = {"format": kind, "rows": events.count(), "filter": form.told()}
         record(verbs.EXPORTED, actor=request.user, subject=Event, context=facts)
         heads = [_("No."), _("When"), _("Who"), _("What"), _("Kind of record"), _("Record"),
@@ -134,7 +134,7 @@ def _rows(events: Any) -> Iterator[list[Any]]:
         yield [
             event.pk,
             date_text(event.at),
-            str(event.actor or _("System")),
+            event.who,
             event.verb_label,
             event.subject_type,
             event.subject_id,
