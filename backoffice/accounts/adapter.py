@@ -4,12 +4,16 @@ from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
 from django.contrib import messages
-from django.http import HttpRequest
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
 from django.urls import Resolver404, resolve, reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext_lazy as _
 
-from backoffice.accounts import doors, stepup
+from backoffice.accounts import devices, doors, factors, lockout, resets, stepup
+from backoffice.accounts.models import Kind
+from backoffice.audit.addresses import client_address
 
 _SAID = {
     "account/messages/password_changed.txt": _("Your password is changed."),
@@ -50,11 +54,28 @@ class AccountAdapter(DefaultAccountAdapter):
             return False
         return True
 
+    def authenticate(self, request: HttpRequest, **credentials: Any) -> Any:
+        """Look at name and password, if a try is allowed now (see `lockout`)."""
+        name = str(credentials.get("username") or credentials.get("email") or "")
+        try:
+            self._attempt = lockout.begin(request, "password", name=name)
+            user = super().authenticate(request, **credentials)
+        except lockout.PausedError as error:
+            raise ValidationError(str(error), code="paused") from None
+        if user is not None:
+            lockout.succeeded(self._attempt)
+        return user
+
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
-        """Say whether a try may be made at all: raise `self.validation_error` to refuse it."""
+        """Leave the counting to `authenticate`: allauth's own, in the cache, is off."""
 
     def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
-        """Count a try that went wrong."""
+        """Leave the try counted."""
+        lockout.failed(self._attempt)
+
+    def get_client_ip(self, request: HttpRequest) -> str:
+        """Return the address under which everything else here counts too."""
+        return client_address(request) or "::"
 
     def get_login_redirect_url(self, request: HttpRequest) -> str:
         """Return the start page of the person's own site."""
@@ -85,6 +106,38 @@ class AccountAdapter(DefaultAccountAdapter):
     def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
         """Ask again where the last proof is older than ten minutes."""
         return not stepup.is_fresh(self.request)
+
+    def get_login_stages(self) -> list[str]:
+        """Ask for a mailed code or the second factor between password and session."""
+        return [
+            "backoffice.accounts.device_stage.DeviceStage",
+            "allauth.mfa.stages.AuthenticateStage",
+        ]
+
+    def post_login(self, request: HttpRequest, user: Any, **kwargs: Any) -> HttpResponse:
+        """Remember the device, and when a second factor was first due."""
+        response = super().post_login(request, user, **kwargs)
+        with transaction.atomic():
+            devices.remember(request, response, user)
+            factors.start_grace(user)
+        return response  # type: ignore[no-any-return]
+
+    def get_reauthentication_methods(self, user: Any) -> list[dict[str, Any]]:
+        """Return where somebody proves who they are; a password does only without a factor."""
+        pages = {
+            stepup.PASSKEY: ("mfa_reauthenticate_webauthn", _("Use a passkey")),
+            stepup.CODE: ("mfa_reauthenticate", _("Use a code")),
+            stepup.PASSWORD: ("account_reauthenticate", _("Use your password")),
+        }
+        ways = [(way, *pages[way]) for way in stepup.methods(user)]
+        return [{"id": way, "url": reverse(name), "description": text} for way, name, text in ways]
+
+    def send_password_reset_mail(self, user: Any, email: str, context: dict[str, Any]) -> None:
+        """Mail the link to whoever has a password; who signs in elsewhere gets none."""
+        if user.has_usable_password() and user.kind == Kind.PERSON:
+            reason = _("Somebody asked for it on the sign-in page.")
+            with transaction.atomic():
+                resets.send_link(user, actor=None, reason=reason)
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """Send nothing past the outbox; what people are told is queued where it happens."""

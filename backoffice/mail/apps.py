@@ -18,5 +18,11 @@ class MailConfig(AppConfig):
     }
 
     def ready(self) -> None:
-        """Put the sending job in force."""
+        """Put the sending job in force, and take over the mails of the packages below."""
+        from backoffice.accounts import post  # noqa: PLC0415 - needs loaded models
+        from backoffice.mail import registry, services  # noqa: PLC0415 - needs loaded models
+
         import_module("backoffice.mail.delivery")
+        for one in post.declared:
+            registry.register(one.name, label=one.label, subject=one.subject, fields=one.fields)
+        post.deliver_by(services.queue)

@@ -19,6 +19,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from backoffice import keyring
 from backoffice.jobs import registry as jobs
 from backoffice.jobs import services as job_services
 from backoffice.jobs.models import Job
@@ -65,7 +66,8 @@ def settle_lost() -> int:
     """
     lease = timedelta(seconds=settings.BACKOFFICE_MAIL_TIMEOUT + settings.BACKOFFICE_JOB_LOST_AFTER)
     lost = Mail.objects.filter(state=_S.SENDING, sending_at__lt=timezone.now() - lease)
-    return lost.update(state=_S.UNKNOWN, problem=_("The worker died while it was being sent."))
+    problem = _("The worker died while it was being sent.")
+    return lost.update(state=_S.UNKNOWN, problem=problem, sealed="")
 
 
 def _due() -> QuerySet[Mail]:
@@ -153,8 +155,10 @@ def compose(mail: Mail) -> EmailMessage:
     person = mail.to_user
     if not person.is_active or not person.email:
         raise NotSentError(_("The person has no address, or left."), lasting=True)
+    if mail.good_until is not None and mail.good_until <= timezone.now():
+        raise NotSentError(_("What it says is not good any more."), lasting=True)
     try:
-        body = _body(mail)
+        body = _body(mail, _secret_of(mail))
     except Exception as error:
         raise NotSentError(_("The text cannot be made."), lasting=True) from error
     host = settings.BACKOFFICE_BASE_URL.partition("://")[2].partition(":")[0].strip("/")
@@ -162,12 +166,24 @@ def compose(mail: Mail) -> EmailMessage:
     return EmailMessage(mail.subject, body, to=[person.email], headers=headers)
 
 
-def _body(mail: Mail) -> str:
+def _secret_of(mail: Mail) -> str:
+    """Return code or path. UnreadableError when no key of the ring opens it."""
+    return keyring.open_sealed(mail.sealed, use=mail.use_of_secret) if mail.good_until else ""
+
+
+def _absolute(path: str) -> str:
+    return f"{settings.BACKOFFICE_BASE_URL.rstrip('/')}{path}" if path else ""
+
+
+def _body(mail: Mail, secret: str = "") -> str:
+    """Return the text; whoever reads it in the outbox gets it without its secret."""
     template = Engine.get_default().get_template(registry.find(mail.template).path)
-    link = mail.context.get("link", "")
+    left_out = _("(left out here)") if mail.good_until else ""
     values = {
         **mail.context,
-        "url": f"{settings.BACKOFFICE_BASE_URL.rstrip('/')}{link}" if link else "",
+        "url": _absolute(mail.context.get("link", "")),
+        "secret": secret or left_out,
+        "secret_url": _absolute(secret) if secret else left_out,
         "recipient": str(mail.to_user),
         "site_name": _("Backoffice"),
     }
@@ -176,7 +192,7 @@ def _body(mail: Mail) -> str:
 
 
 def text_of(mail: Mail) -> str:
-    """Return the text as its reader gets it; "" where its template is gone."""
+    """Return the text as its reader gets it, but for a secret; "" where its template is gone."""
     try:
         return _body(mail)
     except (LookupError, TemplateDoesNotExist):
@@ -196,4 +212,6 @@ def _note(mail: Mail, **values: Any) -> bool:
     mine = Mail.objects.filter(
         pk=mail.pk, attempts=mail.attempts, state__in=[_S.SENDING, _S.UNKNOWN]
     )
+    if values["state"] != _S.QUEUED:
+        values["sealed"] = ""
     return bool(mine.update(**values))

@@ -15,7 +15,9 @@ class Mail(models.Model):
     The row holds neither the person's address nor the text: both are made when the mail leaves.
     `sending` is committed before the mail server is called; what a killed worker leaves there
     becomes `unknown` and is never sent again by the machine. `public_id` makes the Message-ID, the
-    same for each try, so that a mail server can drop the second of two.
+    same for each try, so that a mail server can drop the second of two. What only its reader may
+    know (`sealed`: a code, the path of a link) is kept encrypted and forgotten with the last try;
+    such a mail has `good_until`, and does not leave later.
     """
 
     class State(models.TextChoices):
@@ -34,6 +36,8 @@ class Mail(models.Model):
     )
     subject = models.CharField(_("subject"), max_length=200)
     context: models.JSONField[Any, Any] = models.JSONField(_("values"), default=dict)
+    sealed = models.TextField(blank=True)
+    good_until = models.DateTimeField(_("good until"), null=True, blank=True)
     reason = models.CharField(_("why"), max_length=300)
     actor = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -74,5 +78,10 @@ class Mail(models.Model):
 
     @property
     def may_be_resent(self) -> bool:
-        """Whether a person may decide to send it again."""
-        return self.state in {self.State.UNKNOWN, self.State.FAILED}
+        """Whether a person may decide to send it again; a mail with a secret is asked for anew."""
+        return self.good_until is None and self.state in {self.State.UNKNOWN, self.State.FAILED}
+
+    @property
+    def use_of_secret(self) -> str:
+        """What its secret is sealed for: this mail alone."""
+        return f"mail.{self.public_id}"

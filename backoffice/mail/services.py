@@ -7,6 +7,7 @@ mail.services.queue(
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, ValidationError
@@ -16,6 +17,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from backoffice import keyring
 from backoffice.accounts.models import User
 from backoffice.audit import verbs
 from backoffice.audit.services import record
@@ -35,16 +37,28 @@ class LinkError(ValueError):
 
 
 def queue(
-    template: str, *, to: User, context: Mapping[str, Any], reason: str, actor: User | None
+    template: str,
+    *,
+    to: User,
+    context: Mapping[str, Any],
+    reason: str,
+    actor: User | None,
+    secret: str = "",
+    good_until: datetime | None = None,
 ) -> Mail:
     """Put a mail into the outbox, in the running transaction, and return its row.
 
     `context` holds the fields of the template and, where the mail leads somewhere, `link`: the
-    path of a page of the staff or seller site. `reason` says why this person gets it.
-    Raises UnknownTemplateError, NotPlainError, LinkError, and ValueError for a wrong set of fields.
+    path of a page of the staff or seller site. `reason` says why this person gets it. `secret` is
+    what only the reader may know (a code, the path of a link that opens without sign-in); it is
+    kept sealed, and not sent after `good_until`.
+    Raises UnknownTemplateError, NotPlainError, LinkError, and ValueError for a wrong set of fields
+    or a secret that is good for ever.
     """
     made = registry.find(template)
     _check_fields(made, context)
+    if secret and good_until is None:
+        raise ValueError(f"the secret of the mail {template} is good for ever")
     require_plain(dict(context), where=f"mail {template}")
     require_plain(reason, where=f"mail {template}: reason")
     subject = str(made.subject) % context
@@ -56,7 +70,11 @@ def queue(
             context=dict(context),
             reason=reason[:300],
             actor=actor,
+            good_until=good_until if secret else None,
         )
+        if secret:
+            row.sealed = keyring.seal(secret, use=row.use_of_secret)
+            row.save(update_fields=["sealed"])
         facts = {"template": template, "to": to.pk}
         record(QUEUED, actor=actor, subject=row, reason=reason, context=facts)
     return row
@@ -93,7 +111,10 @@ def resend(mail: Mail, *, actor: User, reason: str) -> None:
         raise ValidationError({"reason": _("Say why.")})
     with transaction.atomic():
         open_ones = Mail.objects.filter(
-            pk=mail.pk, state__in=[Mail.State.UNKNOWN, Mail.State.FAILED], attempts=mail.attempts
+            pk=mail.pk,
+            state__in=[Mail.State.UNKNOWN, Mail.State.FAILED],
+            attempts=mail.attempts,
+            good_until=None,
         )
         if not open_ones.update(state=Mail.State.QUEUED, next_try_at=timezone.now(), problem=""):
             raise ValidationError(_("This mail is not waiting for a decision any more."))
