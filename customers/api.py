@@ -1,12 +1,10 @@
 """Customers in the API: read, and the few things that may be corrected."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, override
 
 from rest_framework import serializers
-from rest_framework.request import Request
-from rest_framework.response import Response
 
-from backoffice.site.api import ReadViewSet, refusals
+from backoffice.site.api import ChangeViewSet
 from customers.models import Customer
 from customers.services import edit_customer
 
@@ -33,22 +31,18 @@ class CustomerSerializer(serializers.ModelSerializer[Customer]):
         read_only_fields = ("number", "country", "created_at", "updated_at")
 
 
-class CustomerViewSet(ReadViewSet):
+class CustomerViewSet(ChangeViewSet):
     """Customers, by public number."""
 
     model = Customer
+    resource = "customers"
     serializer_class = CustomerSerializer
     lookup_field = "number"
     lookup_value_regex = "[^/]+"
     filters: ClassVar = {"country": "country"}
 
-    def partial_update(self, request: Request, **kwargs: Any) -> Response:
+    @override
+    def change(self, obj: Customer, values: dict[str, Any]) -> Customer:
         """Correct name, e-mail or phone."""
-        customer = self.get_object()
-        form = self.get_serializer(customer, data=request.data, partial=True)
-        form.is_valid(raise_exception=True)
-        changes = dict(form.validated_data)
-        reason = changes.pop("reason", "")
-        with refusals():
-            kept = edit_customer(customer, changes=changes, actor=self.person, reason=reason)
-        return Response(self.get_serializer(kept).data)
+        reason = values.pop("reason", "")
+        return edit_customer(obj, changes=values, actor=self.person, reason=reason)

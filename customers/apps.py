@@ -25,3 +25,7 @@ class CustomersConfig(AppConfig):
         ),
         "auditor": ("customers.view_customer",),
     }
+    api_scopes = {
+        "customers:read": _("Read customers, masked"),
+        "customers:write": _("Correct customers"),
+    }

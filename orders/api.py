@@ -9,7 +9,6 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from backoffice.policy import may, scope
 from backoffice.site.api import ReadViewSet, refusals
 from customers.models import Customer
 from orders.models import Charge, Order, OrderLine, Return, ReturnLine
@@ -124,11 +123,13 @@ class OrderViewSet(ReadViewSet):
     """Orders, by public number."""
 
     model = Order
+    resource = "orders"
     serializer_class = OrderSerializer
     lookup_field = "number"
     lookup_value_regex = "[^/]+"
     filters: ClassVar = {"status": "status", "country": "country", "customer": "customer__number"}
     needs: ClassVar = {"cancel": "orders.cancel_order"}
+    scopes: ClassVar = {"cancel": "orders:cancel"}
 
     @override
     def get_serializer_class(self) -> type[serializers.BaseSerializer[Any]]:
@@ -138,7 +139,7 @@ class OrderViewSet(ReadViewSet):
 
     @override
     def rows(self) -> QuerySet[Order]:
-        lines = scope(self.person, OrderLine.objects.select_related("product", "seller"))
+        lines = self.scoped(OrderLine.objects.select_related("product", "seller"))
         orders = Order.objects.prefetch_related(Prefetch("lines", queryset=lines))
         if self._whole():
             return orders.select_related("customer").prefetch_related("charges")
@@ -155,21 +156,23 @@ class OrderViewSet(ReadViewSet):
     def cancel(self, request: Request, **kwargs: Any) -> Response:
         """Cancel an order that was not shipped."""
         order = self.get_object()
+        self.as_seen(order)
         form = CancelSerializer(data=request.data)
         form.is_valid(raise_exception=True)
         with refusals():
             cancel_order(order, actor=self.person, reason=form.validated_data["reason"])
-        return Response(self.get_serializer(order).data)
+        return self.answer(self.get_object())
 
     def _whole(self) -> bool:
         """Tell whether the person may know the buyer and the other shops' part of an order."""
-        return self.person.is_staff and may(self.person, "view", Customer).allowed
+        return self.is_staff_side() and self.allows("view", Customer).allowed
 
 
 class ReturnViewSet(ReadViewSet):
     """Returns, by the number of the credit note."""
 
     model = Return
+    resource = "returns"
     serializer_class = ReturnSerializer
     lookup_field = "number"
     lookup_value_regex = "[^/]+"

@@ -30,6 +30,11 @@ class OrdersConfig(AppConfig):
         "auditor": ("orders.view_order", "orders.view_return"),
         "seller": ("orders.view_order", "orders.view_orderline"),
     }
+    api_scopes = {
+        "orders:read": _("Read orders"),
+        "orders:cancel": _("Cancel orders"),
+        "returns:read": _("Read returns"),
+    }
 
     def ready(self) -> None:
         """Say which rows exist for the people of a shop."""

@@ -10,7 +10,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from backoffice.money import Money
-from backoffice.policy import scope
 from backoffice.site.api import MinorUnits, ReadViewSet, refusals
 from orders.models import Order, OrderLine
 from payments.models import Payment, Refund
@@ -81,6 +80,7 @@ class PaymentViewSet(ReadViewSet):
     """Payments."""
 
     model = Payment
+    resource = "payments"
     serializer_class = PaymentSerializer
     lookup_value_regex = "[0-9]+"
     filters: ClassVar = {
@@ -98,11 +98,13 @@ class RefundViewSet(ReadViewSet):
     """Refunds, by number."""
 
     model = Refund
+    resource = "refunds"
     serializer_class = RefundSerializer
     lookup_field = "number"
     lookup_value_regex = "[0-9a-f-]{36}"
     filters: ClassVar = {"order": "payment__order__number", "state": "state"}
     needs: ClassVar = {"create": "payments.request_refund"}
+    scopes: ClassVar = {"create": "refunds:request"}
 
     @override
     def rows(self) -> QuerySet[Refund]:
@@ -116,7 +118,7 @@ class RefundViewSet(ReadViewSet):
         form = RefundRequestSerializer(data=request.data)
         form.is_valid(raise_exception=True)
         asked = form.validated_data
-        orders = scope(self.person, Order.objects.all())
+        orders = self.scoped(Order.objects.all())
         order = get_object_or_404(orders, number=asked["order"])
         with refusals():
             refund = request_refund(
@@ -126,10 +128,10 @@ class RefundViewSet(ReadViewSet):
                 reason=asked["reason"],
                 line=self._line(order, asked.get("line")),
             )
-        return Response(self.get_serializer(refund).data, status=status.HTTP_201_CREATED)
+        return self.answer(refund, status.HTTP_201_CREATED)
 
     def _line(self, order: Order, position: int | None) -> OrderLine | None:
         if position is None:
             return None
-        lines = scope(self.person, order.lines.all())
+        lines = self.scoped(order.lines.all())
         return get_object_or_404(lines, position=position)

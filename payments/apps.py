@@ -35,6 +35,16 @@ class PaymentsConfig(AppConfig):
         ),
         "auditor": ("payments.view_payment", "payments.view_refund"),
     }
+    people_only = (
+        "payments.request_refund",
+        "payments.approve_refund",
+        "payments.withdraw_refund",
+    )
+    api_scopes = {
+        "payments:read": _("Read payments"),
+        "refunds:read": _("Read refunds"),
+        "refunds:request": _("Ask for refunds"),
+    }
 
     def ready(self) -> None:
         """Put the rule, the job and the reconciler in force, and check the gateways at start."""

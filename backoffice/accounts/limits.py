@@ -6,6 +6,7 @@ A window is fixed: `seconds` long, counted from the epoch. Keys are kept as keye
 
 import time
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import connection
 from django.db.models import F
@@ -80,7 +81,7 @@ def once(bucket: str, key: object, *, seconds: int) -> bool:
     """
     digest, now = _digest(key), int(time.time())
     window = now - now % seconds
-    values = [bucket, digest, window, bucket, digest, window + seconds]
+    values: list[Any] = [bucket, digest, window, bucket, digest, window + seconds]
     with connection.cursor() as cursor:
         cursor.execute(_ONCE, values)
         return len(cursor.fetchall()) == 2  # noqa: PLR2004 - both rows are new

@@ -1,12 +1,14 @@
 """People who sign in, and changes to what their roles may do."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser
 from django.db import models
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
+
+from backoffice.accounts import machines
 
 
 class Kind(models.TextChoices):
@@ -43,6 +45,12 @@ class User(AbstractUser):
 
     def __str__(self) -> str:
         return self.get_full_name() or self.get_username()
+
+    def has_perm(self, perm: str, obj: Any = None) -> bool:
+        """Say whether the person has the right; a service account never has people's own."""
+        if self.kind == Kind.SERVICE and machines.is_for_people(perm):
+            return False
+        return super().has_perm(perm, obj)
 
     def _get_session_auth_hash(self, secret: str | None = None) -> str:
         """Bind sessions to the password, as Django does, and to the stamp."""

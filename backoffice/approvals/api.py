@@ -61,6 +61,9 @@ class ApprovalViewSet(ReadViewSet):
     """Approvals, by id."""
 
     model = ApprovalRequest
+    resource = "approvals"
+    # Deciding wants a person who just proved who they are; a token proves nothing of the kind.
+    scopes: ClassVar = {"approve": None, "reject": None}
     serializer_class = ApprovalSerializer
     lookup_value_regex = "[0-9]+"
     filters: ClassVar = {"kind": "kind", "state": "state"}
@@ -85,6 +88,7 @@ class ApprovalViewSet(ReadViewSet):
 
     def _decide(self, request: Request, service: Any) -> Response:
         found: ApprovalRequest = self.get_object()
+        self.as_seen(found)
         form = DecisionSerializer(data=request.data)
         form.is_valid(raise_exception=True)
         if registry.rule(found.kind).step_up and not stepup.is_fresh(request._request):  # noqa: SLF001 - Django's own request
@@ -95,4 +99,4 @@ class ApprovalViewSet(ReadViewSet):
                 service(found, actor=self.person, comment=comment)
         except Refused as error:
             raise exceptions.PermissionDenied(str(error)) from None
-        return Response(self.get_serializer(self.get_object()).data)
+        return self.answer(self.get_object())

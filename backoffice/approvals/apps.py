@@ -15,6 +15,8 @@ class ApprovalsConfig(AppConfig):
         "finance": ("approvals.view_approvalrequest",),
         "auditor": ("approvals.view_approvalrequest",),
     }
+    people_only = ("approvals.",)
+    api_scopes = {"approvals:read": _("Read approvals")}
 
     def ready(self) -> None:
         """Put checks, jobs, mails and the rule of grants in force."""

@@ -13,7 +13,8 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from backoffice.accounts.models import User
+from backoffice.accounts import machines
+from backoffice.accounts.models import Kind, User
 from backoffice.approvals import registry
 from backoffice.approvals.models import ApprovalRequest, Delegation, Vote
 from backoffice.approvals.registry import Needs, Rule
@@ -87,6 +88,8 @@ def _seat(request: ApprovalRequest, rule: Rule, user: User) -> Ballot:
     if said := _voted_as_pair(votes, user):
         return Ballot(None, said)
     permissions = required(request, rule)
+    if user.kind == Kind.SERVICE and not machines.is_let(permissions):
+        return Ballot(None, _("This is for people to decide, not for a program."))
     if may_decide(user, permissions):
         return Ballot(user)
     return _substitute(votes, barred, permissions, user, delegable=rule.delegable)

@@ -10,13 +10,15 @@ from dataclasses import dataclass, replace
 class Origin:
     """Where an event comes from: `address` an IP or "", `session` a short hash or "".
 
-    `real_actor_id` is the key of the user who acts in the name of another one, or None.
+    `real_actor_id` is the key of the user who acts in the name of another one, or None; `token`
+    the prefix of the token by which a program is in, or "".
     """
 
     request_id: str = ""
     address: str = ""
     session: str = ""
     real_actor_id: int | None = None
+    token: str = ""
 
 
 _NOWHERE = Origin()
@@ -36,6 +38,11 @@ def origin(value: Origin) -> Iterator[None]:
         yield
     finally:
         _origin.reset(token)
+
+
+def note_token(prefix: str) -> None:
+    """Name the token by which the running request is in, until the request's own origin ends."""
+    _origin.set(replace(current(), token=prefix))
 
 
 @contextmanager

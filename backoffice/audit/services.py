@@ -36,7 +36,8 @@ def record(
     """Write one event in the running transaction and return it.
 
     `also` are further subjects. `reason` is what somebody typed; it is kept where it can be
-    erased. Who really acts in the actor's name is taken from the running origin.
+    erased. Who really acts in the actor's name, and by which token, is taken from the running
+    origin.
 
     Raises UnknownVerbError for an unregistered verb, PersonalValueError when the context holds
     the mask character.
@@ -55,7 +56,7 @@ def record(
         subject_id=identity,
         reason_hash=chain.reason_hash(salt, reason) if reason else "",
         outcome=outcome,
-        context=dict(context or {}),
+        context={**({"token": where.token} if where.token else {}), **(context or {})},
         address=where.address,
         session=where.session,
         request_id=where.request_id,

@@ -17,6 +17,7 @@ class MaskingConfig(AppConfig):
         "owner": ("masking.view_grant", "masking.give_grant"),
         "auditor": ("masking.view_grant",),
     }
+    people_only = ("masking.",)
 
     def ready(self) -> None:
         """Guard the queries, teach the API its field, tell the policy where grants stand."""

@@ -1,26 +1,26 @@
 """The addresses of the API under /api/v1/, its OpenAPI description, and a page to read that."""
 
-from typing import Any, override
+from typing import Any, ClassVar, override
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import include, path
-from django.utils.decorators import method_decorator
-from django.views.decorators.cache import never_cache
 from django.views.generic import TemplateView
+from drf_spectacular.renderers import OpenApiJsonRenderer
 from drf_spectacular.views import SpectacularAPIView
 from rest_framework import permissions, routers
 
 from backoffice.approvals.api import ApprovalViewSet
 from backoffice.site import staff_site
 from backoffice.site.api import StaffOnly
+from backoffice.site.api_access import GuardedView
 from customers.api import CustomerViewSet
 from orders.api import OrderViewSet, ReturnViewSet
 from payments.api import PaymentViewSet, RefundViewSet
 from sellers.api import ProductViewSet, SellerViewSet
 
 
-class Root(routers.APIRootView):
+class Root(GuardedView, routers.APIRootView):
     """The list of addresses."""
 
     permission_classes = (permissions.IsAuthenticated,)
@@ -33,9 +33,10 @@ class Router(routers.DefaultRouter):
     include_format_suffixes = False
 
 
-@method_decorator(never_cache, name="dispatch")
-class SchemaView(SpectacularAPIView):
+class SchemaView(GuardedView, SpectacularAPIView):
     """The OpenAPI description, for staff."""
+
+    renderer_classes: ClassVar = [OpenApiJsonRenderer]
 
     permission_classes = (StaffOnly,)
 

@@ -169,5 +169,5 @@ def test_list_costs_the_same_queries(
         make_order(100, 200, customer=make_customer())
     client.force_login(eve)
     client.get(ORDERS)
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(10):
         assert len(client.get(ORDERS).json()["results"]) == rows

@@ -138,5 +138,5 @@ def test_lists_cost_the_same_queries(
     for _ in range(rows):
         ask(client, make_payment(make_order(1000)).order, line=1)
     for address in (PAYMENTS, REFUNDS):
-        with django_assert_num_queries(6):
+        with django_assert_num_queries(8):
             assert len(client.get(address).json()["results"]) == rows
