@@ -11,6 +11,7 @@ from allauth.account.forms import (
     ResetPasswordKeyForm,
     UserTokenForm,
 )
+from allauth.account.adapter import get_adapter as get_account_adapter
 from allauth.core import context
 from allauth.mfa.adapter import get_adapter
 from allauth.mfa.base.forms import AuthenticateForm, BaseAuthenticateForm, ReauthenticateForm
@@ -18,9 +19,10 @@ from allauth.mfa.totp.forms import ActivateTOTPForm
 from allauth.mfa.webauthn.forms import AddWebAuthnForm
 from django import forms
 from django.core.exceptions import ValidationError
+from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from backoffice.accounts import codes, lockout
+from backoffice.accounts import codes, lockout, stepup
 
 _CODE = {"autocomplete": "one-time-code", "inputmode": "numeric", "autofocus": True}
 
@@ -93,6 +95,12 @@ class AppForm(ActivateTOTPForm):
         super().__init__(*args, **kwargs)
         self.fields["code"] = MailedCodeForm.base_fields["code"]
 
+    def clean_code(self) -> str:
+        """Take it for fresh proof too: from now on a password is none."""
+        code: str = super().clean_code()
+        stepup.mark(context.request, stepup.CODE)
+        return code
+
 
 class PasskeyForm(AddWebAuthnForm):
     """A new passkey: a name, and what the browser answered. Each can be used alone."""
@@ -103,6 +111,13 @@ class PasskeyForm(AddWebAuthnForm):
     def clean_passwordless(self) -> bool:
         """Take none that does not ask for finger, face or PIN, whatever was posted."""
         return True
+
+    def clean(self) -> dict[str, Any]:
+        """Take a good one for fresh proof too: from now on a password is none."""
+        values: dict[str, Any] = super().clean()
+        if "credential" in values:
+            stepup.mark(context.request, stepup.PASSKEY)
+        return values
 
 
 class AskResetForm(ResetPasswordForm):
@@ -122,6 +137,13 @@ class AskResetForm(ResetPasswordForm):
         except lockout.PausedError as error:
             raise ValidationError(str(error), code="paused") from None
         return super().clean_email()  # type: ignore[no-any-return]
+
+    def save(self, request: HttpRequest, **kwargs: Any) -> str:
+        """Mail the link to each account with this address; to nobody where there is none."""
+        email: str = self.cleaned_data["email"]
+        for user in self.users:
+            get_account_adapter(request).send_password_reset_mail(user, email, {})
+        return email
 
 
 class LinkForm(UserTokenForm):
