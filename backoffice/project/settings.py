@@ -162,8 +162,10 @@ AUTH_PASSWORD_VALIDATORS = [
         "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
         "OPTIONS": {"min_length": 12},
     },
-    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "backoffice.accounts.passwords.BreachedPasswordValidator"},
 ]
+# The list of leaked passwords of haveibeenpwned.com, once downloaded: a sorted file, or a folder.
+BACKOFFICE_BREACHED_PASSWORDS = env.path("BACKOFFICE_BREACHED_PASSWORDS")
 LOGIN_URL = "/account/login/"
 LOGIN_REDIRECT_URL = "/"
 
@@ -398,11 +400,12 @@ SECURE_CSP = {
     "base-uri": [CSP.NONE],
     "form-action": [CSP.SELF],
     "frame-ancestors": [CSP.NONE],
-    # The page of them is /admin/violations/. Browsers that know report-to ignore report-uri.
+    # Read at /admin/violations/.
     "report-uri": ["/browser-reports/"],
-    "report-to": ["csp"],
 }
 if PRODUCTION:
+    # Browsers that know it report to this one alone, and over https alone.
+    SECURE_CSP["report-to"] = ["csp"]
     SECURE_SSL_REDIRECT = env.flag("BACKOFFICE_SSL_REDIRECT", default=True)
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SESSION_COOKIE_SECURE = True
