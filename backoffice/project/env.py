@@ -53,6 +53,15 @@ def number(name: str, default: int) -> int:
     return int(value)
 
 
+def path(name: str) -> str:
+    """Return the path of a file or folder that has to be there; "" when none is named."""
+    value = text(name, "")
+    if value and not Path(value).exists():
+        msg = f"{name}: {value} is not there."
+        raise ImproperlyConfigured(msg)
+    return value
+
+
 def number_or(name: str, word: str) -> int | None:
     """Return a whole number of zero or more, or None for `word`, which is the default."""
     return None if text(name, word) == word else number(name, 0)

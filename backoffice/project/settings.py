@@ -122,6 +122,7 @@ MIDDLEWARE = [
     "backoffice.accounts.middleware.SessionMiddleware",
     "backoffice.accounts.middleware.ActingMiddleware",
     "backoffice.accounts.enrolment.EnrolmentMiddleware",
+    "backoffice.site.throttling.TooManyMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "simple_history.middleware.HistoryRequestMiddleware",
 ]
@@ -162,6 +163,7 @@ AUTH_PASSWORD_VALIDATORS = [
         "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
         "OPTIONS": {"min_length": 12},
     },
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
     {"NAME": "backoffice.accounts.passwords.BreachedPasswordValidator"},
 ]
 # The list of leaked passwords of haveibeenpwned.com, once downloaded: a sorted file, or a folder.
