@@ -29,6 +29,8 @@ class CustomerSerializer(serializers.ModelSerializer[Customer]):
             "reason",
         )
         read_only_fields = ("number", "country", "created_at", "updated_at")
+        # PUT sends the whole record: what is left out by mistake must not count as meant.
+        extra_kwargs: ClassVar = {name: {"required": True} for name in ("name", "email", "phone")}
 
 
 class CustomerViewSet(ChangeViewSet):

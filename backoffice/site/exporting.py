@@ -12,6 +12,7 @@ from django.urls import path
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
+from backoffice.accounts import rates
 from backoffice.audit import verbs
 from backoffice.audit.services import record
 from backoffice.masking import MASK_CHAR
@@ -48,6 +49,7 @@ class ExportMixin(PageBase):
         asking = unproved(request, self.admin_site, title=_("Export"), back=str(self.list_url()))
         if asking is not None:
             return asking
+        rates.spend("export", request.user.pk, actor=request.user)
         rows = self.get_changelist_instance(request).get_queryset(request)
         record(
             verbs.EXPORTED,

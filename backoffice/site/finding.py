@@ -15,6 +15,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
+from backoffice.accounts import rates
 from backoffice.masking.services import search_exact
 from backoffice.site import found
 from backoffice.site.contract import PageBase
@@ -46,6 +47,8 @@ class FindMixin(PageBase):
         if kind not in self.exact_search or not value:
             messages.error(request, _("Choose what to search by and enter the whole value."))
             return HttpResponseRedirect(self.list_url())
+        # Each answer tells whether somebody has this value, so nobody goes through many.
+        rates.spend("search", request.user.pk, actor=request.user)
         return self._found(request, kind, self._find(request, kind, value))
 
     def _find(self, request: HttpRequest, kind: str, value: str) -> list[Any]:

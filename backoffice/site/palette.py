@@ -10,13 +10,22 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest, JsonResponse
 from django.urls import reverse
 
+from backoffice.accounts import rates
 from backoffice.site import navigation
 
 _MOST = 8
 
 
 def answer(site: Any, request: HttpRequest) -> JsonResponse:
-    """Return `{"results": [{"title", "kind", "url", "icon"}]}` for the posted `term`."""
+    """Return `{"results": [{"title", "kind", "url", "icon"}]}` for the posted `term`.
+
+    Asked too often, none, with 429 and Retry-After.
+    """
+    try:
+        rates.spend("palette", request.user.pk)
+    except rates.TooManyError as error:
+        headers = {"Retry-After": str(error.wait)}
+        return JsonResponse({"results": []}, status=429, headers=headers)
     term = request.POST.get("term", "").strip()[:80]
     return JsonResponse({"results": [*_records(site, request, term), *_pages(site, request, term)]})
 
