@@ -2,7 +2,7 @@
 
 from django.utils.translation import gettext_lazy
 
-from backoffice.accounts.admin import own_sessions
+from backoffice.accounts.admin import own_sessions, people_pages
 from backoffice.accounts.admin.proof import ChallengePage
 from backoffice.accounts.admin.role_pages import RoleChangePage, RolesPage
 from backoffice.site import chrome, navigation, staff_site
@@ -18,4 +18,13 @@ navigation.add(
     url_name="roles",
     permission="accounts.view_rolechange",
     order=820,
+)
+navigation.add(
+    staff_site,
+    group=gettext_lazy("Oversight"),
+    label=gettext_lazy("People"),
+    icon="group",
+    url_name=people_pages.LIST,
+    permission="accounts.view_user",
+    order=815,
 )
