@@ -18,7 +18,7 @@ from tests.walker.world import PLACED, World
 pytestmark = [pytest.mark.browser, pytest.mark.both_databases]
 
 FORBIDDEN = 403
-REFERENCE = "sim-880088"
+REFERENCE = "sim-JK-8800-SOL"
 
 
 @pytest.fixture
