@@ -7,7 +7,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.csp import CSP
 from django.utils.translation import gettext_lazy as _
 
-from backoffice.project import env
+from backoffice.project import env, providers
 from backoffice.site import theme
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
@@ -90,6 +90,7 @@ INSTALLED_APPS = [
     "backoffice.jobs",
     "backoffice.mail",
     "backoffice.browser",
+    "backoffice.files",
     "backoffice.approvals",
     "backoffice.sheets",
     "backoffice.sources",
@@ -117,6 +118,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "backoffice.accounts.setup_view.SetupMiddleware",
     "backoffice.audit.middleware.ActorMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "backoffice.accounts.middleware.SessionMiddleware",
@@ -204,6 +206,14 @@ MFA_RECOVERY_CODES_SHOW_ONCE = True
 MFA_TOTP_TOLERANCE = 1
 # Of which roles a second factor is due ("staff" stands for every role of the staff), and for how
 # many days after it was first asked for one may still do without ("never" ends: development only).
+# Providers of single sign-on, as JSON; docs/signing-in.md says what each may hold.
+BACKOFFICE_SSO = providers.read("BACKOFFICE_SSO", production=PRODUCTION)
+SOCIALACCOUNT_PROVIDERS = providers.for_allauth(BACKOFFICE_SSO)
+SOCIALACCOUNT_ADAPTER = "backoffice.accounts.sso.SocialAdapter"
+# By a link, since a form may be sent to this site only (CSP). It starts nothing but a sign-in.
+SOCIALACCOUNT_LOGIN_ON_GET = True
+SOCIALACCOUNT_EMAIL_VERIFICATION = "none"
+SOCIALACCOUNT_STORE_TOKENS = False
 # A sign-in from an unknown device asks for a mailed code (or the second factor).
 BACKOFFICE_DEVICE_CHALLENGE = env.flag("BACKOFFICE_DEVICE_CHALLENGE", default=PRODUCTION)
 BACKOFFICE_SECOND_FACTOR_ROLES = env.words("BACKOFFICE_SECOND_FACTOR_ROLES", "staff")
@@ -212,6 +222,10 @@ BACKOFFICE_SECOND_FACTOR_GRACE_DAYS = (
     if PRODUCTION
     else env.number_or("BACKOFFICE_SECOND_FACTOR_GRACE_DAYS", "never")
 )
+# Whether an empty database asks whose it is (docs/people.md); the demo fills one in development.
+BACKOFFICE_SETUP = env.flag("BACKOFFICE_SETUP", default=PRODUCTION)
+# Currency of new prices where no set-up decided one.
+BACKOFFICE_CURRENCY = env.text("BACKOFFICE_CURRENCY", "GBP")
 # role -> (minutes without use, hours in all) after which a session ends; "" is for everybody, and
 # of somebody's roles the strictest counts. See docs/people.md.
 BACKOFFICE_SESSION_LIMITS: dict[str, tuple[int, int]] = {
@@ -269,7 +283,7 @@ TIME_ZONE = env.text("BACKOFFICE_TIME_ZONE", "Europe/London")
 STATIC_URL = "static/"
 STATIC_ROOT = VAR_DIR / "static"
 STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "default": {"BACKEND": "backoffice.files.storage.PrivateStorage"},
     "staticfiles": {
         "BACKEND": (
             "whitenoise.storage.CompressedManifestStaticFilesStorage"
@@ -283,6 +297,11 @@ WHITENOISE_USE_FINDERS = not PRODUCTION
 MEDIA_ROOT = VAR_DIR / "files"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 FILE_UPLOAD_PERMISSIONS = 0o600
+# A virus scanner for what people upload, as the dotted path of a Scanner; empty for none. The one
+# that is there asks ClamAV's daemon at host:port or at the path of its socket.
+BACKOFFICE_SCANNER = env.text("BACKOFFICE_SCANNER", "")
+BACKOFFICE_CLAMD = env.text("BACKOFFICE_CLAMD", "127.0.0.1:3310")
+BACKOFFICE_SCANNER_SECONDS = env.number("BACKOFFICE_SCANNER_SECONDS", 30)
 
 TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend", "QUEUES": ["default"]}}
 

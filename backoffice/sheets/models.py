@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from backoffice.files.storage import own_name
 from backoffice.jobs.models import Job
 from backoffice.sheets import problems
 from backoffice.sheets.problems import Severity
@@ -14,7 +15,7 @@ from backoffice.sheets.problems import Severity
 
 def stored_name(instance: "ImportJob", _original: str) -> str:
     """Return a name of our own: the uploaded one may hold anything."""
-    return f"imports/{instance.public_id.hex}.{instance.kind}"
+    return own_name("imports", instance.kind)
 
 
 class ImportJob(models.Model):

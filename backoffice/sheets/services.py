@@ -1,6 +1,5 @@
 """Verbs of imports: upload, choose, map, check, start, stop, forget."""
 
-import hashlib
 import logging
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -17,6 +16,8 @@ from django.utils.translation import gettext_lazy
 from backoffice.accounts.models import User
 from backoffice.audit import verbs
 from backoffice.audit.services import record
+from backoffice.files import content
+from backoffice.files import services as files
 from backoffice.jobs import registry
 from backoffice.jobs import services as jobs
 from backoffice.jobs.models import Job
@@ -79,22 +80,22 @@ def upload(file: UploadedFile, *, actor: User) -> ImportJob:
 
 
 def _keep(file: UploadedFile, actor: User) -> ImportJob:
-    """Return an import that is not saved yet, its file stored."""
-    digest = hashlib.sha256()
-    for block in file.chunks():
-        digest.update(block)
-    file.seek(0)
-    name = Path(file.name or "").name[-200:] or "sheet"
-    head = file.read(4)
-    file.seek(0)
+    """Return an import that is not saved yet, its file scanned and stored."""
+    try:
+        taken = files.take(file, actor=actor, purpose="sheets.import")
+    except files.RefusedFileError as error:
+        raise ReadError(str(error)) from None
+    if taken.kind == content.OTHER:
+        raise ReadError(_("This is neither a workbook nor a csv file."))
     job = ImportJob(
         owner=actor,
-        original_name=name,
-        kind="xlsx" if head == b"PK\x03\x04" else "csv",
-        size=file.size or 0,
-        sha256=digest.hexdigest(),
+        original_name=taken.name,
+        # An old workbook is stored as well: the guard tells what to do about it.
+        kind="xlsx" if taken.kind == content.WORKBOOK else "csv",
+        size=taken.size,
+        sha256=taken.sha256,
     )
-    job.file.save(name, file, save=False)
+    job.file.save(taken.name, file, save=False)
     return job
 
 

@@ -70,9 +70,11 @@ def test_journey(oli: User) -> None:
 
 def test_failed_rows_are_a_recorded_download(oli: User) -> None:
     job = bring_in(book(BAD), oli)
-    answer = signed_in(oli).post(address("import_failed", job))
+    answer = signed_in(oli).post(address("import_failed", job), follow=True)
     assert "no-store" in answer.headers["Cache-Control"]
-    sheet = load_workbook(BytesIO(answer.content))["A"]
+    assert answer.headers["Content-Disposition"].startswith("attachment")
+    content = b"".join(answer.streaming_content)  # type: ignore[attr-defined]
+    sheet = load_workbook(BytesIO(content))["A"]
     assert sheet["D2"].value == "three"
     assert Event.objects.filter(verb=services.FAILED_ROWS, actor=oli).count() == 1
 

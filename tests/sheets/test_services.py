@@ -42,7 +42,9 @@ def test_upload_proposes_format_sheets_and_columns(oli: User) -> None:
     assert job.mapping["A"]["columns"] == {
         column.key: index for index, column in enumerate(formats.get("online-retail").columns)
     }
-    assert Path(job.file.path).name == f"{job.public_id.hex}.xlsx"
+    stored = Path(job.file.path)
+    assert stored.suffix == ".xlsx"
+    assert not {"orders", job.public_id.hex} & {stored.stem, stored.parent.name}
     assert Event.objects.about(job).get().verb == services.UPLOADED
 
 

@@ -11,6 +11,8 @@ from typing import Any
 from django.apps import apps
 from django.contrib.contenttypes.models import ContentType
 
+from backoffice.files import links
+from backoffice.files.models import KeptFile
 from backoffice.sheets.models import ImportJob
 from tests.walker.addresses import Address
 from tests.walker.walk import Visit
@@ -66,6 +68,13 @@ def an_import(world: World) -> list[Values]:
     return [{"number": job.public_id, "dataset": "orders"}]
 
 
+def link_of_a_file(world: World) -> list[Values]:
+    """Return the token of a link to kim's file."""
+    kept = world.rows["keptfile"]
+    assert isinstance(kept, KeptFile)
+    return [{"token": links.sign(kept)}]
+
+
 IMPORT_PAGES = (
     "import",
     "import_check",
@@ -116,6 +125,7 @@ def site_pages(site: str) -> dict[str, Fill]:
         f"{site}:sessions": once(),
         f"{site}:sessions_end_others": once(),
         f"{site}:session_end": once(key=1),
+        f"{site}:file": link_of_a_file,
         f"{site}:view_on_site": on_site,
         f"{site}/(?P<url>.*)$": once(url="no/such/page"),
     }
@@ -123,6 +133,7 @@ def site_pages(site: str) -> dict[str, Fill]:
 
 REGISTRY: dict[str, Fill] = {
     "home": once(),
+    "setup": once(),
     **site_pages("admin"),
     **site_pages("seller"),
     **model_pages("admin", "sellers_seller", BothShops("seller"), "do_act_for"),

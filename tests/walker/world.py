@@ -19,6 +19,8 @@ from backoffice.audit import verbs
 from backoffice.audit.models import SavedSearch
 from backoffice.audit.services import record, save_with_history
 from backoffice.browser.models import Violation
+from backoffice.files import services as files
+from backoffice.files.models import KeptFile
 from backoffice.jobs.models import Job
 from backoffice.mail.models import Mail
 from backoffice.masking.models import Grant
@@ -78,6 +80,7 @@ def build(people: dict[str, User]) -> World:
         state="unknown",
     )
     world.rows["violation"] = make_violation()
+    world.rows["keptfile"] = make_file(people["kim"])
     world.rows["importjob"] = make_import(people["oli"])
     world.rows["delegation"] = make_delegation(people["max"], people["kim"])
     world.rows["user"] = people["eve"]
@@ -205,6 +208,11 @@ def make_import(owner: User) -> ImportJob:
         import_job=imported, code="whole", sheet="A", row=2, column="quantity", severity="failed"
     )
     return imported
+
+
+def make_file(owner: User) -> KeptFile:
+    """Return a file that was made for this person."""
+    return files.keep(b"a,b", name="made.csv", kind="csv", purpose="walk", owner=owner)
 
 
 def make_violation() -> Violation:

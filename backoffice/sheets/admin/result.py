@@ -7,18 +7,20 @@ from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db.models import Model
 from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from simple_history.utils import get_history_manager_for_model
 
 from backoffice.audit.services import record
+from backoffice.files import content, links
+from backoffice.files import services as files
 from backoffice.policy import may
 from backoffice.sheets import services, workbooks
 from backoffice.sheets.admin.base import OneImport, State, person, standing
 from backoffice.sheets.admin.check import dataset_rows, described
 from backoffice.sheets.errors import ReadError
-from backoffice.sheets.exports import XLSX_TYPE
 from backoffice.sheets.formats import CheckSum, Format
 from backoffice.sheets.models import ImportJob
 from backoffice.sheets.problems import Severity
@@ -174,14 +176,14 @@ class FailedRowsPage(OneImport):
         return self.go("import", self.job(kwargs["number"]))
 
     def post(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
-        """Return the workbook."""
+        """Make the workbook and send the person to it."""
         job = self.job(kwargs["number"])
         if job.owner_id != request.user.pk or not request.user.has_perm("sheets.add_importjob"):
             raise PermissionDenied
         if not job.problems.filter(severity=Severity.FAILED).exists():
             raise Http404
         try:
-            content = workbooks.failed_rows(job)
+            made = workbooks.failed_rows(job)
         except ReadError as error:
             messages.error(request, str(error))
             return self.go("import", job)
@@ -189,12 +191,11 @@ class FailedRowsPage(OneImport):
         record(
             services.FAILED_ROWS, actor=person(request), subject=job, context={"problems": failed}
         )
-        name = f"failed-rows-{job.public_id.hex[:8]}.xlsx"
-        return HttpResponse(
-            content,
-            content_type=XLSX_TYPE,
-            headers={
-                "Content-Disposition": f'attachment; filename="{name}"',
-                "Cache-Control": "no-store",
-            },
+        kept = files.keep(
+            made,
+            name=f"failed-rows-{job.public_id.hex[:8]}.xlsx",
+            kind=content.WORKBOOK,
+            purpose=services.FAILED_ROWS,
+            owner=person(request),
         )
+        return redirect(links.address(kept, self.site.name))

@@ -1,0 +1,51 @@
+"""Files that were made for a person, until they expire."""
+
+import uuid
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from backoffice.files.storage import own_name
+
+
+def stored_name(instance: "KeptFile", _original: str) -> str:
+    """Return a name of our own."""
+    return own_name("made", instance.kind)
+
+
+class KeptFile(models.Model):
+    """One file for one person. `name` is what their browser calls it; on the disk it has another.
+
+    `purpose` says what it is ("sheets.failed_rows"), in a word of the app that made it.
+    """
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        related_name="+",
+        verbose_name=_("made for"),
+    )
+    file = models.FileField(_("file"), upload_to=stored_name, max_length=120)
+    name = models.CharField(_("name"), max_length=120)
+    kind = models.CharField(_("kind"), max_length=8)
+    purpose = models.CharField(_("purpose"), max_length=60)
+    size = models.PositiveBigIntegerField(_("size in bytes"))
+    sha256 = models.CharField(_("SHA-256"), max_length=64)
+    made_at = models.DateTimeField(_("made"), auto_now_add=True)
+    expires_at = models.DateTimeField(_("expires"), db_index=True)
+
+    objects: ClassVar[models.Manager["KeptFile"]] = models.Manager()
+
+    class Meta:
+        """Newest first."""
+
+        verbose_name = _("file")
+        verbose_name_plural = _("files")
+        ordering = ["-id"]
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.name
