@@ -11,7 +11,7 @@ from django.urls import Resolver404, resolve, reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext_lazy as _
 
-from backoffice.accounts import devices, doors, factors, lockout, resets, stepup
+from backoffice.accounts import devices, doors, factors, lockout, resets, sso, stepup
 from backoffice.accounts.models import Kind
 from backoffice.audit.addresses import client_address
 
@@ -111,8 +111,14 @@ class AccountAdapter(DefaultAccountAdapter):
         """Ask for a mailed code or the second factor between password and session."""
         return [
             "backoffice.accounts.device_stage.DeviceStage",
-            "allauth.mfa.stages.AuthenticateStage",
+            "backoffice.accounts.device_stage.FactorStage",
         ]
+
+    def pre_login(self, request: HttpRequest, user: Any, **kwargs: Any) -> HttpResponse | None:
+        """Note what a provider proved; nothing of an earlier sign-in counts for this one."""
+        extra = kwargs.get("signal_kwargs") or {}
+        sso.note_proof(request, user, extra.get("sociallogin"))
+        return super().pre_login(request, user, **kwargs)  # type: ignore[no-any-return]
 
     def post_login(self, request: HttpRequest, user: Any, **kwargs: Any) -> HttpResponse:
         """Remember the device, and when a second factor was first due."""
@@ -130,7 +136,9 @@ class AccountAdapter(DefaultAccountAdapter):
             stepup.PASSWORD: ("account_reauthenticate", _("Use your password")),
         }
         ways = [(way, *pages[way]) for way in stepup.methods(user)]
-        return [{"id": way, "url": reverse(name), "description": text} for way, name, text in ways]
+        return [
+            {"id": way, "url": reverse(name), "description": text} for way, name, text in ways
+        ] or sso.ways_of(user)
 
     def send_password_reset_mail(self, user: Any, email: str, context: dict[str, Any]) -> None:
         """Mail the link to whoever has a password; who signs in elsewhere gets none."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from allauth.account.stages import LoginStage
 from allauth.core.internal.httpkit import headed_redirect_response
+from allauth.mfa.stages import AuthenticateStage
 from django.conf import settings
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare, salted_hmac
@@ -77,11 +78,21 @@ class DeviceStage(LoginStage):
         return bool(self.state.get("tries", 0) >= MOST_TRIES)
 
 
+class FactorStage(AuthenticateStage):
+    """The second factor, unless a trusted provider asked for one in this very sign-in."""
+
+    def _should_handle(self, request: Any) -> bool:
+        user = self.login.user
+        if isinstance(user, User) and factors.by_provider(request, user):
+            return False
+        return bool(super()._should_handle(request))
+
+
 def is_due(request: Any, user: Any) -> bool:
     """Say whether a sign-in of this person with this browser has to show a mailed code."""
     if not settings.BACKOFFICE_DEVICE_CHALLENGE or not isinstance(user, User):
         return False
-    if request.session.get(factors.BY_PROVIDER) or factors.has_factor(user):
+    if factors.by_provider(request, user) or factors.has_factor(user):
         return False
     return devices.find(request, user) is None
 

@@ -14,7 +14,7 @@ from backoffice.accounts.models import Kind, User
 
 Test = Callable[[User], bool]
 KINDS = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
-# The session's note that a trusted single sign-on has asked for a second factor itself.
+# Of whom (a key) a trusted provider has asked for a second factor itself, in the session.
 BY_PROVIDER = "factor_by_provider"
 _tests: list[Test] = []
 
@@ -73,8 +73,13 @@ def is_held(request: HttpRequest) -> bool:
         return False
     if not isinstance(user, User) or settings.BACKOFFICE_SECOND_FACTOR_GRACE_DAYS is None:
         return False
-    if request.session.get(BY_PROVIDER) or not is_due(user) or has_factor(user):
+    if by_provider(request, user) or not is_due(user) or has_factor(user):
         return False
     start_grace(user)
     ends = grace_ends(user)
     return ends is not None and ends <= timezone.now()
+
+
+def by_provider(request: HttpRequest, user: User) -> bool:
+    """Say whether a trusted provider asked this person for a second factor in this session."""
+    return bool(request.session.get(BY_PROVIDER) == user.pk)

@@ -6,6 +6,7 @@ from allauth.mfa.base import views as mfa
 from allauth.mfa.recovery_codes import views as recovery
 from allauth.mfa.totp import views as totp
 from allauth.mfa.webauthn import views as webauthn
+from allauth.socialaccount.providers.openid_connect import views as oidc
 from django.db.transaction import atomic
 from django.urls import path, re_path
 from django.views.generic import RedirectView
@@ -44,6 +45,9 @@ urlpatterns = [
         atomic(account.password_reset_from_key),
         name="account_reset_password_from_key",
     ),
+    path("sso/<slug:provider_id>/", oidc.login, name="openid_connect_login"),
+    path("sso/<slug:provider_id>/back/", views.sso_callback, name="openid_connect_callback"),
+    path("sso-failed/", views.SsoFailedView.as_view(), name="socialaccount_login_cancelled"),
     path("factors/", mfa.index, name="mfa_index"),
     path("factors/app/", atomic(totp.activate_totp), name="mfa_activate_totp"),
     path("factors/app/remove/", atomic(totp.deactivate_totp), name="mfa_deactivate_totp"),

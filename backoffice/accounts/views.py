@@ -3,15 +3,19 @@
 from typing import Any
 
 from allauth.account.internal.decorators import login_stage_required
+from allauth.account.internal.stagekit import stash_login
 from allauth.mfa.adapter import get_adapter
 from allauth.mfa.webauthn.views import RemoveWebAuthnView
+from allauth.socialaccount.models import SocialApp
+from allauth.socialaccount.providers.oauth2.views import OAuth2CallbackView
+from allauth.socialaccount.providers.openid_connect.views import OpenIDConnectOAuth2Adapter
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
-from django.views.generic import FormView
+from django.views.generic import FormView, TemplateView
 
 from backoffice.accounts import lockout
 from backoffice.accounts.device_stage import DeviceStage
@@ -74,8 +78,6 @@ class MailedCodeView(FormView):  # type: ignore[type-arg]
         record(FACTOR_FAILED, actor=None, subject=user, outcome=Outcome.REFUSED)
 
     def _keep(self) -> None:
-        from allauth.account.internal.stagekit import stash_login  # noqa: PLC0415 - needs models
-
         stash_login(self.request, self.stage.login)
 
 
@@ -89,3 +91,26 @@ class RemovePasskeyView(RemoveWebAuthnView):
             form.add_error(None, adapter.validation_error("cannot_delete_authenticator"))
             return self.form_invalid(form)  # type: ignore[no-any-return]
         return super().form_valid(form)  # type: ignore[no-any-return]
+
+
+class SignedTokenAdapter(OpenIDConnectOAuth2Adapter):
+    """Checks the signature of every ID token, also of one fetched from the provider itself."""
+
+    def _decode_id_token(self, app: SocialApp, id_token: str) -> dict[str, Any]:
+        self.did_fetch_access_token = False  # allauth trusts the connection then
+        return super()._decode_id_token(app, id_token)  # type: ignore[no-any-return]
+
+
+def sso_callback(request: HttpRequest, provider_id: str) -> HttpResponseBase:
+    """Take up what the provider sends."""
+    try:
+        adapter = SignedTokenAdapter(request, provider_id)
+        return OAuth2CallbackView.adapter_view(adapter)(request)  # type: ignore[no-any-return]
+    except SocialApp.DoesNotExist:
+        raise Http404 from None
+
+
+class SsoFailedView(TemplateView):
+    """Says that the provider let nobody in."""
+
+    template_name = "socialaccount/authentication_error.html"

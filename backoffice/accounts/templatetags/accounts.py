@@ -5,7 +5,9 @@ from copy import deepcopy
 from typing import Any
 
 from django import template
+from django.conf import settings
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
 
 from backoffice.accounts import factors
@@ -46,3 +48,12 @@ def passkey_options(data: dict[str, Any]) -> dict[str, Any]:
     chosen = made["creation_options"]["publicKey"].setdefault("authenticatorSelection", {})
     chosen.update(residentKey="required", requireResidentKey=True, userVerification="required")
     return made
+
+
+@register.simple_tag
+def sso_providers() -> list[dict[str, str]]:
+    """Return name and address of each provider of single sign-on."""
+    return [
+        {"name": row["name"], "url": reverse("openid_connect_login", args=[row["id"]])}
+        for row in settings.BACKOFFICE_SSO
+    ]
