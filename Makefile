@@ -8,7 +8,7 @@ DEV := @.ci/bootstrap dev &&
 .DEFAULT_GOAL := help
 .PHONY: help run web worker backends reset shell test lint format types imports deploy migrations \
 	messages catalogues test-sqlite test-postgres test-browser postgres bench-sheets bench-audit \
-	soak-jobs wheel lock clean
+	soak-jobs soak-login fuzz-api wheel lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -78,6 +78,12 @@ bench-sheets: ## import the workbook: seconds and memory
 
 soak-jobs: ## kill workers at random moments: KILLS=200 DATABASES=sqlite,postgres
 	$(DEV) exec $(PY) tests/soak/soak_jobs.py --kills $(or $(KILLS),200) --databases $(or $(DATABASES),sqlite,postgres)
+
+soak-login: ## bad log-ins against eight processes: TRIES=10000 DATABASES=sqlite,postgres
+	$(DEV) exec $(PY) tests/soak/soak_login.py --tries $(or $(TRIES),10000) --databases $(or $(DATABASES),sqlite,postgres)
+
+fuzz-api: ## schemathesis over the whole API: EXAMPLES=100 DATABASES=sqlite,postgres
+	$(DEV) exec $(PY) tests/soak/fuzz_api.py --examples $(or $(EXAMPLES),100) --databases $(or $(DATABASES),sqlite,postgres)
 
 bench-audit: ## a million events on both databases: seal, verify, pages
 	$(DEV) $(PY) tests/benchmarks/bench_audit.py && $(PY) .ci/postgres $(PY) tests/benchmarks/bench_audit.py

@@ -10,20 +10,15 @@ import argparse
 import os
 import random
 import statistics
-import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
 
-import psycopg
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-sys.path.insert(0, str(ROOT))
+from tests.soak.databases import run_on
+
 WORKERS, WAITING, STEPS = 3, 4, 40
 SECONDS_A_KILL, SECONDS_TO_END = 20, 120
 # What a busy machine may add to the reaper's period before a job counts as stuck.
@@ -253,37 +248,7 @@ def main() -> int:
         return soak(given.kills, given.jobs, given.seed)
     options = (f"--kills={given.kills}", f"--jobs={given.jobs}", f"--seed={given.seed}")
     names = [name for name in given.databases.split(",") if name]
-    return max(_on(name, options) for name in names)
-
-
-def _on(name: str, options: tuple[str, ...]) -> int:
-    command = [sys.executable, __file__, "--here", *options]
-    with tempfile.TemporaryDirectory(prefix="backoffice-soak-") as folder:
-        if name == "sqlite":
-            return _call(command, folder, "")
-        server = os.environ.get("DATABASE_URL", "")
-        if not server.startswith("postgres"):
-            return _call([sys.executable, str(ROOT / ".ci" / "postgres"), *command], folder, "")
-        with _new_database(server) as address:
-            return _call(command, folder, address)
-
-
-def _call(command: list[str], folder: str, address: str) -> int:
-    own = {"BACKOFFICE_VAR": folder, "DJANGO_SETTINGS_MODULE": "tests.soak.settings"}
-    environment = {**os.environ, **own, "DATABASE_URL": address}
-    return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
-
-
-@contextmanager
-def _new_database(server: str) -> Iterator[str]:
-    """Make a database on the server of this address; it goes afterwards."""
-    name = f"soak_{os.getpid()}"
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-        try:
-            yield urlsplit(server)._replace(path=f"/{name}").geturl()
-        finally:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    return max(run_on(name, __file__, options, "tests.soak.settings") for name in names)
 
 
 if __name__ == "__main__":
