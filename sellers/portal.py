@@ -1,34 +1,34 @@
 """Seller pages: a shop's own products."""
 
+from decimal import Decimal
 from typing import Any, ClassVar, cast
 
 from django import forms
 from django.contrib import admin
+from django.core import validators
 from django.core.exceptions import ValidationError
 from django.db.models import Model
 from django.http import HttpRequest
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from backoffice.accounts import installation
 from backoffice.accounts.models import User
 from backoffice.money import Money, exponent
 from backoffice.site import BackofficeAdmin, navigation, register, seller_site
 from sellers import queries, services
 from sellers.models import Product, Seller
 
-CURRENCY = "GBP"
-
 
 class ProductForm(forms.ModelForm[Product]):
-    """A product as its shop enters it; the price in pounds and pence. The shop is no field."""
+    """A product as its shop enters it; the price in whole and minor units. The shop is no field."""
 
     price = forms.DecimalField(
         label=_("Price"),
         required=False,
         min_value=0,
         max_digits=12,
-        decimal_places=exponent(CURRENCY),
-        help_text=_("In pounds, for one piece. Leave empty while it is open."),
+        help_text=_("In %(currency)s, for one piece. Leave empty while it is open."),
     )
     shop: ClassVar[Seller | None] = None
 
@@ -44,6 +44,13 @@ class ProductForm(forms.ModelForm[Product]):
         """Show minor units as an amount; a new product starts as a draft."""
         super().__init__(*args, **kwargs)
         product = self.instance
+        self.currency = product.currency if product.pk else installation.currency()
+        price: Any = self.fields["price"]
+        digits = exponent(self.currency)
+        price.decimal_places = digits
+        price.validators.append(validators.DecimalValidator(12, digits))
+        price.widget.attrs["step"] = f"{Decimal(1).scaleb(-digits):f}"
+        price.help_text = str(price.help_text) % {"currency": self.currency}
         if product.pk is None:
             self.fields["status"].initial = Product.Status.DRAFT
         elif product.price is not None:
@@ -65,8 +72,8 @@ class ProductForm(forms.ModelForm[Product]):
             code=values["code"],
             name=values["name"],
             category=values["category"],
-            price_minor=None if price is None else Money.of(price, CURRENCY).minor,
-            currency=CURRENCY,
+            price_minor=None if price is None else Money.of(price, self.currency).minor,
+            currency=self.currency,
             status=values["status"],
         )
 

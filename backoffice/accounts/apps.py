@@ -19,6 +19,7 @@ class AccountsConfig(AppConfig):
             "accounts.change_roles",
             "accounts.manage_people",
             "accounts.end_sessions",
+            "accounts.manage_tokens",
         ),
         "support": ("accounts.act_for_seller",),
         "auditor": ("accounts.view_user", "accounts.view_rolechange"),
@@ -42,7 +43,7 @@ class AccountsConfig(AppConfig):
         )
         from backoffice.accounts.models import User  # noqa: PLC0415 - needs loaded models
 
-        for name in ("device_stage", "resets"):  # they declare mails
+        for name in ("device_stage", "resets", "mfa"):  # they declare mails, and what is sealed
             import_module(f"{self.name}.{name}")
         post_migrate.connect(roles.after_migrate, dispatch_uid="backoffice.roles")
         signals.user_logged_in.connect(sessions.signed_in, dispatch_uid="backoffice.in")
@@ -50,6 +51,9 @@ class AccountsConfig(AppConfig):
         signals.user_login_failed.connect(sessions.sign_in_failed, dispatch_uid="backoffice.fail")
         for changed in (account.password_changed, account.password_set, account.password_reset):
             changed.connect(sessions.password_changed, dispatch_uid="backoffice.password")
+        account.authentication_step_completed.connect(
+            sessions.note_door, dispatch_uid="backoffice.door"
+        )
         factor.authenticator_removed.connect(
             sessions.factor_removed, dispatch_uid="backoffice.factor"
         )

@@ -19,6 +19,19 @@ def site_of(user: Any) -> str:
     return next((site for site, (_url, test) in _doors.items() if test(user)), "")
 
 
+def may_enter(user: Any, site: str) -> bool:
+    """Say whether the person belongs to this site."""
+    return site in _doors and _doors[site][1](user)
+
+
+def site_at(path: str) -> str:
+    """Return the site that an address of ours belongs to, "" for none."""
+    sites = (
+        site for site, (url_name, _test) in _doors.items() if path.startswith(reverse(url_name))
+    )
+    return next(sites, "")
+
+
 def home_of(user: Any) -> str:
     """Return the start page of the person's site; with none, the first site's (it says so)."""
     site = site_of(user) or next(iter(_doors))

@@ -13,7 +13,7 @@ from typing import Any
 
 from allauth.usersessions.models import UserSession
 from django.conf import settings
-from django.contrib.auth import HASH_SESSION_KEY
+from django.contrib.auth import HASH_SESSION_KEY, REDIRECT_FIELD_NAME
 from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.db.models import F
@@ -29,6 +29,7 @@ from backoffice.audit.services import record
 
 ENDED = verbs.register("session.ended", _("Sessions ended"))
 SITE, BEGAN, SEEN, ROLES = "site", "began_at", "seen_at", "roles"
+DOOR = "door"
 ELSEWHERE, KNOWN = "elsewhere", "elsewhere_known"
 # Last-seen is written once in so many seconds; an idle limit may come early by as much.
 TOUCH_SECONDS = 60
@@ -76,10 +77,18 @@ def signed_in(sender: object, request: HttpRequest | None, user: User, **kwargs:
     record(verbs.SIGNED_IN, actor=user, subject=user)
 
 
+def note_door(sender: object, request: HttpRequest, **kwargs: Any) -> None:
+    """Remember, at the first step of a sign-in, where it began: people of two sites choose so."""
+    wanted = request.POST.get(REDIRECT_FIELD_NAME) or request.GET.get(REDIRECT_FIELD_NAME) or ""
+    if site := doors.site_at(wanted):
+        request.session[DOOR] = site
+
+
 def _begin(request: HttpRequest, user: User) -> None:
     session, now = request.session, time.time()
     stepup.mark_sign_in(request, user)
-    session[SITE] = doors.site_of(user)
+    wanted = session.pop(DOOR, "")
+    session[SITE] = wanted if doors.may_enter(user, wanted) else doors.site_of(user)
     session[BEGAN] = session[SEEN] = now
     session[ROLES] = list(user.groups.values_list("name", flat=True))
     if not session.session_key:

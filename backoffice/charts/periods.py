@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, tzinfo
 
 from django.db.models import Case, IntegerField, Value, When
-from django.utils.timezone import get_default_timezone
+
+from backoffice.accounts import installation
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -18,7 +19,7 @@ class Month:
     @classmethod
     def of(cls, moment: datetime, zone: tzinfo | None = None) -> "Month":
         """Return the month that `moment` (aware) falls into in `zone`."""
-        local = moment.astimezone(zone or get_default_timezone())
+        local = moment.astimezone(zone or installation.zone())
         return cls(local.year, local.month)
 
     def plus(self, months: int) -> "Month":
@@ -31,7 +32,7 @@ class Month:
 
     def start(self, zone: tzinfo | None = None) -> datetime:
         """Return the moment at which the month begins in `zone`, in UTC."""
-        local = datetime(self.year, self.number, 1, tzinfo=zone or get_default_timezone())
+        local = datetime(self.year, self.number, 1, tzinfo=zone or installation.zone())
         return local.astimezone(UTC)
 
 

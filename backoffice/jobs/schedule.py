@@ -19,6 +19,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from backoffice.accounts import installation
 from backoffice.jobs import cron, registry, services
 from backoffice.jobs.models import Recurring
 
@@ -42,8 +43,7 @@ class Entry:
 
     def next_after(self, moment: datetime) -> datetime:
         """Return its next time. Raises CronError."""
-        zone = timezone.get_default_timezone()
-        return cron.parse(self.spec).next_after(moment, zone)
+        return cron.parse(self.spec).next_after(moment, installation.zone())
 
 
 def entries() -> list[Entry]:

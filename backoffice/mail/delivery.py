@@ -15,11 +15,12 @@ from django.core.mail.backends.base import BaseEmailBackend
 from django.db import transaction
 from django.db.models import F, QuerySet
 from django.template import Context, Engine, TemplateDoesNotExist
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from backoffice import keyring
+from backoffice.accounts import installation
 from backoffice.jobs import registry as jobs
 from backoffice.jobs import services as job_services
 from backoffice.jobs.models import Job
@@ -158,7 +159,9 @@ def compose(mail: Mail) -> EmailMessage:
     if mail.good_until is not None and mail.good_until <= timezone.now():
         raise NotSentError(_("What it says is not good any more."), lasting=True)
     try:
-        body = _body(mail, _secret_of(mail))
+        zone, language = installation.zone(), installation.language()
+        with timezone.override(zone), translation.override(language):
+            body = _body(mail, _secret_of(mail))
     except Exception as error:
         raise NotSentError(_("The text cannot be made."), lasting=True) from error
     host = settings.BACKOFFICE_BASE_URL.partition("://")[2].partition(":")[0].strip("/")
@@ -185,7 +188,7 @@ def _body(mail: Mail, secret: str = "") -> str:
         "secret": secret or left_out,
         "secret_url": _absolute(secret) if secret else left_out,
         "recipient": str(mail.to_user),
-        "site_name": _("Backoffice"),
+        "site_name": installation.company() or _("Backoffice"),
     }
     # Plain text: nothing is escaped.
     return template.render(Context(values, autoescape=False))

@@ -10,3 +10,7 @@ class ProjectConfig(AppConfig):
     name = "backoffice.project"
     label = "project"
     verbose_name = _("Backoffice")
+
+    def ready(self) -> None:
+        """Register the check of the database."""
+        from backoffice.project import checks  # noqa: F401, PLC0415 - it registers itself

@@ -24,6 +24,8 @@ if PRODUCTION and DEBUG:
 _DEVELOPMENT_KEY = "development-only-key-never-use-it-for-real-data-0123456789"
 _default_key = None if PRODUCTION else _DEVELOPMENT_KEY
 SECRET_KEY = env.text("BACKOFFICE_SECRET_KEY", _default_key)
+# Former ones, while what they signed may still come back: an open session, a link to a file.
+SECRET_KEY_FALLBACKS = env.words("BACKOFFICE_SECRET_KEYS_OLD")
 # Key of the blind indexes by which masked fields are searched: kept apart from SECRET_KEY, since
 # changing it means that every index has to be computed anew.
 BACKOFFICE_MASKING_INDEX_KEY = env.text("BACKOFFICE_MASKING_INDEX_KEY", _default_key)

@@ -18,7 +18,7 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
-from backoffice.accounts import doors, sessions
+from backoffice.accounts import doors, installation, sessions
 from backoffice.policy import SELLERS, STAFF
 from backoffice.site import chrome, palette
 from backoffice.site.pages import SitePage
@@ -98,6 +98,8 @@ class BackofficeSite(Base):
         if self.has_permission(request):
             context.update(chrome.context(self, request))
         context["site_name"] = self.name
+        if company := installation.company():
+            context |= {"site_title": company, "site_header": company}
         return context
 
     def index(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:

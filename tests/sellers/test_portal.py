@@ -13,7 +13,7 @@ from orders.models import Order, OrderLine
 from sellers import services
 from sellers.models import Membership, Product, Seller
 from tests.factories import make_line, make_order
-from tests.people import make_shop
+from tests.people import PASSWORD, make_shop
 
 FORM = {"code": "T-1", "name": "TEAPOT", "category": "Kitchen", "price": "12.50", "status": "draft"}
 
@@ -267,7 +267,8 @@ def test_staff_with_a_shop_see_that_shop_alone_on_the_seller_site(
 ) -> None:
     shop = make_shop(kim, "kim-shop")
     make_order(50, seller=shop)
-    as_person(client, kim)
+    credentials = {"login": "kim", "password": PASSWORD, "next": "/seller/"}
+    assert client.post("/account/login/", credentials)["Location"] == "/seller/"
     listed = client.get("/seller/orders/order/").context["cl"].queryset
     assert [order.own_minor for order in listed] == [50]
     assert client.get(f"/seller/orders/order/{trade['sol'].pk}/change/").status_code == 404

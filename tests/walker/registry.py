@@ -125,6 +125,9 @@ def site_pages(site: str) -> dict[str, Fill]:
         f"{site}:sessions": once(),
         f"{site}:sessions_end_others": once(),
         f"{site}:session_end": once(key=1),
+        f"{site}:tokens": once(),
+        f"{site}:token_new": once(),
+        f"{site}:token_end": row("token", parameter="key"),
         f"{site}:file": link_of_a_file,
         f"{site}:view_on_site": on_site,
         f"{site}/(?P<url>.*)$": once(url="no/such/page"),
@@ -188,6 +191,12 @@ REGISTRY: dict[str, Fill] = {
     "admin:approvals_away_end": row("delegation", parameter="key"),
     "admin:approval_rules": once(),
     "admin:roles": once(),
+    "admin:service_accounts": once(),
+    "admin:service_account_new": once(),
+    **{
+        f"admin:service_account_{name}": row("service", parameter="key")
+        for name in ("token", "block")
+    },
     "admin:role_change": once(role="support", right="customers.reveal_customer"),
     "admin:imports": once(),
     **{f"admin:{name}": an_import for name in IMPORT_PAGES},

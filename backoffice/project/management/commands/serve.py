@@ -21,7 +21,9 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError, connection
 from django.db.migrations.executor import MigrationExecutor
 
+from backoffice.accounts import setup
 from backoffice.project import env
+from backoffice.project.checks import demo_accounts
 from backoffice.project.management.commands import demo
 from backoffice.project.supervisor import (
     AlreadyRunningError,
@@ -107,6 +109,7 @@ class Command(BaseCommand):
         match part:
             case "web":
                 self.prepare_static()
+                self.look_at_people()
                 self.require_free(f"http://{web_address()}", "BACKOFFICE_BIND")
                 os.execv(sys.executable, web_command())  # noqa: S606 - becomes the web server
             case "worker":
@@ -144,6 +147,7 @@ class Command(BaseCommand):
         self.require_free(f"http://{web_address()}", "BACKOFFICE_BIND")
         self.migrate()
         self.prepare_static()
+        self.look_at_people()
         if not settings.PRODUCTION:
             self.start_backends(supervisor)
             self.fill(supervisor)
@@ -190,6 +194,15 @@ class Command(BaseCommand):
         if executor.migration_plan(executor.loader.graph.leaf_nodes()):
             self.say("setting up the database")
             call_command("migrate", verbosity=0, interactive=False)
+
+    def look_at_people(self) -> None:
+        """Refuse the demo's people in production; say what an empty database waits for."""
+        if settings.PRODUCTION and (found := demo_accounts()):
+            names = ", ".join(found)
+            raise CommandError(f"People of the demo, with its public password, are in: {names}.")
+        if setup.is_open():
+            self.say("nobody is in the database yet: `manage.py setup_code` prints the code for")
+            self.say(f"the set-up on {settings.BACKOFFICE_BASE_URL}/setup/")
 
     def prepare_static(self) -> None:
         """Collect static files in production, when one is newer than what was collected."""
