@@ -17,7 +17,7 @@ from django.utils.http import int_to_base36
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from backoffice.accounts import acting, post, resets, roles, sessions
+from backoffice.accounts import acting, post, resets, roles, sessions, tokens
 from backoffice.accounts.models import Kind, User
 from backoffice.audit import verbs
 from backoffice.audit.services import record
@@ -141,6 +141,7 @@ def block(person: User, *, actor: User, reason: str) -> None:
             raise ValidationError(_("This person is blocked already."))
         record(BLOCKED, actor=actor, subject=person, reason=reason)
         sessions.end_all(person, actor=actor)
+        tokens.end_all(person, actor=actor, reason=reason)
 
 
 def unblock(person: User, *, actor: User, reason: str) -> None:

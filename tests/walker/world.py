@@ -13,7 +13,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.db.models import Model
 from django.utils import timezone
 
-from backoffice.accounts.models import User
+from backoffice.accounts.models import Kind, Token, User
 from backoffice.approvals.models import Delegation
 from backoffice.audit import verbs
 from backoffice.audit.models import SavedSearch
@@ -84,6 +84,7 @@ def build(people: dict[str, User]) -> World:
     world.rows["importjob"] = make_import(people["oli"])
     world.rows["delegation"] = make_delegation(people["max"], people["kim"])
     world.rows["user"] = people["eve"]
+    world.rows["token"], world.rows["service"] = make_tokens(people["oli"])
     world.rows["grant"] = make_grant(customer, people["nia"], people["kim"])
     world.rows["savedsearch"] = SavedSearch.objects.create(
         owner=people["ada"], name="Reveals", query="verb=personal.revealed"
@@ -92,6 +93,18 @@ def build(people: dict[str, User]) -> World:
         verbs.CHANGED, actor=people["kim"], subject=customer, context={"fields": ["name"]}
     )
     return world
+
+
+def make_tokens(person: User) -> tuple[Token, User]:
+    """Return a token of the person, and a service account that has one too."""
+    robot = User(username="service-walk", first_name="Walk", kind=Kind.SERVICE, is_staff=True)
+    robot.set_unusable_password()
+    robot.save()
+    facts = {"digest": "-", "scopes": ["orders:read"], "made_by": person}
+    ends = timezone.now() + timedelta(days=1)
+    Token.objects.create(user=robot, name="Robot's", prefix="walkbbbb", expires_at=ends, **facts)
+    own = Token.objects.create(user=person, name="Own", prefix="walkaaaa", expires_at=ends, **facts)
+    return own, robot
 
 
 def make_customer(actor: User) -> Customer:

@@ -2,14 +2,31 @@
 
 from django.utils.translation import gettext_lazy
 
-from backoffice.accounts.admin import own_sessions, people_pages
+from backoffice.accounts.admin import own_sessions, people_pages, token_pages
 from backoffice.accounts.admin.proof import ChallengePage
 from backoffice.accounts.admin.role_pages import RoleChangePage, RolesPage
 from backoffice.site import chrome, navigation, staff_site
 
-for page in (RolesPage, RoleChangePage, ChallengePage, *own_sessions.PAGES):
+for page in (
+    RolesPage,
+    RoleChangePage,
+    ChallengePage,
+    *own_sessions.PAGES,
+    *token_pages.OWN,
+    *token_pages.OF_STAFF,
+):
     staff_site.add_page(page)
 chrome.contribute(own_sessions.notice)
+chrome.contribute(token_pages.link)
+navigation.add(
+    staff_site,
+    group=gettext_lazy("Oversight"),
+    label=gettext_lazy("Service accounts"),
+    icon="smart_toy",
+    url_name="service_accounts",
+    permission="accounts.manage_tokens",
+    order=825,
+)
 navigation.add(
     staff_site,
     group=gettext_lazy("Oversight"),
