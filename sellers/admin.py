@@ -29,7 +29,7 @@ class MembershipInline(BackofficeInline):
     """Who works for the shop."""
 
     model = Membership
-    fields = ("user",)
+    fields = ("user", "is_owner")
     verbose_name_plural = _("people of the shop")
 
 

@@ -38,11 +38,13 @@ class SellersConfig(AppConfig):
     }
 
     def ready(self) -> None:
-        """Say which rows exist for the people of a shop."""
+        """Say which rows exist for the people of a shop, and who of them needs a second factor."""
         from backoffice import policy  # noqa: PLC0415 - needs loaded models
+        from backoffice.accounts import factors  # noqa: PLC0415 - needs loaded models
         from backoffice.accounts import acting  # noqa: PLC0415 - needs loaded models
         from sellers import models, queries  # noqa: PLC0415 - needs loaded models
 
         acting.allow(queries.is_member)
         policy.register_scope(models.Seller, policy.SELLERS, queries.own_shop)
         policy.register_scope(models.Product, policy.SELLERS, queries.own_products)
+        factors.require(queries.owns_a_shop)

@@ -54,6 +54,9 @@ class Membership(models.Model):
         related_name="membership",
         verbose_name=_("person"),
     )
+    is_owner = models.BooleanField(
+        _("owner"), default=True, help_text=_("Owners need a second factor to sign in.")
+    )
     history = HistoricalRecords(bases=[ActedFor])
 
     objects: ClassVar[models.Manager["Membership"]] = models.Manager()

@@ -4,7 +4,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.db.models import Q, QuerySet
 
 from backoffice.accounts.models import User
-from sellers.models import Product, Seller
+from sellers.models import Membership, Product, Seller
 
 Person = User | AnonymousUser
 
@@ -55,3 +55,8 @@ def code_taken(seller: Seller, code: str, *, besides: Product | None = None) -> 
     if besides is not None:
         found = found.exclude(pk=besides.pk)
     return found.exists()
+
+
+def owns_a_shop(user: User) -> bool:
+    """Say whether the person is an owner of the shop that they work for."""
+    return Membership.objects.filter(user_id=user.pk, is_owner=True).exists()

@@ -125,7 +125,7 @@ class AccountAdapter(DefaultAccountAdapter):
         response = super().post_login(request, user, **kwargs)
         with transaction.atomic():
             devices.remember(request, response, user)
-            factors.start_grace(user)
+            factors.note(request, user)
         return response  # type: ignore[no-any-return]
 
     def get_reauthentication_methods(self, user: Any) -> list[dict[str, Any]]:

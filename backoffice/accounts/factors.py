@@ -16,6 +16,7 @@ Test = Callable[[User], bool]
 KINDS = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
 # Of whom (a key) a trusted provider has asked for a second factor itself, in the session.
 BY_PROVIDER = "factor_by_provider"
+MISSING = "factor_missing"
 _tests: list[Test] = []
 
 
@@ -64,6 +65,23 @@ def start_grace(user: User) -> None:
         mine = User.objects.filter(pk=user.pk, factor_due_since=None).update(factor_due_since=now)
         if mine:
             user.factor_due_since = now
+
+
+def note(request: HttpRequest, user: User) -> None:
+    """Note at a sign-in whether a factor is due and missing: the pages remind of it."""
+    start_grace(user)
+    missing = is_due(user) and not by_provider(request, user) and not has_factor(user)
+    request.session[MISSING] = missing
+
+
+def note_added(request: HttpRequest) -> None:
+    """Note that the person of the session has one now."""
+    request.session.pop(MISSING, None)
+
+
+def is_missing(request: HttpRequest) -> bool:
+    """Say what the sign-in noted; costs no query."""
+    return bool(request.session.get(MISSING))
 
 
 def is_held(request: HttpRequest) -> bool:

@@ -22,7 +22,7 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from backoffice.accounts import codes, lockout, stepup
+from backoffice.accounts import codes, factors, lockout, stepup
 
 _CODE = {"autocomplete": "one-time-code", "inputmode": "numeric", "autofocus": True}
 
@@ -99,6 +99,7 @@ class AppForm(ActivateTOTPForm):
         """Take it for fresh proof too: from now on a password is none."""
         code: str = super().clean_code()
         stepup.mark(context.request, stepup.CODE)
+        factors.note_added(context.request)
         return code
 
 
@@ -117,6 +118,7 @@ class PasskeyForm(AddWebAuthnForm):
         values: dict[str, Any] = super().clean()
         if "credential" in values:
             stepup.mark(context.request, stepup.PASSKEY)
+            factors.note_added(context.request)
         return values
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.urls import reverse
 
+from backoffice.accounts.factors import is_missing
 from backoffice.site import navigation
 
 _providers: list[Callable[[Any, HttpRequest], dict[str, Any]]] = []
@@ -26,6 +27,7 @@ def context(site: Any, request: HttpRequest) -> dict[str, Any]:
         "person_roles": _role_texts(user),
         "home_url": reverse(f"{site.name}:index"),
         "find_url": reverse(f"{site.name}:find"),
+        "factor_missing": is_missing(request),
     }
     for provider in _providers:
         values.update(provider(site, request))

@@ -55,6 +55,7 @@ def surroundings(request: HttpRequest) -> dict[str, Any]:
         **site.each_context(request),
         "title": TITLES[match.url_name],
         "home_url": doors.home_of(request.user),
+        "page_of_factors": True,
         "frame": "backoffice/page.html" if inside else "backoffice/held.html",
     }
 
