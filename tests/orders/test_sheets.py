@@ -90,6 +90,7 @@ def test_workbook_equals_an_independent_count_and_comes_in_once(oli: User) -> No
     assert second.total("unchanged") == job.created
 
 
+@pytest.mark.postgres  # once is enough: the workbook above comes in on both databases
 @pytest.mark.skipif(not ORIGINAL.exists(), reason="needs ../shared/data")
 def test_original_one_sheet_after_the_other_ends_the_same(oli: User) -> None:
     content = ORIGINAL.read_bytes()
@@ -297,6 +298,7 @@ def test_category_follows_the_words(name: str, category: str) -> None:
     assert category_of(name) == category
 
 
+@pytest.mark.postgres  # once is enough: the workbook above comes in on both databases
 @pytest.mark.skipif(not ORIGINAL.exists(), reason="needs ../shared/data")
 def test_fixture_has_the_rows_of_the_original() -> None:
     pairs = zip(reader.rows(FIXTURE), reader.rows(ORIGINAL), strict=True)
