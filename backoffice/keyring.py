@@ -52,6 +52,16 @@ def is_current(value: str) -> bool:
     return value.startswith(f"{_FORM}.{_newest()[0]}.")
 
 
+def id_of(value: str) -> str:
+    """Return the id of the key that sealed the value."""
+    return value.split(".", 2)[1]
+
+
+def newest_id() -> str:
+    """Return the id of the key that seals. Raises ImproperlyConfigured without a key."""
+    return _newest()[0]
+
+
 def _newest() -> tuple[str, bytes]:
     keys = _keys()
     if not keys:

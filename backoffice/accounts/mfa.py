@@ -1,13 +1,16 @@
 """How allauth's second factors behave here: sealed keys, names of this site, the last one stays."""
 
+from typing import Any
+
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
 from django.db import connection
+from django.db.models import Q
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from backoffice import keyring
-from backoffice.accounts import factors
+from backoffice.accounts import factors, sealed
 from backoffice.accounts.models import User
 
 _USE = "mfa_authenticator.data"
@@ -52,3 +55,17 @@ class MfaAdapter(DefaultMFAAdapter):
 
     def _get_site_name(self) -> str:
         return _("Backoffice")
+
+
+def _rewrite(row: Authenticator, change: sealed.Change) -> dict[str, Any]:
+    """Seal a factor's keys anew: an app's key, recovery codes by seed or one by one."""
+    data = dict(row.data)
+    for name in {"secret", "seed"} & data.keys():
+        data[name] = change(data[name], _USE)
+    if "migrated_codes" in data:
+        data["migrated_codes"] = [change(code, _USE) for code in data["migrated_codes"]]
+    return {"data": data}
+
+
+_SEALED_KINDS = (Authenticator.Type.TOTP, Authenticator.Type.RECOVERY_CODES)
+sealed.register("factors", Authenticator, _rewrite, lambda: Q(type__in=_SEALED_KINDS))

@@ -8,7 +8,7 @@ from typing import Any
 
 from backoffice import keyring
 
-_USE = "session"
+USE = "session"
 
 
 class SealedSerializer:
@@ -17,8 +17,8 @@ class SealedSerializer:
     def dumps(self, obj: Any) -> bytes:
         """Return the sealed JSON."""
         text = json.dumps(obj, separators=(",", ":"))
-        return keyring.seal(text, use=_USE).encode("ascii")
+        return keyring.seal(text, use=USE).encode("ascii")
 
     def loads(self, data: bytes) -> Any:
         """Return what was sealed. Raises UnreadableError: an empty session to Django."""
-        return json.loads(keyring.open_sealed(data.decode("ascii"), use=_USE))
+        return json.loads(keyring.open_sealed(data.decode("ascii"), use=USE))

@@ -52,6 +52,6 @@ def find(token: str, user: AbstractBaseUser | AnonymousUser) -> KeptFile:
     kept = KeptFile.objects.filter(public_id=UUID(number), owner_id=user.pk).first()
     if kept is None:
         raise LinkError
-    if kept.expires_at <= timezone.now() or not kept.file.storage.exists(kept.file.name):
+    if kept.expires_at <= timezone.now() or not kept.file.storage.exists(str(kept.file.name)):
         raise ExpiredError
     return kept

@@ -45,7 +45,7 @@ class Taken:
     kind: str
 
 
-def take(file: UploadedFile, *, actor: User, purpose: str) -> Taken:
+def take(file: UploadedFile[bytes], *, actor: User, purpose: str) -> Taken:
     """Scan a stranger's file before anybody reads it, and say what it is; it stands at its start.
 
     Call it outside of a transaction that a refusal rolls back: the refusal is on the record.

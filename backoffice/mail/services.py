@@ -12,12 +12,14 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
+from django.db.models import Q
 from django.urls import Resolver404, resolve
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from backoffice import keyring
+from backoffice.accounts import sealed
 from backoffice.accounts.models import User
 from backoffice.audit import verbs
 from backoffice.audit.services import record
@@ -119,3 +121,10 @@ def resend(mail: Mail, *, actor: User, reason: str) -> None:
         if not open_ones.update(state=Mail.State.QUEUED, next_try_at=timezone.now(), problem=""):
             raise ValidationError(_("This mail is not waiting for a decision any more."))
         record(RESENT, actor=actor, subject=mail, reason=reason)
+
+
+def _rewrite(row: Mail, change: sealed.Change) -> dict[str, Any]:
+    return {"sealed": change(row.sealed, row.use_of_secret)}
+
+
+sealed.register("mails", Mail, _rewrite, lambda: ~Q(sealed=""))

@@ -109,7 +109,8 @@ def keys(name: str, default: str | None = None) -> list[tuple[str, str]]:
             msg = f"{name}: key {number} needs an id of its own, without a dot, before a colon."
             raise ImproperlyConfigured(msg)
         if len(secret) < _LEAST_SECRET:
-            msg = f"{name}: the secret of key {key_id!r} has fewer than {_LEAST_SECRET} characters."
+            # By its place: who forgot the id wrote the secret where it stands.
+            msg = f"{name}: the secret of key {number} has fewer than {_LEAST_SECRET} characters."
             raise ImproperlyConfigured(msg)
         pairs.append((key_id, secret))
     return pairs

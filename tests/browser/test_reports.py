@@ -8,6 +8,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from backoffice.accounts.limits import Limit
 from backoffice.accounts.models import User
 from backoffice.audit.models import Event
 from backoffice.browser import reports, services, views
@@ -126,11 +127,11 @@ def test_one_body_counts_so_many_and_no_more() -> None:
 
 
 def test_an_address_may_report_so_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(views, "OF_ONE", views.limits.Limit(hits=2, seconds=3600))
+    monkeypatch.setattr(views, "OF_ONE", Limit(hits=2, seconds=3600))
     statuses = [send(OLD, REMOTE_ADDR="192.0.2.7") for _ in range(3)]
     assert statuses == [204, 204, 429]
     assert send(OLD, REMOTE_ADDR="192.0.2.8") == 204
-    monkeypatch.setattr(views, "OF_ALL", views.limits.Limit(hits=1, seconds=7200))
+    monkeypatch.setattr(views, "OF_ALL", Limit(hits=1, seconds=7200))
     assert [send(OLD, REMOTE_ADDR=f"192.0.2.{n}") for n in (20, 21)] == [204, 429]
     assert Violation.objects.get().count == 4
 
@@ -163,7 +164,8 @@ def test_ops_settle_and_forget(oli: User) -> None:
     assert "https://evil.example" in client.get("/admin/violations/?done=1").content.decode()
     send(OLD)
     row.refresh_from_db()
-    assert (row.done_at, row.done_by) == (None, None)
+    assert row.done_at is None
+    assert Violation.objects.filter(done_by=None).exists()
     assert client.post(f"/admin/violations/{row.pk}/forget/").status_code in {204, 302}
     assert not Violation.objects.exists()
     verbs = list(Event.objects.filter(actor=oli).values_list("verb", flat=True))

@@ -89,7 +89,7 @@ def running(mood: str = "well", path: Path | None = None) -> Iterator[str]:
     server.mood = mood
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        yield str(path) if path else f"127.0.0.1:{server.server_address[1]}"
+        yield str(path) if path else f"127.0.0.1:{server.socket.getsockname()[1]}"
     finally:
         server.shutdown()
         server.server_close()

@@ -1,4 +1,6 @@
-"""The address of the mail server, as the environment gives it."""
+"""Values as the environment gives them: the mail server, the key ring."""
+
+from pathlib import Path
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
@@ -46,3 +48,46 @@ def test_proxies_are_networks_or_an_error_at_start(monkeypatch: pytest.MonkeyPat
         monkeypatch.setenv(NAME, wrong)
         with pytest.raises(ImproperlyConfigured, match=wrong):
             env.networks(NAME)
+
+
+KEYS = "BACKOFFICE_TEST_KEYS"
+LONG = "s" * 32
+
+
+def test_keys_come_newest_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(KEYS, f"2026b:{LONG}:with:colons, 2026a:{LONG}")
+    assert env.keys(KEYS) == [("2026b", f"{LONG}:with:colons"), ("2026a", LONG)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        LONG,
+        f":{LONG}",
+        f"a.b:{LONG}",
+        f"a:{LONG},a:{LONG}",
+        "a:short",
+        f"a:{LONG},",
+    ],
+)
+def test_wrong_keys_are_an_error_that_tells_no_secret(
+    monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setenv(KEYS, text)
+    with pytest.raises(ImproperlyConfigured) as told:
+        env.keys(KEYS)
+    assert LONG not in str(told.value)
+    assert "short" not in str(told.value)
+
+
+def test_secret_comes_from_a_file_but_not_from_both(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "keys"
+    file.write_text(f"a:{LONG}\n", encoding="utf-8")
+    monkeypatch.setenv(f"{KEYS}_FILE", str(file))
+    assert env.keys(KEYS) == [("a", LONG)]
+    monkeypatch.setenv(KEYS, f"b:{LONG}")
+    with pytest.raises(ImproperlyConfigured, match="keep one"):
+        env.keys(KEYS)
