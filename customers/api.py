@@ -2,13 +2,35 @@
 
 from typing import Any, ClassVar, override
 
+from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
 from backoffice.site.api import ChangeViewSet
 from customers.models import Customer
 from customers.services import edit_customer
 
+_READ = {
+    "number": "12417",
+    "name": "A••••• A•••••",
+    "email": "a•••••@e•••••.com",
+    "phone": "••• ••• ••• 11",
+    "country": "Belgium",
+    "created_at": "2011-11-30T16:47:00Z",
+    "updated_at": "2011-12-09T12:50:00Z",
+}
+_PUT = {"name": "A••••• A•••••", "email": "a•••••@e•••••.com", "phone": "+32 2 555 0199"}
 
+
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample("As read", value=_READ, response_only=True),
+        OpenApiExample(
+            "A new phone number, the rest as read",
+            value=_PUT | {"reason": "Called from it"},
+            request_only=True,
+        ),
+    ]
+)
 class CustomerSerializer(serializers.ModelSerializer[Customer]):
     """Name, e-mail and phone are masks; the same mask sent back leaves the value as it is."""
 

@@ -3,7 +3,7 @@
 from typing import Any, ClassVar, override
 
 from django.db.models import Prefetch, QuerySet
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_serializer
 from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -113,6 +113,11 @@ class ReturnSerializer(serializers.ModelSerializer[Return]):
         )
 
 
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample("Why", value={"reason": "Ordered twice by mistake"}, request_only=True)
+    ]
+)
 class CancelSerializer(serializers.Serializer[Any]):
     """Why an order is cancelled."""
 

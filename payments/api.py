@@ -4,7 +4,7 @@ from typing import Any, ClassVar, override
 
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_serializer
 from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -67,6 +67,15 @@ class RefundSerializer(serializers.ModelSerializer[Refund]):
         )
 
 
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "£22.71 of the first line",
+            value={"order": "536365", "line": 1, "amount_minor": 2271, "reason": "Arrived broken"},
+            request_only=True,
+        )
+    ]
+)
 class RefundRequestSerializer(serializers.Serializer[Any]):
     """What is asked for; the amount in whole minor units of the order's currency."""
 

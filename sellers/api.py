@@ -5,6 +5,7 @@ from typing import Any, ClassVar, override
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import exceptions, serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -27,6 +28,27 @@ class SellerSerializer(serializers.ModelSerializer[Seller]):
         fields = ("code", "name", "status", "created_at")
 
 
+_PRODUCT = {
+    "seller": "hearth-home",
+    "code": "21844",
+    "name": "RETRO SPOT MUG",
+    "category": "Kitchen",
+    "price_minor": 295,
+    "currency": "GBP",
+    "status": "draft",
+}
+
+
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample("A mug of £2.95", value=_PRODUCT, request_only=True),
+        OpenApiExample(
+            "As read",
+            value={"id": 7, **_PRODUCT, "created_at": "2011-11-30T16:47:00Z"},
+            response_only=True,
+        ),
+    ]
+)
 class ProductSerializer(serializers.ModelSerializer[Product]):
     """A product; `price_minor` is the price in whole minor units of `currency`, or null."""
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, override
 from django.core.exceptions import PermissionDenied as Refused
 from django.db.models import Count, Q, QuerySet
 from django.utils.translation import gettext as _
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_serializer
 from rest_framework import exceptions, serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -51,6 +51,11 @@ class ApprovalSerializer(serializers.ModelSerializer[ApprovalRequest]):
         )
 
 
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample("What was checked", value={"comment": "Photo seen"}, request_only=True)
+    ]
+)
 class DecisionSerializer(serializers.Serializer[Any]):
     """A word on what was checked, or why not."""
 

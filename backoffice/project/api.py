@@ -4,11 +4,13 @@ from typing import Any, override
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from django.urls import include, path
+from django.urls import include, path, re_path
 from django.views.generic import TemplateView
 from drf_spectacular.renderers import OpenApiJsonRenderer
 from drf_spectacular.views import SpectacularAPIView
-from rest_framework import permissions, routers
+from rest_framework import exceptions, permissions, routers
+from rest_framework.request import Request
+from rest_framework.response import Response
 
 from backoffice.approvals.api import ApprovalViewSet
 from backoffice.site import staff_site
@@ -26,6 +28,22 @@ class Root(GuardedView, routers.APIRootView):
     permission_classes = (permissions.IsAuthenticated,)
 
 
+class NothingView(GuardedView):
+    """What is no address of the API: 404 in JSON, as everything here."""
+
+    permission_classes = (permissions.IsAuthenticated,)
+    schema = None  # type: ignore[assignment]  # so REST framework leaves it out
+
+    @override
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        raise exceptions.NotFound
+
+    def get(self, request: Request, **kwargs: Any) -> Response:
+        """Answer nothing: `initial` refused."""
+        raise exceptions.NotFound
+
+
 class Router(routers.DefaultRouter):
     """Addresses with JSON only, without a second one for each format."""
 
@@ -36,7 +54,7 @@ class Router(routers.DefaultRouter):
 class SchemaView(GuardedView, SpectacularAPIView):
     """The OpenAPI description, for staff."""
 
-    renderer_classes = [OpenApiJsonRenderer]  # noqa: RUF012 - as its base has it
+    renderer_classes = [OpenApiJsonRenderer]
 
     permission_classes = (StaffOnly,)
 
@@ -66,4 +84,5 @@ urlpatterns = [
     path("schema/", SchemaView.as_view(), name="schema"),
     path("docs/", DocsPage.as_view(), name="docs"),
     path("", include(router.urls)),
+    re_path(r"^(?P<rest>.*)/$", NothingView.as_view(), name="nothing"),
 ]

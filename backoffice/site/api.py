@@ -25,7 +25,7 @@ from rest_framework.views import APIView
 
 from backoffice.accounts.models import User
 from backoffice.policy import STAFF, Decision, Target, may, scope
-from backoffice.site import etags
+from backoffice.site import api_schema, etags  # noqa: F401 - its extensions have to be known
 from backoffice.site.api_access import GuardedView, ScopePermission, site_of
 from backoffice.site.bearer import is_plain_text
 

@@ -33,7 +33,7 @@ PROCESSES, CLIENTS = 8, 24
 SECONDS_A_TRY, SECONDS_TO_START = 0.12, 90
 ADDRESSES, NAMES = 400, 150
 HER_BROWSER, HER_ADDRESS, FAR = "127.9.9.1", "127.9.9.2", "127.8.8.8"
-PASSWORD = "the right and long password"  # noqa: S105 - of a database that goes
+PASSWORD = "the right and long password"
 _TOKEN = "t" * 32  # the CSRF cookie and the field say the same
 _FOUND = 302
 _LOGIN, _INSIDE, _CODE = "/account/login/", "/admin/", "/account/login/code/"
@@ -86,13 +86,13 @@ class Soak:
         for name in ("eve", "kim", "max"):
             User.objects.create_user(name, f"{name}@example.com", PASSWORD, is_staff=True)
         eve, secret = User.objects.get(username="eve"), "s" * 43
-        digest = devices._digest(secret)  # noqa: SLF001 - as its cookie would have it
+        digest = devices._digest(secret)
         Device.objects.create(user=eve, digest=digest, label="Firefox", address=HER_BROWSER)
         Device.objects.create(user=eve, digest="other", label="Firefox", address=HER_ADDRESS)
         from django.http import HttpResponse  # noqa: PLC0415 - needs the settings
 
         answer = HttpResponse()
-        answer.set_signed_cookie(devices.COOKIE, secret, salt=devices._SALT)  # noqa: SLF001
+        answer.set_signed_cookie(devices.COOKIE, secret, salt=devices._SALT)
         self.device = answer.cookies[devices.COOKIE].OutputString().partition(";")[0]
 
     def _plan(self) -> Iterator[tuple[str, str]]:
@@ -104,7 +104,7 @@ class Soak:
             kind = number % 4
             name = "eve" if kind == 0 else dice.choice(names)
             place = places[0] if kind == 1 else dice.choice(places)
-            if kind == 2 and name != "eve":  # noqa: PLR2004 - one of the four
+            if kind == 2 and name != "eve":
                 place = HER_BROWSER  # strangers behind her own address, at other names
             yield place, name
 
@@ -235,7 +235,7 @@ def _answers(port: int) -> bool:
     server = HTTPConnection("127.0.0.1", port, timeout=30)
     try:
         server.request("GET", _LOGIN)
-        return server.getresponse().status == 200  # noqa: PLR2004
+        return server.getresponse().status == 200
     except (OSError, HTTPException):
         return False
     finally:

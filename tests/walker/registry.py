@@ -225,6 +225,7 @@ REGISTRY: dict[str, Fill] = {
     "admin:sources_customer_orders": once(),
     "api:api-root": once(),
     "api:docs": once(),
+    "api:nothing": once(rest="no/such"),
     "api:schema": once(),
     "api:approval-list": once(),
     **{
