@@ -40,8 +40,7 @@ class SellersConfig(AppConfig):
     def ready(self) -> None:
         """Say which rows exist for the people of a shop, and who of them needs a second factor."""
         from backoffice import policy  # noqa: PLC0415 - needs loaded models
-        from backoffice.accounts import factors  # noqa: PLC0415 - needs loaded models
-        from backoffice.accounts import acting  # noqa: PLC0415 - needs loaded models
+        from backoffice.accounts import acting, factors  # noqa: PLC0415 - needs loaded models
         from sellers import models, queries  # noqa: PLC0415 - needs loaded models
 
         acting.allow(queries.is_member)

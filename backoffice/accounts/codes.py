@@ -20,7 +20,7 @@ def use(user: User, code: str) -> Authenticator | None:
     for row in Authenticator.objects.filter(user=user).exclude(type=Authenticator.Type.WEBAUTHN):
         if row.wrap().validate_code(code) and _first_use(row, code):
             row.record_usage()
-            return row  # type: ignore[no-any-return]
+            return row
     return None
 
 

@@ -7,7 +7,9 @@ import zoneinfo
 from typing import Any
 
 from django.conf import settings
-from django.utils import timezone, translation
+from django.utils import timezone
+from django.utils.translation import get_supported_language_variant
+from django.utils.translation.trans_real import parse_accept_lang_header
 
 from backoffice.accounts.models import Installation
 
@@ -58,9 +60,9 @@ def language() -> str:
 
 def language_of(accepted: str) -> str:
     """Return the first language of an Accept-Language header that there is, else the company's."""
-    for code, _weight in translation.trans_real.parse_accept_lang_header(accepted.lower()):
+    for code, _weight in parse_accept_lang_header(accepted.lower()):
         try:
-            return translation.get_supported_language_variant(code)
+            return get_supported_language_variant(code)
         except LookupError:
             continue
     return language()

@@ -32,11 +32,11 @@ class LinkGenerator(PasswordResetTokenGenerator):
     Nothing of it lies in the database.
     """
 
-    def _make_hash_value(self, user: AbstractBaseUser, timestamp: int) -> str:
+    def _make_hash_value(self, user: User, timestamp: int) -> str:
         base: str = super()._make_hash_value(user, timestamp)
         return f"{base}{getattr(user, 'stamp', '')}{user.is_active}"
 
-    def check_token(self, user: AbstractBaseUser | None, token: str | None) -> bool:
+    def check_token(self, user: User | None, token: str | None) -> bool:
         """Take the key of an invitation for some days, any other one for PASSWORD_RESET_TIMEOUT."""
         if user is None or not token or not is_invited(user):
             return bool(super().check_token(user, token))

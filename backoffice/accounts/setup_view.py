@@ -81,7 +81,7 @@ class SetupForm(forms.Form):
         return setup.Plan(**{name: self.cleaned_data[name] for name in names})
 
 
-class SetupView(FormView):  # type: ignore[type-arg]
+class SetupView(FormView):
     """Open while nobody is in the database; afterwards there is no such page."""
 
     template_name = "accounts/setup.html"

@@ -73,16 +73,23 @@ def refusal(request: HttpRequest, proof: str) -> str:
     if not proof.strip():
         return _("Prove who you are. Nothing was done.")
     try:
-        if stepup.confirm(request, proof):
-            return ""
+        right = stepup.confirm(request, proof)
     except stepup.TooManyTriesError as error:
-        minutes = -(-error.wait // _SECONDS_A_MINUTE)
-        text = ngettext(
-            "Too many wrong tries. Wait %(count)s minute. Nothing was done.",
-            "Too many wrong tries. Wait %(count)s minutes. Nothing was done.",
-            minutes,
-        )
-        return text % {"count": minutes}
+        return _too_many(error.wait)
+    return "" if right else _wrong(ways)
+
+
+def _too_many(wait: int) -> str:
+    minutes = -(-wait // _SECONDS_A_MINUTE)
+    text = ngettext(
+        "Too many wrong tries. Wait %(count)s minute. Nothing was done.",
+        "Too many wrong tries. Wait %(count)s minutes. Nothing was done.",
+        minutes,
+    )
+    return text % {"count": minutes}
+
+
+def _wrong(ways: tuple[str, ...]) -> str:
     if stepup.PASSWORD in ways:
         return _("This is not your password. Nothing was done.")
     return _("This proof is wrong, or was used before. Nothing was done.")

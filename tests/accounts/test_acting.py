@@ -35,7 +35,7 @@ def start(client: Client, actor: User, person: User) -> Any:
 
 @pytest.fixture
 def acting_client(client: Client, eve: User, sol: User) -> Client:
-    """eve of support, acting for sol."""
+    """Return the browser of eve, of support, who acts for sol."""
     assert start(client, eve, sol)["Location"] == "/seller/"
     return client
 

@@ -1,6 +1,7 @@
 """People on the staff site: inviting, roles, blocking, helping somebody back in."""
 
 import re
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -78,7 +79,7 @@ def test_link_of_an_invitation_is_good_for_days_that_of_a_reset_for_an_hour(
     owner.post("/admin/accounts/user/do/invite/", NEW)
     ivy, maker = User.objects.get(username="ivy"), resets.LinkGenerator()
     keys = {person: maker.make_token(person) for person in (ivy, eve)}
-    now = maker._now()  # type: ignore[attr-defined]
+    now = maker._now()
     later = {"two hours": (7200, True, False), "four days": (4 * 86400, False, False)}
     for seconds, invited, reset in later.values():
         at = now + timedelta(seconds=seconds)
@@ -129,10 +130,11 @@ def test_last_owner_stays(kim: User) -> None:
     kit = make_person("kit", "owner")
     people.set_roles(kit, [], actor=kim, reason=WHY)
     root = User.objects.create_superuser("root", "root@example.com", PASSWORD)
-    for deed in (
+    deeds: list[Callable[[], object]] = [
         lambda: people.set_roles(kim, ["support"], actor=root, reason=WHY),
         lambda: people.block(kim, actor=root, reason=WHY),
-    ):
+    ]
+    for deed in deeds:
         with pytest.raises(ValidationError):
             deed()
 
@@ -147,7 +149,7 @@ def test_blocked_owner_is_no_owner_that_stays(kim: User) -> None:
 
 def test_only_an_owner_decides_about_owners(kim: User, oli: User, eve: User) -> None:
     helper = allow(oli, people.MANAGE)
-    for deed in (
+    deeds: list[Callable[[], object]] = [
         lambda: people.set_roles(eve, ["owner"], actor=helper, reason=WHY),
         lambda: people.block(kim, actor=helper, reason=WHY),
         lambda: people.take_factors(kim, actor=helper, reason=WHY),
@@ -155,7 +157,8 @@ def test_only_an_owner_decides_about_owners(kim: User, oli: User, eve: User) -> 
             username="ivy", name="Ivy", email="i@example.com", role_names=["owner"],
             staff=True, actor=helper,
         ),
-    ):  # fmt: skip
+    ]  # fmt: skip
+    for deed in deeds:
         with pytest.raises(PermissionDenied):
             deed()
     people.set_roles(eve, ["finance"], actor=helper, reason=WHY)
@@ -211,9 +214,7 @@ def test_administrator_ends_somebodys_sessions(owner: Client, eve: User) -> None
     assert Event.objects.get(verb=sessions.ENDED, subject_id=str(eve.pk)).reason == WHY
 
 
-@pytest.mark.parametrize(
-    "name", ["block", "change_roles", "reset", "end_sessions", "take_factors"]
-)
+@pytest.mark.parametrize("name", ["block", "change_roles", "reset", "end_sessions", "take_factors"])
 def test_deeds_want_right_reason_and_fresh_proof(
     owner: Client, eve: User, oli: User, name: str
 ) -> None:

@@ -2,6 +2,7 @@
 
 import stat
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from io import StringIO
@@ -13,11 +14,13 @@ from django.core import checks
 from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.http import HttpRequest, HttpResponse
 from django.test import Client
 from django.utils import timezone
 
 from backoffice.accounts import factors, installation, roles, setup
 from backoffice.accounts.models import Installation, User
+from backoffice.accounts.setup_view import SetupMiddleware
 from backoffice.audit.models import Event
 from backoffice.project import seed
 from backoffice.project.checks import check_demo
@@ -117,12 +120,10 @@ def test_code_before_the_last_is_good_no_longer(empty: None) -> None:
     assert setup.is_right(second)
 
 
-def test_code_of_yesterday_is_good_no_longer(
-    empty: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_code_of_yesterday_is_good_no_longer(empty: None, monkeypatch: pytest.MonkeyPatch) -> None:
     code = printed_code()
-    now = setup.time.time()
-    monkeypatch.setattr(setup.time, "time", lambda: now + setup.CODE_SECONDS + 1)
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + setup.CODE_SECONDS + 1)
     assert not setup.is_right(code)
 
 
@@ -171,13 +172,17 @@ def test_company_zone_language_and_currency_take_effect(
 
 
 def setup_middleware(seen: list[str]) -> Any:
-    from backoffice.accounts.setup_view import SetupMiddleware  # noqa: PLC0415
+    def answer(_request: HttpRequest) -> HttpResponse:
+        seen.append(str(timezone.get_current_timezone()))
+        return HttpResponse()
 
-    return SetupMiddleware(lambda _request: seen.append(str(timezone.get_current_timezone())))  # type: ignore[arg-type, func-returns-value]
+    return SetupMiddleware(answer)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_two_at_once_one_wins(settings: Any, tmp_path: Path) -> None:
+def test_of_two_at_once_one_wins(
+    settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     settings.BACKOFFICE_SETUP, settings.VAR_DIR = True, tmp_path
     roles.sync_roles()
     code = setup.make_code()
@@ -197,13 +202,10 @@ def test_of_two_at_once_one_wins(settings: Any, tmp_path: Path) -> None:
         finally:
             connection.close()
 
-    setup.is_right = at_once
-    try:
-        with ThreadPoolExecutor(2) as pool:
-            won = [name for name in pool.map(one, ["olga", "otto"]) if name]
-    finally:
-        setup.is_right = original
-        installation.forget()
+    monkeypatch.setattr(setup, "is_right", at_once)
+    with ThreadPoolExecutor(2) as pool:
+        won = [name for name in pool.map(one, ["olga", "otto"]) if name]
+    installation.forget()
     assert len(won) == 1
     assert [user.username for user in User.objects.all()] == won
     assert Installation.objects.count() == 1

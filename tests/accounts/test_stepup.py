@@ -29,14 +29,14 @@ def request_of_ann(rf: RequestFactory, ann: User) -> HttpRequest:
 @pytest.fixture
 def secret(ann: User) -> str:
     """The secret of ann's authenticator app."""
-    made = totp.generate_totp_secret()
+    made: str = totp.generate_totp_secret()
     totp.TOTP.activate(ann, made)
     return made
 
 
 def code_of(secret: str, step: int = 0) -> str:
     counter = int(time.time()) // 30 + step
-    return totp.format_hotp_value(totp.hotp_value(secret, counter))
+    return str(totp.format_hotp_value(totp.hotp_value(secret, counter)))
 
 
 def test_step_up_is_not_fresh_without_proof(request_of_ann: HttpRequest) -> None:
@@ -92,9 +92,7 @@ def test_code_is_good_once_even_where_the_cache_forgot_it(
     assert not stepup.confirm(request_of_ann, f"{code[:3]} {code[3:]}")
 
 
-def test_recovery_code_is_good_once(
-    request_of_ann: HttpRequest, ann: User, secret: str
-) -> None:
+def test_recovery_code_is_good_once(request_of_ann: HttpRequest, ann: User, secret: str) -> None:
     first, *_rest = RecoveryCodes.activate(ann).generate_codes()
     assert stepup.confirm(request_of_ann, first)
     assert not stepup.confirm(request_of_ann, first)
@@ -141,7 +139,7 @@ def test_right_proof_takes_the_wrong_ones_back(request_of_ann: HttpRequest) -> N
 @pytest.mark.django_db
 def test_once_counts_across_the_turn_of_a_window(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [1_000_000_000 + 119]
-    monkeypatch.setattr(limits.time, "time", lambda: clock[0])
+    monkeypatch.setattr(time, "time", lambda: clock[0])
     assert limits.once("test", "key", seconds=120)
     clock[0] += 2
     assert not limits.once("test", "key", seconds=120)

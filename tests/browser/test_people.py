@@ -87,7 +87,7 @@ def test_session_ended_in_one_browser_is_dead_in_the_other(stage: Stage, world: 
 
 def test_support_acts_for_a_member_under_a_banner(stage: Stage, world: World) -> None:
     eve = stage.enter(world.people["eve"])
-    shop = world.people["sol"].membership.seller  # type: ignore[attr-defined]
+    shop = world.people["sol"].membership.seller
     eve.open(f"/admin/sellers/seller/{shop.pk}/change/")
     eve.act("Act for a member")
     eve.dialog().get_by_label("Person").select_option(label=str(world.people["sol"]))

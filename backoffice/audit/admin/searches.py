@@ -119,7 +119,9 @@ class ExportPage(SitePage):
             return asking
         rates.spend("export", request.user.pk, actor=request.user)
         newest = Event.objects.values_list("pk", flat=True).first() or 0
-        events = form.narrow(Event.objects.filter(pk__lte=newest)).select_related("actor", "real_actor")
+        events = form.narrow(Event.objects.filter(pk__lte=newest)).select_related(
+            "actor", "real_actor"
+        )
         facts = {"format": kind, "rows": events.count(), "filter": form.told()}
         record(verbs.EXPORTED, actor=request.user, subject=Event, context=facts)
         heads = [_("No."), _("When"), _("Who"), _("What"), _("Kind of record"), _("Record"),
