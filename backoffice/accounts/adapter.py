@@ -130,6 +130,8 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def get_reauthentication_methods(self, user: Any) -> list[dict[str, Any]]:
         """Return where somebody proves who they are; a password does only without a factor."""
+        if not user.is_authenticated:
+            return []  # allauth leads them to the sign-in page
         pages = {
             stepup.PASSKEY: ("mfa_reauthenticate_webauthn", _("Use a passkey")),
             stepup.CODE: ("mfa_reauthenticate", _("Use a code")),

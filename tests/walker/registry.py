@@ -134,8 +134,45 @@ def site_pages(site: str) -> dict[str, Fill]:
     }
 
 
+# Pages of signing in and of one's own factors; nobody has a passkey in the world.
+SIGNING_IN: dict[str, Fill] = {
+    **{
+        name: once()
+        for name in (
+            "account_login",
+            "account_confirm_login_code",
+            "mfa_login_webauthn",
+            "mfa_authenticate",
+            "account_logout",
+            "account_inactive",
+            "account_reauthenticate",
+            "mfa_reauthenticate",
+            "mfa_reauthenticate_webauthn",
+            "account_change_password",
+            "account_set_password",
+            "account_reset_password",
+            "account_reset_password_done",
+            "account_reset_password_from_key_done",
+            "socialaccount_login_cancelled",
+            "mfa_index",
+            "mfa_activate_totp",
+            "mfa_deactivate_totp",
+            "mfa_list_webauthn",
+            "mfa_add_webauthn",
+            "mfa_view_recovery_codes",
+            "mfa_generate_recovery_codes",
+        )
+    },
+    "account_reset_password_from_key": once(uidb36="1", key="made-up"),
+    "openid_connect_login": once(provider_id="nobody"),
+    "openid_connect_callback": once(provider_id="nobody"),
+    "mfa_edit_webauthn": once(pk=1),
+    "mfa_remove_webauthn": once(pk=1),
+}
+
 REGISTRY: dict[str, Fill] = {
     "home": once(),
+    **SIGNING_IN,
     "setup": once(),
     **site_pages("admin"),
     **site_pages("seller"),
