@@ -8,7 +8,7 @@ DEV := @.ci/bootstrap dev &&
 .DEFAULT_GOAL := help
 .PHONY: help run web worker backends reset shell test lint format types imports deploy migrations \
 	messages catalogues test-sqlite test-postgres test-browser postgres bench-sheets bench-audit \
-	soak-jobs soak-login fuzz-api wheel lock clean
+	soak-jobs soak-login fuzz-api audit wheel lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -70,6 +70,9 @@ test-browser: ## the journeys in a real Chromium, on both databases
 postgres: ## `make run` on a PostgreSQL 18 that lives as long as it does
 	$(DEV) exec $(PY) .ci/postgres $(PY) manage.py serve
 
+audit: ## what we stand on: advisories, bandit, licences, a bill of materials in var/audit
+	$(DEV) exec $(PY) .ci/audit
+
 bench-history: ## what the history of 20,000 rows costs
 	$(DEV) exec $(PY) -m pytest -q -n0 -s tests/benchmarks/bench_history.py
 
@@ -82,8 +85,8 @@ soak-jobs: ## kill workers at random moments: KILLS=200 DATABASES=sqlite,postgre
 soak-login: ## bad log-ins against eight processes: TRIES=10000 DATABASES=sqlite,postgres
 	$(DEV) exec $(PY) tests/soak/soak_login.py --tries $(or $(TRIES),10000) --databases $(or $(DATABASES),sqlite,postgres)
 
-fuzz-api: ## schemathesis over the whole API: EXAMPLES=100 DATABASES=sqlite,postgres
-	$(DEV) exec $(PY) tests/soak/fuzz_api.py --examples $(or $(EXAMPLES),100) --databases $(or $(DATABASES),sqlite,postgres)
+fuzz-api: ## schemathesis over the whole API on both databases: EXAMPLES=100
+	$(DEV) export BACKOFFICE_FUZZ_EXAMPLES=$(or $(EXAMPLES),100) && $(PY) -m pytest -q -n0 tests/project/test_api_fuzz.py && $(PY) .ci/postgres $(PY) -m pytest -q -n0 tests/project/test_api_fuzz.py
 
 bench-audit: ## a million events on both databases: seal, verify, pages
 	$(DEV) $(PY) tests/benchmarks/bench_audit.py && $(PY) .ci/postgres $(PY) tests/benchmarks/bench_audit.py
