@@ -313,7 +313,7 @@ IMPORT_EXPORT_EXPORT_PERMISSION_CODE = "export"
 REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "backoffice.site.bearer.Bearer",
-        "rest_framework.authentication.SessionAuthentication",
+        "backoffice.site.bearer.SiteSession",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],

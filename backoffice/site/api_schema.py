@@ -6,6 +6,7 @@ here, so that it cannot be forgotten.
 
 from typing import Any, override
 
+from drf_spectacular.authentication import SessionScheme
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 
@@ -66,6 +67,12 @@ class BearerScheme(OpenApiAuthenticationExtension):
     def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
         text = "A personal token or that of a service account: `bo_…`. Its scopes bound it."
         return {"type": "http", "scheme": "bearer", "description": text}
+
+
+class SiteSessionScheme(SessionScheme):
+    """How a browser is signed in."""
+
+    target_class = "backoffice.site.bearer.SiteSession"
 
 
 class ScopedSchema(AutoSchema):

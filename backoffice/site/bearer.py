@@ -7,14 +7,15 @@ from typing import Any, override
 
 from django.utils.translation import gettext as _
 from rest_framework import exceptions
-from rest_framework.authentication import BaseAuthentication
+from rest_framework.authentication import BaseAuthentication, SessionAuthentication
 from rest_framework.parsers import JSONParser
 from rest_framework.request import Request
 
-from backoffice.accounts import tokens
+from backoffice.accounts import sessions, tokens
 from backoffice.accounts.models import Token, User
 from backoffice.audit import context
 from backoffice.audit.addresses import client_address
+from backoffice.policy import home
 
 REALM = 'Bearer realm="api"'
 _NUL = "\x00"
@@ -40,6 +41,18 @@ class Bearer(BaseAuthentication):
     @override
     def authenticate_header(self, request: Request) -> str:
         return REALM
+
+
+class SiteSession(SessionAuthentication):
+    """The session of a browser, where it was made for the site that the person's rows belong to."""
+
+    @override
+    def authenticate(self, request: Request) -> tuple[User, None] | None:
+        found = super().authenticate(request)
+        inner = request._request  # noqa: SLF001 - Django's own request
+        if found is None or not sessions.is_for(inner, home(found[0])):
+            return None
+        return found
 
 
 class PlainJson(JSONParser):

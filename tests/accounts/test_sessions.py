@@ -223,3 +223,12 @@ def test_password_is_still_checked(ann: User) -> None:
     sessions.end_all(ann, actor=ann)
     assert not is_in(client)
     assert User.objects.get(pk=ann.pk).check_password(PASSWORD)
+
+
+def test_api_takes_a_session_of_the_persons_own_site_only(ann: User) -> None:
+    client = signed_in(ann)
+    assert client.get("/api/v1/customers/").status_code == 200
+    session = client.session
+    session["site"] = "seller"
+    session.save()
+    assert client.get("/api/v1/customers/").status_code in {401, 403}

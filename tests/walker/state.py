@@ -4,18 +4,28 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from allauth.usersessions.models import UserSession
 from django.contrib.sessions.models import Session
 from django.core import mail
 from django.core.cache import cache
 from django.db import connection
 from django.db.models import Model
 
+from backoffice.accounts.models import Counter
 from backoffice.audit.models import Event, EventReason, EventSubject
 from customers.models import Customer
 from tests.canaries import Canary, leaks
 
-# A visit leaves a session and events behind. Everything else is changed by verbs only.
-LEFT_BEHIND: tuple[type[Model], ...] = (Session, Event, EventReason, EventSubject)
+# A visit leaves a session, counts against limits and events behind. Everything else is changed by
+# verbs only.
+LEFT_BEHIND: tuple[type[Model], ...] = (
+    Session,
+    UserSession,
+    Counter,
+    Event,
+    EventReason,
+    EventSubject,
+)
 # Masked columns are clear at rest, here and in the history; nowhere else.
 AT_REST = (Customer._meta.db_table, Customer.history.model._meta.db_table)
 
