@@ -18,7 +18,8 @@ from backoffice.audit import verbs
 from backoffice.audit.addresses import client_address
 from backoffice.audit.services import record
 
-COOKIE = "backoffice_device"
+# As with the session: over https by a name that binds it to this host.
+COOKIE = "__Host-device" if settings.SESSION_COOKIE_SECURE else "backoffice_device"
 _SALT = "backoffice.accounts.devices"
 _SECONDS = 365 * 24 * 60 * 60
 _LABEL_LENGTH = 120

@@ -4,11 +4,13 @@ It has to be the first middleware, so that it sees the answers of all the others
 another middleware set already stays.
 """
 
+import re
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import reverse
 
 Handler = Callable[[HttpRequest], HttpResponse]
@@ -59,7 +61,7 @@ class HeadersMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Answer with the headers."""
-        response = self.get_response(request)
+        response = refused_in_clear(request) or self.get_response(request)
         head = response.headers
         # Static files say how long they may be kept; nothing else may be.
         head.setdefault("Cache-Control", "no-store, private")
@@ -74,6 +76,19 @@ class HeadersMiddleware:
         if _is_over(request, response):
             head["Clear-Site-Data"] = CLEAR_SITE_DATA
         return response
+
+
+def refused_in_clear(request: HttpRequest) -> HttpResponse | None:
+    """Refuse over plain http what no redirect leads to https (SECURE_REDIRECT_EXEMPT): the API.
+
+    A program that sends its token in the clear has to notice, not to be led on without a word.
+    """
+    if not settings.SECURE_SSL_REDIRECT or request.is_secure():
+        return None
+    path = request.path.lstrip("/")
+    if not any(re.search(exempt, path) for exempt in settings.SECURE_REDIRECT_EXEMPT):
+        return None
+    return JsonResponse({"detail": "Use https."}, status=HTTPStatus.FORBIDDEN)
 
 
 def note_signed_out(sender: object, request: HttpRequest | None, **kwargs: Any) -> None:

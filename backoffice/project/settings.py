@@ -436,6 +436,8 @@ if PRODUCTION:
     # Browsers that know it report to this one alone, and over https alone.
     SECURE_CSP["report-to"] = ["csp"]
     SECURE_SSL_REDIRECT = env.flag("BACKOFFICE_SSL_REDIRECT", default=True)
+    # A program that calls the API in the clear is refused instead, see HeadersMiddleware.
+    SECURE_REDIRECT_EXEMPT = [r"^api/"]
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SESSION_COOKIE_SECURE = True
     CSRF_COOKIE_SECURE = True

@@ -28,8 +28,8 @@ CUSTOMERS = "/admin/customers/customer/"
         ("get", "/", 302),
         ("get", "/admin", 301),
         ("get", CUSTOMERS, 302),
-        ("get", "/api/v1/customers/", 403),
-        ("get", "/api/v1/schema/", 403),
+        ("get", "/api/v1/customers/", 401),
+        ("get", "/api/v1/schema/", 401),
         ("get", "/browser-reports/", 405),
         ("post", "/browser-reports/", 415),
     ],
@@ -120,10 +120,13 @@ from django.conf import settings
 from django.test import Client
 client = Client(SERVER_NAME="backoffice.example.com")
 print(client.get("/browser-reports/")["Location"])
-print(client.get("/browser-reports/", secure=True)["Strict-Transport-Security"])
+print(client.get("/api/v1/orders/").status_code, client.get("/api/v1/orders/").content.decode())
+print(client.get("/static/x.txt", secure=True)["Strict-Transport-Security"])
 for kind in ("SESSION", "CSRF"):
     facts = ("NAME", "SECURE", "PATH", "DOMAIN", "SAMESITE")
     print(*(getattr(settings, f"{kind}_COOKIE_{fact}") for fact in facts))
+from backoffice.accounts import devices
+print(devices.COOKIE)
 """
 
 
@@ -140,6 +143,8 @@ def test_production_asks_for_https_and_binds_its_cookies(tmp_path: Path) -> None
         "BACKOFFICE_HOSTS": "backoffice.example.com",
         "BACKOFFICE_VAR": str(tmp_path),
     }
+    (tmp_path / "static").mkdir()
+    (tmp_path / "static" / "x.txt").touch()
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", PRODUCTION],
         cwd=ROOT, env=environment, capture_output=True, text=True, check=False,
@@ -147,7 +152,9 @@ def test_production_asks_for_https_and_binds_its_cookies(tmp_path: Path) -> None
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.splitlines() == [
         "https://backoffice.example.com/browser-reports/",
+        '403 {"detail": "Use https."}',
         "max-age=31536000",
         "__Host-sessionid True / None Lax",
         "__Host-csrftoken True / None Lax",
+        "__Host-device",
     ]
