@@ -27,9 +27,7 @@ State = Refund.State
 def sign_in(user: User) -> Client:
     """Return a browser in which the person has just signed in."""
     client = Client()
-    address = reverse("admin:login")
-    response = client.post(address, {"username": user.username, "password": PASSWORD})
-    assert response.status_code == 302
+    client.force_login(user)
     return client
 
 
