@@ -49,6 +49,7 @@ class AccountsConfig(AppConfig):
         signals.user_logged_in.connect(sessions.signed_in, dispatch_uid="backoffice.in")
         signals.user_logged_out.connect(sessions.signed_out, dispatch_uid="backoffice.out")
         signals.user_login_failed.connect(sessions.sign_in_failed, dispatch_uid="backoffice.fail")
+        account.password_reset.connect(lockout.reset_done, dispatch_uid="backoffice.vouch")
         for changed in (account.password_changed, account.password_set, account.password_reset):
             changed.connect(sessions.password_changed, dispatch_uid="backoffice.password")
         account.authentication_step_completed.connect(

@@ -17,6 +17,7 @@ wrong hears what a stranger would hear: the answers do not tell which accounts t
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from django.conf import settings
 from django.db.models import Q
@@ -38,6 +39,7 @@ KINDS = ("password", "code", "reset")
 _MINUTE = 60
 # Of that many devices of a person, the newest, the addresses are known.
 _DEVICES = 50
+_VOUCHED, _VOUCHED_SECONDS = "vouched", 30 * 60
 _LONGEST_NAME = 320
 
 type Count = tuple[str, str]
@@ -122,11 +124,24 @@ def failed(attempt: Attempt) -> None:
         raise PausedError(attempt.strangers_wait)
 
 
-def lift(person: User) -> None:
-    """Forget the pauses of an account: a reset, by mail or by an administrator, starts anew.
+def vouch(request: HttpRequest, person: User) -> None:
+    """Take the customer line of the request for the person's own, for half an hour at least.
 
-    Those of single customer lines go on.
+    For who proved themselves in another way: by the link of a reset. So even under an attack that
+    goes on, at a place where they never were, they get in.
     """
+    lift(person)
+    line = line_of(client_address(request))
+    limits.once(_VOUCHED, f"{_account(person, '')} {line}", seconds=_VOUCHED_SECONDS)
+
+
+def reset_done(sender: object, request: HttpRequest, user: User, **kwargs: Any) -> None:
+    """Vouch for whoever chose a new password by the link in their mail (a signal's receiver)."""
+    vouch(request, user)
+
+
+def lift(person: User) -> None:
+    """Forget the pauses that strangers caused to an account; those of customer lines go on."""
     account = _account(person, "")
     for kind in KINDS:
         for limit in _steps(kind, "account"):
@@ -214,6 +229,9 @@ def _device(request: HttpRequest, person: User) -> Device | None:
 
 
 def _signed_in_from(person: User, line: str) -> bool:
+    vouched = f"{_account(person, '')} {line}"
+    if limits.peek(_VOUCHED, vouched, Limit(1, _VOUCHED_SECONDS)).hits:
+        return True
     rows = Device.objects.filter(user=person, address__isnull=False).order_by("-last_seen")
     addresses = rows.values_list("address", flat=True)[:_DEVICES]
     return line != "" and any(line_of(address) == line for address in addresses if address)

@@ -17,7 +17,7 @@ from django.utils.http import int_to_base36
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from backoffice.accounts import acting, post, resets, roles, sessions, tokens
+from backoffice.accounts import acting, lockout, post, resets, roles, sessions, tokens
 from backoffice.accounts.models import Kind, User
 from backoffice.audit import verbs
 from backoffice.audit.services import record
@@ -165,6 +165,7 @@ def start_reset(person: User, *, actor: User, reason: str) -> None:
         record(RESET_STARTED, actor=actor, subject=person, reason=reason)
         said = _("%(who)s started it for you.") % {"who": actor}
         resets.send_link(person, actor=actor, reason=said)
+        lockout.lift(person)
 
 
 def take_factors(person: User, *, actor: User, reason: str) -> None:

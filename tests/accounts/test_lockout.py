@@ -1,14 +1,17 @@
 """Pauses after wrong tries: they grow, end, tell nothing, and stop strangers only."""
 
+import re
+
 import pytest
 from django.http import HttpRequest
-from django.test import RequestFactory
+from django.test import Client, RequestFactory
 from pytest_django import Settings
 
 from backoffice.accounts import limits, lockout
 from backoffice.accounts.lockout import PausedError
 from backoffice.accounts.models import Counter, Device, User
 from backoffice.audit.models import Event
+from tests.people import PASSWORD
 
 HOME, AWAY, FAR = "198.51.100.7", "203.0.113.1", "203.0.113.2"
 QUARTER = 15 * 60
@@ -207,6 +210,52 @@ def test_reset_lifts_the_pause_of_the_account(eve: User) -> None:
     assert not looked_at("eve")
     lockout.lift(eve)
     assert looked_at("eve")
+
+
+def test_who_chose_a_new_password_by_mail_gets_in_under_the_attack(eve: User, clock: Clock) -> None:
+    lockout.reset_done(None, at(AWAY), eve)
+    many("eve", 20)
+    assert looked_at("eve", AWAY)
+    assert not looked_at("eve", FAR)
+    clock.now += 2 * 30 * 60
+    many("eve", 20, step=101)
+    assert not looked_at("eve", AWAY)
+
+
+def sign_in(name: str, address: str, password: str) -> tuple[bool, str]:
+    """Post the form; return whether it led on, and the refusal in words."""
+    values = {"login": name, "password": password}
+    answer = Client().post("/account/login/", values, REMOTE_ADDR=address)
+    said = re.findall(r"Too many tries[^<]*|do not match", answer.content.decode())
+    return answer.status_code == 302, "".join(said[:1])
+
+
+def test_page_says_the_same_of_a_name_that_nobody_has(eve: User) -> None:
+    mine = [sign_in("eve", AWAY, "wrong") for _ in range(5)]
+    nobodys = [sign_in("nobody", FAR, "wrong") for _ in range(5)]
+    assert mine == nobodys
+    assert (
+        mine
+        == [(False, "do not match")] * 3
+        + [(False, "Too many tries. Wait a minute, then try again.")] * 2
+    )
+    assert Event.objects.filter(verb="session.sign_in_failed").count() == 6
+
+
+def test_right_password_is_not_looked_at_in_a_pause(eve: User, clock: Clock) -> None:
+    for _ in range(3):
+        sign_in("eve", AWAY, "wrong")
+    assert sign_in("eve", AWAY, PASSWORD)[0] is False
+    clock.now += 60
+    assert sign_in("eve", AWAY, PASSWORD)[0] is True
+
+
+def test_second_factor_and_reset_meet_pauses_too(eve: User) -> None:
+    answers = []
+    for _ in range(4):
+        answer = Client().post("/account/reset/", {"email": "eve@example.com"}, REMOTE_ADDR=AWAY)
+        answers.append((answer.status_code, "Too many tries" in answer.content.decode()))
+    assert answers == [(302, False)] * 3 + [(200, True)]
 
 
 def test_neighbours_of_one_ipv6_line_count_together(eve: User) -> None:
