@@ -11,7 +11,7 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 
 Handler = Callable[[HttpRequest], HttpResponse]
 
@@ -72,7 +72,8 @@ class HeadersMiddleware:
         head.setdefault("X-Content-Type-Options", "nosniff")
         # Django's and unfold's admin allow framing by ourselves on some pages; we frame nothing.
         head["X-Frame-Options"] = "DENY"
-        head.setdefault("Reporting-Endpoints", f'{GROUP}="{reverse("browser-reports")}"')
+        if reports := _reports():
+            head.setdefault("Reporting-Endpoints", f'{GROUP}="{reports}"')
         if _is_over(request, response):
             head["Clear-Site-Data"] = CLEAR_SITE_DATA
         return response
@@ -89,6 +90,14 @@ def refused_in_clear(request: HttpRequest) -> HttpResponse | None:
     if not any(re.search(exempt, path) for exempt in settings.SECURE_REDIRECT_EXEMPT):
         return None
     return JsonResponse({"detail": "Use https."}, status=HTTPStatus.FORBIDDEN)
+
+
+def _reports() -> str:
+    """Return where browsers report to, "" in a project without the address."""
+    try:
+        return reverse("browser-reports")
+    except NoReverseMatch:
+        return ""
 
 
 def note_signed_out(sender: object, request: HttpRequest | None, **kwargs: Any) -> None:

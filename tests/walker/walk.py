@@ -118,7 +118,6 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=()",
-    "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
@@ -132,6 +131,9 @@ def unheaded(headers: Mapping[str, str]) -> list[str]:
         for name, wanted in HEADERS.items()
         if wanted not in headers.get(name, "")
     ]
+    referrer = headers.get("Referrer-Policy", "not set")
+    if referrer not in {"same-origin", "no-referrer"}:  # what reveals says less than the rest
+        found.append(f"Referrer-Policy is {referrer}")
     policy = headers.get("Content-Security-Policy", "").split("; report-uri")[0]
     return found + [f"the policy holds {word}" for word in _UNSAFE if word in policy]
 
