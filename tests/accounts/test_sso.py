@@ -128,20 +128,27 @@ def test_blocked_person_stays_out(use: Any, eve: User) -> None:
     assert not is_in(client)
 
 
+FACTOR = "/account/login/factor/"
+
+
 @pytest.mark.parametrize(
-    ("trusts", "amr", "asked"),
-    [(True, ["pwd", "mfa"], False), (True, ["pwd"], True), (False, ["pwd", "mfa"], True)],
+    ("setting", "amr", "leads_to"),
+    [
+        ({"trusts_factor": True}, ["pwd", "mfa"], "/admin/"),
+        ({"trusts_factor": True}, ["pwd"], FACTOR),
+        ({}, ["pwd", "mfa"], FACTOR),
+        ({"trusts_factor": True, "strong": ["hwk"]}, ["mfa"], FACTOR),
+    ],
 )
 def test_second_factor_of_the_provider_counts_only_where_trusted(
-    use: Any, eve: User, trusts: bool, amr: list[str], asked: bool
+    use: Any, eve: User, setting: dict[str, Any], amr: list[str], leads_to: str
 ) -> None:
     set_up_app(eve)
-    peer = use(trusts_factor=trusts)
+    peer = use(**setting)
     peer.person("e6", email="eve@example.com", email_verified=True, groups=["desk"], amr=amr)
     client = Client()
-    answer = sign_in(client, "e6")
-    assert answer["Location"] == ("/account/login/factor/" if asked else "/admin/")
-    assert is_in(client) is not asked
+    assert sign_in(client, "e6")["Location"] == leads_to
+    assert is_in(client) is (leads_to == "/admin/")
 
 
 def test_proof_of_a_provider_is_for_its_person_and_sign_in(use: Any, eve: User, oli: User) -> None:

@@ -102,7 +102,7 @@ def test_held_person_reaches_enrolment_alone_then_uses_app_and_recovery_code(
     actor.look("held")
     actor.click("Set up an app")
     actor.look("app-set-up")
-    key = actor.page.locator(".bo-key").inner_text()
+    key = actor.page.locator(".bo-secret").inner_text()
     expect(actor.page.locator(".bo-qr svg path")).to_be_visible()
     other_process()
     enter_code(actor, code_of(key))
