@@ -52,7 +52,7 @@ def remember(request: HttpRequest, response: HttpResponseBase, user: User) -> De
     device, new = Device.objects.update_or_create(user=user, digest=_digest(secret), defaults=facts)
     if new:
         _announce(device, user)
-    response.set_signed_cookie(  # type: ignore[attr-defined]
+    response.set_signed_cookie(
         COOKIE,
         secret,
         salt=_SALT,

@@ -54,7 +54,7 @@ def send(
     template: str,
     *,
     to: User,
-    reason: str,
+    reason: str | Promise,
     actor: User | None = None,
     context: Mapping[str, Any] | None = None,
     secret: str = "",

@@ -28,7 +28,7 @@ from backoffice.audit.services import record
 @method_decorator(
     login_stage_required(stage=DeviceStage.key, redirect_urlname="account_login"), name="dispatch"
 )
-class MailedCodeView(FormView):  # type: ignore[type-arg]
+class MailedCodeView(FormView):
     """Asks for the code that was mailed because the device is new."""
 
     template_name = "account/confirm_login_code.html"

@@ -4,14 +4,13 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value, time
 from playwright.sync_api import expect
 from pytest_django import Settings
 
 from backoffice.accounts.models import User
 from backoffice.mail.models import Mail
 from backoffice.project import providers
-from tests.accounts.factor_codes import other_process, recovery_codes, secret_of
+from tests.accounts.factor_codes import code_of, other_process, recovery_codes, secret_of
 from tests.browser.passkeys import Phone
 from tests.browser.stage import Actor, Stage
 from tests.oidc import ProviderProcess
@@ -42,10 +41,6 @@ def leave(actor: Actor) -> None:
 def enter_code(actor: Actor, code: str) -> None:
     actor.page.get_by_label("Code", exact=True).fill(code)
     actor.page.get_by_role("button", name=re.compile("Continue|Set up")).first.click()
-
-
-def code_of(key: str, steps: int = 0) -> str:
-    return format_hotp_value(hotp_value(key, int(time.time()) // 30 + steps))
 
 
 def test_passkey_is_enrolled_and_lets_in_alone_and_after_the_password(
