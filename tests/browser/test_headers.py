@@ -87,6 +87,14 @@ def test_devices_are_off_and_passkeys_are_ours() -> None:
 
 
 @pytest.mark.django_db
+def test_trace_echoes_nothing() -> None:
+    for path in ("/admin/", "/account/login/", "/api/v1/", "/no/such/page"):
+        answer = Client(raise_request_exception=False).trace(path, headers={"X-Told": "an-echo"})
+        assert answer.status_code in {200, 302, 401, 403, 404, 405}
+        assert "an-echo" not in answer.content.decode() + str(answer.headers)
+
+
+@pytest.mark.django_db
 def test_signing_out_clears_the_browser(ann: User) -> None:
     client = Client()
     client.force_login(ann)
