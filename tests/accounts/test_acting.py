@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.test import Client
 from django.utils import timezone
@@ -88,15 +89,25 @@ def test_it_ends_by_itself_after_half_an_hour(acting_client: Client) -> None:
     assert Acting.objects.get().ended_at is not None
 
 
-def test_it_ends_when_the_right_is_lost(acting_client: Client, eve: User) -> None:
+def test_it_ends_when_the_role_loses_the_right(acting_client: Client) -> None:
+    """The session of whoever acts lives on; the acting does not."""
+    Group.objects.get(name="support").permissions.clear()
+    assert acting_client.get("/seller/").status_code == 302
+    assert Acting.objects.get().ended_at is not None
+    assert acting_client.get("/admin/sessions/").status_code == 200
+
+
+def test_it_ends_with_the_session_of_whoever_acts(acting_client: Client, eve: User) -> None:
     eve.groups.clear()
     assert acting_client.get("/seller/").status_code == 302
+    assert acting_client.get("/admin/sessions/").status_code == 302
 
 
 def test_it_ends_when_the_person_is_blocked(acting_client: Client, sol: User) -> None:
     sol.is_active = False
     sol.save()
     assert acting_client.get("/seller/").status_code == 302
+    assert Acting.objects.get().ended_at is not None
     assert acting_client.get("/admin/sessions/").status_code == 200
 
 
