@@ -32,7 +32,7 @@ class NothingView(GuardedView):
     """What is no address of the API: 404 in JSON, as everything here."""
 
     permission_classes = (permissions.IsAuthenticated,)
-    schema = None  # type: ignore[assignment]  # so REST framework leaves it out
+    schema = None  # so the description leaves it out
 
     @override
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:

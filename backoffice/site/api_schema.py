@@ -57,7 +57,7 @@ _WRITING = ("400", "404", "415")
 _WRITES, _CHANGES = {"post", "put", "patch"}, {"put", "patch"}
 
 
-class BearerScheme(OpenApiAuthenticationExtension):
+class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     """How a token is sent."""
 
     target_class = "backoffice.site.bearer.Bearer"
@@ -69,7 +69,7 @@ class BearerScheme(OpenApiAuthenticationExtension):
         return {"type": "http", "scheme": "bearer", "description": text}
 
 
-class SiteSessionScheme(SessionScheme):
+class SiteSessionScheme(SessionScheme):  # type: ignore[no-untyped-call]
     """How a browser is signed in."""
 
     target_class = "backoffice.site.bearer.SiteSession"
@@ -79,7 +79,7 @@ class ScopedSchema(AutoSchema):
     """Says of each operation which scope a token needs."""
 
     @override
-    def get_description(self) -> str:
+    def get_description(self) -> str:  # type: ignore[override]  # spectacular takes no more
         said = str(super().get_description() or "")
         if not hasattr(self.view, "needed_scope"):
             return said

@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 
-from backoffice.accounts import lockout
+from backoffice.accounts import lockout, rates
 from backoffice.accounts.rates import TooManyError
 from backoffice.site.sites import BackofficeSite
 
@@ -27,6 +27,11 @@ class TooManyMiddleware:
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         """Show the page for TooManyError, and leave the rest to others."""
         return too_many(request, error) if isinstance(error, TooManyError) else None
+
+
+def spend(name: str, request: HttpRequest) -> None:
+    """Count one use of `name` by the person of a page. Raises TooManyError (see `rates`)."""
+    rates.spend(name, request.user.pk, actor=request.user)
 
 
 def too_many(request: HttpRequest, error: TooManyError) -> HttpResponse:

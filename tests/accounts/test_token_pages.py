@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.contrib.sessions.models import Session
+from django.core.exceptions import ValidationError
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -135,7 +136,7 @@ def test_list_of_service_accounts_costs_the_same_queries(client: Client, kim: Us
 
 @pytest.mark.parametrize("role", ["owner", "seller", "nonsense"])
 def test_program_is_neither_owner_nor_shop(kim: User, role: str) -> None:
-    with pytest.raises(service_accounts.ValidationError):
+    with pytest.raises(ValidationError):
         service_accounts.make("Robot", [role], actor=kim, reason="Test")
 
 

@@ -21,7 +21,7 @@ from hypothesis import settings as examples
 from hypothesis.strategies import booleans
 from pytest_django import Settings
 from schemathesis import GenerationMode, checks
-from schemathesis.checks import FailureGroup
+from schemathesis.core.failures import FailureGroup
 
 from backoffice.accounts import scopes, tokens
 from backoffice.accounts.models import User

@@ -1,6 +1,6 @@
 """Tokens of the API: one's own on both sites; service accounts and everybody's tokens for staff."""
 
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 from django import forms
 from django.conf import settings
@@ -56,7 +56,7 @@ class TokenForm(ReasonForm):
             "Addresses or networks, as 192.0.2.7 or 10.0.0.0/8. Empty: from any."
         ),
     )
-    field_order: ClassVar = ["name", "scopes", "days", "addresses", "reason"]
+    field_order = ["name", "scopes", "days", "addresses", "reason"]
 
     def wish(self) -> tokens.Wish:
         """Return what is asked for."""
@@ -211,7 +211,7 @@ class ServiceForm(ReasonForm):
         widget=forms.CheckboxSelectMultiple,
         help_text=gettext_lazy("Revealing, deciding and moving money stay with people."),
     )
-    field_order: ClassVar = ["name", "roles", "reason"]
+    field_order = ["name", "roles", "reason"]
 
 
 class NewServicePage(DialogPage):

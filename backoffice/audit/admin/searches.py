@@ -12,12 +12,19 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from backoffice.accounts import rates
 from backoffice.audit import verbs
 from backoffice.audit.admin.activity import ActivityFilter, searched
 from backoffice.audit.models import Event, SavedSearch
 from backoffice.audit.services import record
-from backoffice.site import ActionForm, DialogPage, SitePage, dialogs, staff_site, writers
+from backoffice.site import (
+    ActionForm,
+    DialogPage,
+    SitePage,
+    dialogs,
+    staff_site,
+    throttling,
+    writers,
+)
 from backoffice.site.cells import date_text
 
 # Searches that a person may keep.
@@ -117,7 +124,7 @@ class ExportPage(SitePage):
         back = reverse("admin:activity")
         if asking := dialogs.unproved(request, self.site, title=_("Export"), back=back):
             return asking
-        rates.spend("export", request.user.pk, actor=request.user)
+        throttling.spend("export", request)
         newest = Event.objects.values_list("pk", flat=True).first() or 0
         events = form.narrow(Event.objects.filter(pk__lte=newest)).select_related(
             "actor", "real_actor"
