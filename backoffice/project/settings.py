@@ -236,7 +236,7 @@ BACKOFFICE_SESSION_LIMITS: dict[str, tuple[int, int]] = {
     "owner": (30, 10),
 }
 # What is tried to sign in -> whose tries are counted -> steps of (tries, seconds); see
-# docs/security.md. No pause is longer than its step.
+# docs/operations.md. No pause is longer than its step.
 _PAIR, _ADDRESS = [(5, 60), (10, 15 * 60), (20, 3 * 60 * 60)], [(60, 15 * 60), (300, 3 * 60 * 60)]
 BACKOFFICE_LOCKOUT: dict[str, dict[str, list[tuple[int, int]]]] = {
     "password": {
