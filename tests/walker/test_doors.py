@@ -6,13 +6,21 @@ from django.test import Client
 from orders.models import Order, OrderLine
 from sellers.models import Product, Seller
 from tests.walker.addresses import Address, addresses
-from tests.walker.registry import REGISTRY, BothShops, visits
+from tests.walker.registry import REGISTRY, SIGNING_IN, BothShops, visits
 from tests.walker.test_walk import NOBODY, OK, SELLERS, STAFF, walker_of
 from tests.walker.walk import Visit, Walker, undone
 from tests.walker.world import PLACED, World, make_line
 
-# Open to everybody: signing in.
-DOORS = {"admin:login", "seller:login"}
+# Open to everybody: signing in, and a new password. The sites' own addresses lead there.
+DOORS = {
+    "account_login",
+    "account_inactive",
+    "account_reset_password",
+    "account_reset_password_done",
+    "account_reset_password_from_key",
+    "account_reset_password_from_key_done",
+    "socialaccount_login_cancelled",
+}
 # Open to whoever works here, whatever their role: their own start page, password, jobs, requests.
 OPEN_TO_STAFF = {
     "home",
@@ -25,6 +33,12 @@ OPEN_TO_STAFF = {
     "admin:approvals_several",
     "admin:approvals_away",
     "admin:approval_rules",
+    # Their own ways in, sessions and tokens.
+    *SIGNING_IN,
+    "admin:sessions",
+    "admin:sessions_end_others",
+    "admin:tokens",
+    "admin:token_new",
 }
 # Nothing that a person without a role may see stands there: the addresses and their shape.
 OPEN_API = {"api:api-root", "api:docs", "api:schema"}
