@@ -122,7 +122,7 @@ def may_many(
     permission = codename(action, records[0])
     decision = _by_role(user, permission)
     allowed = {record.pk: decision for record in records}
-    if not decision and _is_active(user) and not _is_kept_from(user, permission):
+    if not decision and _may_be_granted(user, permission):
         granted = Decision(allowed=True, rule=f"a grant of {permission} for this record")
         for source in _grants:
             allowed.update(dict.fromkeys(source(user, permission, records), granted))
@@ -159,12 +159,23 @@ def _is_kept_from(user: Person, permission: str) -> bool:
     return getattr(user, "kind", "") == Kind.SERVICE and machines.is_for_people(permission)
 
 
+def _may_be_granted(user: Person, permission: str) -> bool:
+    """Say whether a grant counts where no role gives the right."""
+    kept = _is_kept_from(user, permission) or _is_theirs(permission)
+    return _is_active(user) and not kept
+
+
+def _is_theirs(permission: str) -> bool:
+    """Say whether somebody acts for the person now, and the right is not for acting."""
+    return acting.is_acting() and permission.partition(".")[2].startswith(_THEIRS)
+
+
 def _by_role(user: Person, permission: str) -> Decision:
     if not _is_active(user):
         return Decision(allowed=False, rule="not signed in, or not active any more")
     if _is_kept_from(user, permission):
         return Decision(allowed=False, rule=f"{permission} is kept for people")
-    if acting.is_acting() and permission.partition(".")[2].startswith(_THEIRS):
+    if _is_theirs(permission):
         return Decision(allowed=False, rule="not while somebody acts for the person")
     if isinstance(user, PermissionsMixin) and user.has_perm(permission):
         superuser = getattr(user, "is_superuser", False)

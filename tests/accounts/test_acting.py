@@ -197,3 +197,14 @@ def test_never_reveals_and_exports(eve: User, sol: User) -> None:
             masking.reveal(customer, "name", actor=sol, reason=reason, fresh=True)
         with pytest.raises(PermissionDenied):
             masking.request_grant(customer, actor=sol, reason=WHY)
+
+
+def test_grant_of_the_person_is_none_for_whoever_acts(eve: User, kim: User, ann: User) -> None:
+    customer = Customer.objects.create(number="1", name="Anna Keller", country="France")
+    masking.give_grant(customer, user=eve, actor=kim, reason=WHY)
+    assert may(eve, "reveal", customer)
+    reason = masking.Reason("call", "asked to be called")
+    with in_the_name_of_another(ann.pk):
+        assert not may(eve, "reveal", customer)
+        with pytest.raises(masking.RevealRefusedError):
+            masking.reveal(customer, "name", actor=eve, reason=reason, fresh=True)
