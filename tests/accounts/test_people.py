@@ -1,7 +1,9 @@
 """People on the staff site: inviting, roles, blocking, helping somebody back in."""
 
 import re
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -15,7 +17,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from backoffice import keyring
-from backoffice.accounts import people, resets, sessions
+from backoffice.accounts import people, resets, roles, sessions
 from backoffice.accounts.models import User
 from backoffice.audit.models import Event
 from backoffice.mail.models import Mail
@@ -237,3 +239,24 @@ def test_list_asks_as_much_for_three_as_for_two(owner: Client, eve: User) -> Non
         counts.append(len(queries))
         make_person(f"more{more}", "support")
     assert counts[0] == counts[1]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_owners_who_block_each_other_one_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    roles.sync_roles()
+    kim, kit = make_person("kim", "owner"), make_person("kit", "owner")
+    both = threading.Barrier(2)
+    monkeypatch.setattr(people, "_say_why", lambda _reason: both.wait(timeout=10))
+
+    def block(pair: tuple[User, User]) -> bool:
+        try:
+            people.block(pair[0], actor=pair[1], reason=WHY)
+        except ValidationError:
+            return False
+        finally:
+            connection.close()
+        return True
+
+    with ThreadPoolExecutor(2) as pool:
+        assert sorted(pool.map(block, [(kim, kit), (kit, kim)])) == [False, True]
+    assert User.objects.filter(is_active=True).count() == 1
