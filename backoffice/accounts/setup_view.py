@@ -140,9 +140,9 @@ class SetupMiddleware:
             if request.path != where and setup.is_open():
                 return redirect(where)
             return self.get_response(request)
+        code = str(translation.get_language())
         if settings.LANGUAGE_COOKIE_NAME not in request.COOKIES:
             code = installation.language_of(request.headers.get("Accept-Language", ""))
-            translation.activate(code)
             request.LANGUAGE_CODE = code
-        with timezone.override(installation.zone()):
+        with timezone.override(installation.zone()), translation.override(code):
             return self.get_response(request)

@@ -16,7 +16,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.test import Client
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from backoffice.accounts import factors, installation, roles, setup
 from backoffice.accounts.models import Installation, User
@@ -165,6 +165,7 @@ def test_company_zone_language_and_currency_take_effect(
     assert form.currency == "KRW"
     assert form.fields["price"].widget.attrs["step"] == "1"
     assert str(timezone.get_current_timezone()) != "Asia/Seoul"
+    assert translation.get_language() == "en"
     seoul: list[str] = []
     middleware = setup_middleware(seoul)
     middleware(page.wsgi_request)
