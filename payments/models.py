@@ -14,8 +14,8 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 from simple_history.models import HistoricalRecords
 
-from backoffice.audit.models import ActedFor
 from backoffice.approvals.models import ApprovalRequest
+from backoffice.audit.models import ActedFor
 from backoffice.money import Money
 from orders.models import Order, OrderLine
 
