@@ -85,10 +85,12 @@ def is_missing(request: HttpRequest) -> bool:
 
 
 def is_held(request: HttpRequest) -> bool:
-    """Say whether the person reaches nothing but enrolment: due, past the grace, without one."""
-    user = request.user
-    if getattr(request, "acting", None) is not None:  # whoever acts was held on their own site
-        return False
+    """Say whether the person reaches nothing but enrolment: due, past the grace, without one.
+
+    Of somebody who acts for another person, their own factor counts.
+    """
+    acting = getattr(request, "acting", None)
+    user = acting.actor if acting is not None else request.user
     if not isinstance(user, User) or settings.BACKOFFICE_SECOND_FACTOR_GRACE_DAYS is None:
         return False
     if by_provider(request, user) or not is_due(user) or has_factor(user):

@@ -4,10 +4,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from allauth.mfa.models import Authenticator
 from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.test import Client
 from django.utils import timezone
+from pytest_django import Settings
 
 from backoffice.accounts import acting, stepup
 from backoffice.accounts.models import Acting, User
@@ -23,9 +25,10 @@ from tests.people import PASSWORD, allow
 WHY = "Cannot find the price field"
 
 
-def start(client: Client, actor: User, person: User) -> Any:
+def start(client: Client, actor: User, person: User, *, signed_in: bool = False) -> Any:
     """Begin by the dialog on the page of the shop."""
-    client.force_login(actor)
+    if not signed_in:
+        client.force_login(actor)
     shop = Seller.objects.get(memberships__user=person)
     where = f"/admin/sellers/seller/{shop.pk}/do/act_for/"
     page = client.get(where).content.decode()
@@ -208,3 +211,19 @@ def test_grant_of_the_person_is_none_for_whoever_acts(eve: User, kim: User, ann:
         assert not may(eve, "reveal", customer)
         with pytest.raises(masking.RevealRefusedError):
             masking.reveal(customer, "name", actor=eve, reason=reason, fresh=True)
+
+
+def test_factor_of_whoever_acts_counts_and_not_that_of_the_shop(
+    client: Client, eve: User, sol: User, settings: Settings
+) -> None:
+    settings.BACKOFFICE_SECOND_FACTOR_GRACE_DAYS = 0
+    Authenticator.objects.create(user=eve, type="webauthn", data={"name": "Phone"})
+    client.force_login(eve)
+    session = client.session
+    session["stepup_by"] = stepup.PASSKEY
+    session.save()
+    start(client, eve, sol, signed_in=True)
+    assert client.get("/seller/").status_code == 200
+    Authenticator.objects.all().delete()
+    answer = client.get("/seller/")
+    assert (answer.status_code, answer.get("Location")) == (302, "/account/factors/")

@@ -116,6 +116,7 @@ def test_person_out_of_the_staff_groups_gets_in_no_more(use: Any, eve: User) -> 
     later = Client()
     sign_in(later, "e4")
     assert (is_in(later), is_in(client)) == (False, False)
+    assert Event.objects.about(eve).filter(verb="session.ended").exists()
 
 
 def test_blocked_person_stays_out(use: Any, eve: User) -> None:
