@@ -70,8 +70,9 @@ def test_file_too_long_for_the_daemon_is_not_waved_through(settings: Settings) -
 @pytest.mark.django_db
 @pytest.mark.usefixtures("well")
 def test_infected_upload_is_refused_before_it_is_read_and_on_the_record(
-    oli: User, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    oli: User, settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    settings.MEDIA_ROOT = tmp_path  # other tests keep files in the common one
     monkeypatch.setattr(reader, "outline", None)  # whoever reads, fails
     client = Client()
     client.force_login(oli)
