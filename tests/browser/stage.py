@@ -37,6 +37,10 @@ class Actor:
         assert response is not None
         return response.status
 
+    def status(self, path: str) -> int:
+        """Ask for an address without opening it; return the status of the answer."""
+        return self.page.request.get(self._base + path).status
+
     def look(self, name: str) -> None:
         """Look at the page: accessibility, and a picture where wanted."""
         self._looks.at(self.page, name)

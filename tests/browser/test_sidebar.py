@@ -1,4 +1,4 @@
-"""Every page that the sidebar offers opens, and is looked at."""
+"""Every page that the sidebar offers opens; each is looked at once."""
 
 import re
 
@@ -13,16 +13,21 @@ OK = 200
 
 
 @pytest.mark.parametrize(
-    ("name", "site"),
-    [("kim", "admin"), ("oli", "admin"), ("max", "admin"), ("ada", "admin"), ("sam", "seller")],
+    ("names", "site"), [(("kim", "oli", "max", "ada"), "admin"), (("sam",), "seller")]
 )
 def test_every_link_of_the_sidebar_opens(
-    name: str, site: str, stage: Stage, world: World, backends: object
+    names: tuple[str, ...], site: str, stage: Stage, world: World, backends: object
 ) -> None:
-    actor = stage.enter(world.people[name], site)
-    links = actor.page.get_by_role("navigation", name="Pages").get_by_role("link").all()
-    addresses = [link.get_attribute("href") or "" for link in links]
-    assert len(addresses) > 2
-    for address in addresses:
-        assert actor.open(address) == OK, address
-        actor.look(f"page{re.sub(r'[^a-z]+', '-', address.partition('?')[0])}")
+    looked_at: set[str] = set()
+    for name in names:
+        actor = stage.enter(world.people[name], site)
+        links = actor.page.get_by_role("navigation", name="Pages").get_by_role("link").all()
+        addresses = [link.get_attribute("href") or "" for link in links]
+        assert len(addresses) > 2
+        for address in addresses:
+            if address in looked_at:
+                assert actor.status(address) == OK, (name, address)
+                continue
+            looked_at.add(address)
+            assert actor.open(address) == OK, (name, address)
+            actor.look(f"page{re.sub(r'[^a-z]+', '-', address.partition('?')[0])}")
