@@ -9,8 +9,7 @@ from django.test import Client
 from django.utils import timezone
 
 from backoffice.accounts.limits import Limit
-from backoffice.accounts.models import Counter
-from backoffice.accounts.models import User
+from backoffice.accounts.models import Counter, User
 from backoffice.audit.models import Event
 from backoffice.browser import reports, services, views
 from backoffice.browser.models import Violation
