@@ -2,6 +2,7 @@
 
 They are counted in the database, so they hold under any number of processes and after a restart.
 A window is fixed: `seconds` long, counted from the epoch. Keys are kept as keyed digests only.
+A bucket has windows of one length: two that begin together would share a row.
 """
 
 import time
