@@ -1,6 +1,7 @@
 """A person whose every value is a canary, and the tables of the test models."""
 
 import datetime as dt
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -16,14 +17,17 @@ PHONE = "+82 10-5550-0199"
 NOTES = "qznotes: prefers letters"
 BORN = dt.date(1990, 5, 14)
 
-# What must not be seen anywhere; longer than anything that a mask shows.
-CANARIES = ("zanna", "zlind", "zx1an", "zhost", "5550", "0199", "znotes", "1990", "05-14")
+# What must not be seen anywhere; longer than anything that a mask shows, and than what an address
+# in memory, a time or a token could hold by chance. A number or a date is a leak however laid out.
+_WORDS = r"zanna|zlindqvist|zx1anna|zhost\.|znotes"
+_PHONE = r"5\W?5\W?5\W?0\W{0,6}0\W?1\W?9\W?9"
+_BORN = r"1990\W{1,6}0?5\W{1,6}14\b|\b14\W{1,6}0?5\W{1,6}1990|19900514|(?:may 14|14 may).{1,3}1990"
+_CANARIES = re.compile(f"{_WORDS}|{_PHONE}|{_BORN}")
 
 
 def leaks(text: object) -> list[str]:
     """Return the canaries found in `text`."""
-    seen = str(text).lower()
-    return [canary for canary in CANARIES if canary in seen]
+    return [found[0] for found in _CANARIES.finditer(str(text).lower())]
 
 
 @pytest.fixture(scope="session")
