@@ -75,6 +75,7 @@ navigation.add(
         "owner": _("Business"),
         "analyst": _("Business"),
         "auditor": _("Look up"),
+        "privacy": _("Look up"),
     },
     label=_("Customers"),
     icon="group",

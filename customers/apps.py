@@ -24,6 +24,7 @@ class CustomersConfig(AppConfig):
             "customers.export_customer",
         ),
         "auditor": ("customers.view_customer",),
+        "privacy": ("customers.view_customer",),
     }
     api_scopes = {
         "customers:read": _("Read customers, masked"),

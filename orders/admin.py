@@ -318,5 +318,6 @@ navigation.add(
         "owner": gettext_lazy("Business"),
         "analyst": gettext_lazy("Business"),
         "auditor": gettext_lazy("Look up"),
+        "privacy": gettext_lazy("Look up"),
     },
 )

@@ -28,6 +28,7 @@ class OrdersConfig(AppConfig):
         "analyst": ("orders.view_order", "orders.view_return"),
         "owner": ("orders.view_order", "orders.view_return", "orders.export_order"),
         "auditor": ("orders.view_order", "orders.view_return"),
+        "privacy": ("orders.view_order", "orders.view_return"),
         "seller": ("orders.view_order", "orders.view_orderline"),
     }
     api_scopes = {

@@ -3,8 +3,9 @@
 ann   support, may reveal customers' data     eve   support, may not
 max_  finance, approves                       oli   operations
 kim   owner                                   ada   auditor
-nia   analyst                                 sol   sells (shop "sol-shop")
-sam   sells elsewhere (shop "sam-shop")       gus   staff without any role
+nia   analyst                                 pia   privacy officer
+sol   sells (shop "sol-shop")                 sam   sells elsewhere (shop "sam-shop")
+gus   staff without any role
 """
 
 import pytest
@@ -75,6 +76,11 @@ def kim(db: None) -> User:
 @pytest.fixture
 def ada(db: None) -> User:
     return make_person("ada", "auditor")
+
+
+@pytest.fixture
+def pia(db: None) -> User:
+    return make_person("pia", "privacy")
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ class AccountsConfig(AppConfig):
         ),
         "support": ("accounts.act_for_seller",),
         "auditor": ("accounts.view_user", "accounts.view_rolechange"),
+        "privacy": ("accounts.view_user", "accounts.view_rolechange"),
     }
 
     people_only = ("accounts.",)

@@ -21,6 +21,7 @@ ROLES: dict[str, str | Promise] = {
     "analyst": _("Analyst"),
     "owner": _("Owner"),
     "auditor": _("Auditor"),
+    "privacy": _("Privacy officer"),
     "seller": _("Seller"),
 }
 

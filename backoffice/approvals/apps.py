@@ -14,6 +14,7 @@ class ApprovalsConfig(AppConfig):
         "owner": ("approvals.view_approvalrequest",),
         "finance": ("approvals.view_approvalrequest",),
         "auditor": ("approvals.view_approvalrequest",),
+        "privacy": ("approvals.view_approvalrequest",),
     }
     people_only = ("approvals.",)
     api_scopes = {"approvals:read": _("Read approvals")}

@@ -19,6 +19,7 @@ class AuditConfig(AppConfig):
     role_permissions = {
         "owner": _OVERSIGHT,
         "auditor": _OVERSIGHT,
+        "privacy": _OVERSIGHT,
     }
 
     people_only = ("audit.",)

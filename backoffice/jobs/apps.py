@@ -15,6 +15,7 @@ class JobsConfig(AppConfig):
         "ops": ("jobs.view_job", "jobs.cancel_job", "jobs.retry_job"),
         "owner": ("jobs.view_job",),
         "auditor": ("jobs.view_job",),
+        "privacy": ("jobs.view_job",),
     }
 
     def ready(self) -> None:

@@ -16,6 +16,7 @@ class MaskingConfig(AppConfig):
         "finance": ("masking.view_grant", "masking.give_grant"),
         "owner": ("masking.view_grant", "masking.give_grant"),
         "auditor": ("masking.view_grant",),
+        "privacy": ("masking.view_grant",),
     }
     people_only = ("masking.",)
 

@@ -60,6 +60,7 @@ PEOPLE = (
     Person("nia", "Nia Nolan", "analyst", "analyst, dashboards"),
     Person("kim", "Kim Kerr", "owner", "owner, decides what roles may do"),
     Person("ada", "Ada Abbott", "auditor", "auditor, reads the record"),
+    Person("pia", "Pia Park", "privacy", "privacy officer, asks who saw whose data"),
     Person("sol", "Sol Sutton", "seller", "seller site, first shop", shop=0),
     Person("sam", "Sam Stone", "seller", "seller site, second shop", shop=1),
 )  # fmt: skip

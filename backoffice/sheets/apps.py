@@ -15,6 +15,7 @@ class SheetsConfig(AppConfig):
     role_permissions = {
         "ops": ("sheets.add_importjob", "sheets.view_importjob"),
         "auditor": ("sheets.view_importjob",),
+        "privacy": ("sheets.view_importjob",),
     }
 
     def ready(self) -> None:

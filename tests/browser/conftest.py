@@ -81,9 +81,10 @@ def world(
     kim: User,
     ada: User,
     nia: User,
+    pia: User,
 ) -> World:
     """Return the walker's small business with its people, by user name."""
-    people = (ann, eve, max_, oli, sol, sam, kim, ada, nia)
+    people = (ann, eve, max_, oli, sol, sam, kim, ada, nia, pia)
     return build({person.username: person for person in people})
 
 

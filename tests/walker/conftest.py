@@ -62,8 +62,9 @@ def world(
     kim: User,
     ada: User,
     nia: User,
+    pia: User,
     gus: User,
 ) -> World:
     """Return the world with its people, by user name."""
-    people = (ann, eve, max_, oli, sol, sam, kim, ada, nia, gus)
+    people = (ann, eve, max_, oli, sol, sam, kim, ada, nia, pia, gus)
     return build({person.username: person for person in people})

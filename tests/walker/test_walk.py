@@ -11,7 +11,7 @@ from tests.walker.registry import gone, unregistered, visits
 from tests.walker.walk import Walker
 from tests.walker.world import World
 
-STAFF = ("ann", "eve", "max", "oli", "kim", "ada", "nia", "gus")
+STAFF = ("ann", "eve", "max", "oli", "kim", "ada", "nia", "pia", "gus")
 SELLERS = ("sol", "sam")
 NOBODY = "nobody"
 # What a person must not see beside the masked values.
