@@ -14,11 +14,21 @@ _READ = {
     "name": "A••••• A•••••",
     "email": "a•••••@e•••••.com",
     "phone": "••• ••• ••• 11",
+    "address": "••••••••",
+    "born": "••••-••-••",
     "country": "Belgium",
     "created_at": "2011-11-30T16:47:00Z",
     "updated_at": "2011-12-09T12:50:00Z",
 }
-_PUT = {"name": "A••••• A•••••", "email": "a•••••@e•••••.com", "phone": "+32 2 555 0199"}
+_PUT = {
+    "name": "A••••• A•••••",
+    "email": "a•••••@e•••••.com",
+    "phone": "+32 2 555 0199",
+    "address": "••••••••",
+    "born": "••••-••-••",
+}
+# What may be corrected and is a mask in every answer.
+_MASKED = ("name", "email", "phone", "address", "born")
 
 
 @extend_schema_serializer(
@@ -32,7 +42,7 @@ _PUT = {"name": "A••••• A•••••", "email": "a•••••@
     ]
 )
 class CustomerSerializer(serializers.ModelSerializer[Customer]):
-    """Name, e-mail and phone are masks; the same mask sent back leaves the value as it is."""
+    """What tells of the person is a mask; the same mask sent back leaves the value as it is."""
 
     reason = serializers.CharField(write_only=True, required=False, max_length=500, default="")
 
@@ -42,9 +52,7 @@ class CustomerSerializer(serializers.ModelSerializer[Customer]):
         model = Customer
         fields = (
             "number",
-            "name",
-            "email",
-            "phone",
+            *_MASKED,
             "country",
             "created_at",
             "updated_at",
@@ -52,7 +60,7 @@ class CustomerSerializer(serializers.ModelSerializer[Customer]):
         )
         read_only_fields = ("number", "country", "created_at", "updated_at")
         # PUT sends the whole record: what is left out by mistake must not count as meant.
-        extra_kwargs: ClassVar = {name: {"required": True} for name in ("name", "email", "phone")}
+        extra_kwargs: ClassVar = {name: {"required": True} for name in _MASKED}
 
 
 class CustomerViewSet(ChangeViewSet):
@@ -67,6 +75,6 @@ class CustomerViewSet(ChangeViewSet):
 
     @override
     def change(self, obj: Customer, values: dict[str, Any]) -> Customer:
-        """Correct name, e-mail or phone."""
+        """Correct what tells of the person."""
         reason = values.pop("reason", "")
         return edit_customer(obj, changes=values, actor=self.person, reason=reason)

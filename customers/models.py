@@ -8,19 +8,26 @@ from simple_history.models import HistoricalRecords
 
 from backoffice.audit.models import ActedFor
 from backoffice.masking import masks
-from backoffice.masking.fields import MaskedCharField, MaskedEmailField
+from backoffice.masking.fields import (
+    MaskedCharField,
+    MaskedDateField,
+    MaskedEmailField,
+    MaskedTextField,
+)
 
 
 class Customer(models.Model):
-    """A buyer, known by a public number; name, e-mail and phone show as masks.
+    """A buyer, known by a public number; what tells of the person shows as masks.
 
     The masked fields may be empty: a sheet of orders names customers by number alone.
     """
 
     number = models.CharField(_("number"), max_length=40, unique=True)
-    name = MaskedCharField(_("name"), max_length=200, blank=True, mask=masks.name)
+    name = MaskedCharField(_("name"), max_length=200, blank=True, mask=masks.name, search="exact")
     email = MaskedEmailField(_("e-mail"), blank=True, mask=masks.email, search="exact")
     phone = MaskedCharField(_("phone"), max_length=40, blank=True, mask=masks.phone, search="exact")
+    born = MaskedDateField(_("born"), null=True, blank=True)
+    address = MaskedTextField(_("address"), blank=True)
     country = models.CharField(_("country"), max_length=80, blank=True, db_index=True)
     created_at = models.DateTimeField(_("added"), auto_now_add=True)
     updated_at = models.DateTimeField(_("changed"), auto_now=True)

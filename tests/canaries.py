@@ -1,6 +1,6 @@
 """Canaries: personal values that must come back nowhere, and the search for them.
 
-Planted are the masked fields (name, e-mail and phone of customers, of today and of history) and
+Planted are the masked fields (of customers, of today and of history) and
 their blind indexes: who sees an index can tell that two people share a number. People who sign in
 carry business addresses that their own pages show to staff, so those are no canaries; what one
 shop must not see of another is looked for in the same way.
@@ -92,6 +92,10 @@ CUSTOMER = (
     Canary("name", "Qzoë O'Xyvcanary", ("Xyvcanary", "Qzoë")),
     Canary("e-mail", "xyvmail.canary+1@hidden-canary.example", ("xyvmail", "hidden-canary")),
     Canary("phone", "+44 7700 904 831", ("7700904831", "7700 9048")),
+)
+HOME = (
+    Canary("address", "Wxqylane 7714\n108 Zqopvik", ("Wxqylane", "Zqopvik", "7714\n108")),
+    Canary("birth date", "1931-07-19", ("1931-07-19", "19 Jul 1931", "19 July 1931")),
 )
 FORMER = (
     Canary("old name", "Olvazyqova Zyqformer", ("Olvazyqova", "Zyqformer")),

@@ -8,6 +8,7 @@ Numbers, not chance, decide who gets what, so that two demos are equal.
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import date, timedelta
 from functools import cache
 from hashlib import sha256
 from typing import Any
@@ -74,7 +75,7 @@ SHOPS = (
 OPEN_ORDERS = {"placed": 6, "paid": 18, "shipped": 12}
 BULK = 10_000
 """Payments that the simulator learns at a time."""
-"""Rows a statement."""
+STREETS = ("High Street", "Mill Lane", "Station Road", "Church Row", "Orchard Way")
 
 
 def everything(say: Say) -> None:
@@ -163,7 +164,7 @@ def make_person(person: Person, shops: Sequence[Seller]) -> User:
 
 
 def name_customers(actor: User) -> None:
-    """Give each customer a name, an e-mail at example.com and a phone number.
+    """Give each customer a name, an e-mail at example.com, a phone number, a home and a birthday.
 
     A customer whom the demo's customer API knows has the same name there. The numbers are those
     that Ofcom keeps free for drama: 07700 900000 to 900999.
@@ -177,7 +178,20 @@ def name_customers(actor: User) -> None:
         customer.name = known.get(number, made_up)
         customer.email = f"customer{number}@example.com"
         customer.phone = f"+44 7700 {900_000 + place % 1000:06d}"
+        customer.address = home_of(customer)
+        customer.born = birthday_of(number)
         save_with_history(customer, actor=actor, reason=REASON)
+
+
+def home_of(customer: Customer) -> str:
+    """Return a made-up address of two lines."""
+    house = 1 + pick(range(120), "house", customer.number)
+    return f"{house} {pick(STREETS, 'street', customer.number)}\n{customer.country}".strip()
+
+
+def birthday_of(number: str) -> str:
+    """Return a made-up date of birth of a grown-up of 2011, as year-month-day."""
+    return str(date(1935, 1, 1) + timedelta(days=pick(range(20_000), "born", number)))
 
 
 def share_products(shops: Sequence[Seller], actor: User) -> None:

@@ -31,7 +31,7 @@ from orders.models import Charge, Order, OrderLine, Return, ReturnLine
 from payments import services as payments
 from payments.models import Payment
 from sellers.models import Membership, Product, Seller
-from tests.canaries import CUSTOMER, FORMER, OF_SAM, OF_SOL, Canary
+from tests.canaries import CUSTOMER, FORMER, HOME, OF_SAM, OF_SOL, Canary
 
 PLACED = datetime(2011, 12, 9, 12, 50, tzinfo=UTC)
 
@@ -66,7 +66,7 @@ def build(people: dict[str, User]) -> World:
     """Return the filled world; `people` as the fixtures of tests/people.py, by user name."""
     world = World(people)
     world.rows["customer"] = customer = make_customer(people["kim"])
-    world.secrets = (*CUSTOMER, *FORMER, *_indexes(customer))
+    world.secrets = (*CUSTOMER, *HOME, *FORMER, *_indexes(customer))
     world.of_sol = make_trade(people["sol"], OF_SOL, customer)
     world.of_sam = make_trade(people["sam"], OF_SAM, customer)
     world.rows |= world.of_sam
@@ -114,6 +114,7 @@ def make_customer(actor: User) -> Customer:
     customer.name, customer.email, customer.phone = old_name, old_email, old_phone
     save_with_history(customer, actor=actor, reason="first contact")
     customer.name, customer.email, customer.phone = (canary.value for canary in CUSTOMER)
+    customer.address, customer.born = (canary.value for canary in HOME)
     save_with_history(customer, actor=actor, reason="moved")
     return Customer.objects.get(pk=customer.pk)
 
@@ -121,7 +122,7 @@ def make_customer(actor: User) -> Customer:
 def _indexes(customer: Customer) -> tuple[Canary, ...]:
     return tuple(
         Canary(f"blind index of {name}", value)
-        for name in ("email", "phone")
+        for name in ("name", "email", "phone")
         for value in customer.history.values_list(f"{name}_index", flat=True)
     )
 

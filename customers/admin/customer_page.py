@@ -23,10 +23,18 @@ class CustomerAdmin(BackofficeAdmin):
     list_display = ("number", "name", "phone", "email", "country", "order_count", "last_order")
     list_filter = ("country",)
     ordering = ("number",)
-    fields = ("number", "name", "email", "phone", "country")
+    fields = ("number", "name", "email", "phone", "address", "born", "country")
     readonly_fields = ("number",)
-    exact_search: ClassVar[list[str]] = ["email", "phone", "number"]
-    export_fields: ClassVar[list[str]] = ["number", "name", "email", "phone", "country"]
+    exact_search: ClassVar[list[str]] = ["number", "email", "phone", "name"]
+    export_fields: ClassVar[list[str]] = [
+        "number",
+        "name",
+        "email",
+        "phone",
+        "address",
+        "born",
+        "country",
+    ]
     number_field = "number"
     numeric_columns: ClassVar[tuple[str, ...]] = ("order_count",)
     empty_text = _("Customers come with the orders of a sheet: import one on the page Imports.")

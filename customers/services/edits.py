@@ -1,4 +1,4 @@
-"""Verbs on customers."""
+"""Correcting a customer."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -13,7 +13,7 @@ from backoffice.audit.services import record, save_with_history
 from backoffice.policy import may
 from customers.models import Customer
 
-EDITABLE: Final = frozenset({"name", "email", "phone", "country"})
+EDITABLE: Final = frozenset({"name", "email", "phone", "born", "address", "country"})
 
 
 def edit_customer(

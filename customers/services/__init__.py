@@ -1,0 +1,5 @@
+"""Verbs on customers."""
+
+from customers.services.edits import edit_customer
+
+__all__ = ["edit_customer"]
