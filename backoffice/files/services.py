@@ -2,23 +2,27 @@
 
 import hashlib
 import logging
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Final
+from tempfile import TemporaryFile
+from typing import Any, Final
 
-from django.core.files.base import ContentFile
+from django.core.files import File
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import UploadedFile
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from backoffice.accounts import sealed
 from backoffice.accounts.models import User
 from backoffice.audit import verbs
 from backoffice.audit.models import Outcome
 from backoffice.audit.services import record
-from backoffice.files import content, scanning
+from backoffice.files import content, scanning, sealing
 from backoffice.files.models import KeptFile
 from backoffice.jobs import registry
 
@@ -26,6 +30,7 @@ logger = logging.getLogger("backoffice.files")
 INFECTED = verbs.register("files.infected", gettext_lazy("Infected file refused"))
 NOT_SCANNED = verbs.register("files.not_scanned", gettext_lazy("File refused, scanner down"))
 DOWNLOADED = verbs.register("files.downloaded", gettext_lazy("File downloaded"))
+DAMAGED = verbs.register("files.damaged", gettext_lazy("Kept file found damaged"))
 LINK_REFUSED = verbs.register("files.link_refused", gettext_lazy("Link of another person refused"))
 KEPT: Final = timedelta(hours=24)
 _LONGEST_NAME: Final = 200
@@ -75,27 +80,80 @@ def take(file: UploadedFile[bytes], *, actor: User, purpose: str) -> Taken:
     )
 
 
-def keep(made: bytes, *, name: str, kind: str, purpose: str, owner: User) -> KeptFile:
-    """Keep a file that was made for a person; it expires after a day.
+def keep(
+    made: bytes | Iterable[bytes],
+    *,
+    name: str,
+    kind: str,
+    purpose: str,
+    owner: User,
+    lasts: timedelta = KEPT,
+    proof: bool = False,
+) -> KeptFile:
+    """Keep a file that was made for a person, encrypted, for `lasts` (at most a day).
 
-    That it was made is recorded by whoever made it.
+    `made` is its content, or its parts: those are sealed as they come, and memory holds two chunks
+    of them. `proof` asks whoever downloads it for fresh proof of who they are. That it was made is
+    recorded by whoever made it. Raises ValueError for a longer time than KEPT.
     """
+    if not timedelta(0) < lasts <= KEPT:
+        msg = "a file is kept for a day at most"
+        raise ValueError(msg)
     kept = KeptFile(
         owner=owner,
         name=name[:120],
         kind=kind,
         purpose=purpose,
-        size=len(made),
-        sha256=hashlib.sha256(made).hexdigest(),
-        expires_at=timezone.now() + KEPT,
+        proof_due=proof,
+        expires_at=timezone.now() + lasts,
     )
-    kept.file.save(name, ContentFile(made), save=False)
+    kept.sealed_key = sealing.new_key(kept.use)
+    with TemporaryFile() as sealed_file:
+        parts = _Measured(_blocks(made))
+        sealing.seal(parts, sealed_file, key=kept.sealed_key, use=kept.use)
+        kept.size, kept.sha256 = parts.size, parts.digest.hexdigest()
+        sealed_file.seek(0)
+        kept.file.save(name, File(sealed_file), save=False)
     try:
         kept.save()
     except BaseException:
         kept.file.delete(save=False)
         raise
     return kept
+
+
+class _Measured:
+    """Passes parts on, and knows their size in bytes and SHA-256 at the end."""
+
+    def __init__(self, parts: Iterable[bytes]) -> None:
+        self._parts = parts
+        self.size, self.digest = 0, hashlib.sha256()
+
+    def __iter__(self) -> Iterator[bytes]:
+        for part in self._parts:
+            self.size += len(part)
+            self.digest.update(part)
+            yield part
+
+
+def _blocks(made: bytes | Iterable[bytes]) -> Iterable[bytes]:
+    """Return the parts; one long text of bytes is cut without a copy of all of it."""
+    if not isinstance(made, bytes):
+        return made
+    starts = range(0, len(made), sealing.CHUNK)
+    return (made[start : start + sealing.CHUNK] for start in starts)
+
+
+def _rewrite(row: KeptFile, change: sealed.Change) -> dict[str, Any]:
+    return {"sealed_key": change(row.sealed_key, row.use)}
+
+
+def _alive() -> Q:
+    return Q(expires_at__gt=timezone.now())
+
+
+# A rotation seals the small keys of the files anew, not the files.
+sealed.register("files", KeptFile, _rewrite, _alive)
 
 
 @registry.every(seconds=3600, name="files.forget", label=gettext_lazy("Delete expired files"))

@@ -1,0 +1,94 @@
+"""Files lie encrypted: a key of its own for each, which the key ring seals in the file's row.
+
+A file is cut into chunks of 64 KiB, each sealed with AES-256-GCM. The nonce of a chunk holds its
+number and whether it is the last one (the STREAM construction of Hoang, Reyhanitabar, Rogaway and
+Vizár, 2015), the file's own name is bound in: chunks cannot be swapped, left out, cut off at the
+end, added, or moved into another file. Memory is that of two chunks, however long the file is.
+"""
+
+import base64
+import struct
+from collections.abc import Iterable, Iterator
+from typing import BinaryIO, Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from backoffice import keyring
+
+CHUNK: Final = 64 * 1024
+_TAG: Final = 16
+# Seven zero bytes (every file has a key of its own), the chunk's number, and 1 for the last chunk.
+_NONCE: Final = struct.Struct(">7xIB")
+
+
+class DamagedError(Exception):
+    """The file is not as it was kept: changed, cut off, lengthened, or sealed by a lost key."""
+
+
+def new_key(use: str) -> str:
+    """Return a new key, sealed by the newest key of the ring for `use`.
+
+    Raises ImproperlyConfigured without a key ring.
+    """
+    return keyring.seal(base64.b64encode(AESGCM.generate_key(256)).decode(), use=use)
+
+
+def seal(parts: Iterable[bytes], target: BinaryIO, *, key: str, use: str) -> None:
+    """Write the sealed chunks of `parts` to `target`. Raises DamagedError for a lost key."""
+    cipher = _cipher(key, use)
+    pieces = enumerate(_with_last(_chunks(parts, CHUNK)))
+    target.writelines(
+        cipher.encrypt(_NONCE.pack(number, last), chunk, use.encode())
+        for number, (chunk, last) in pieces
+    )
+
+
+def opened(source: BinaryIO, *, key: str, use: str) -> Iterator[bytes]:
+    """Yield the clear chunks of a sealed file, each only when it is proven unchanged.
+
+    Raises DamagedError, at the latest after the last chunk; `prove` asks before anything leaves.
+    """
+    cipher = _cipher(key, use)
+    pieces = _chunks(iter(lambda: source.read(CHUNK + _TAG), b""), CHUNK + _TAG)
+    for number, (piece, last) in enumerate(_with_last(pieces)):
+        try:
+            yield cipher.decrypt(_NONCE.pack(number, last), piece, use.encode())
+        except InvalidTag:
+            raise DamagedError from None
+
+
+def prove(source: BinaryIO, *, key: str, use: str) -> None:
+    """Read the whole file and raise DamagedError unless it is as it was kept."""
+    for _chunk in opened(source, key=key, use=use):
+        pass
+
+
+def _cipher(key: str, use: str) -> AESGCM:
+    try:
+        return AESGCM(base64.b64decode(keyring.open_sealed(key, use=use)))
+    except (keyring.UnreadableError, ValueError):
+        raise DamagedError from None
+
+
+def _chunks(parts: Iterable[bytes], size: int) -> Iterator[bytes]:
+    """Cut `parts` anew into pieces of `size` bytes; at least one, and only the last is shorter."""
+    rest = b""
+    for part in parts:
+        view = memoryview(rest + part)
+        whole = len(view) - len(view) % size
+        for start in range(0, whole, size):
+            yield bytes(view[start : start + size])
+        rest = bytes(view[whole:])
+    yield rest
+
+
+def _with_last(pieces: Iterator[bytes]) -> Iterator[tuple[bytes, bool]]:
+    """Yield each piece and whether it is the last one; an empty one ends only an empty file."""
+    held = next(pieces)
+    for piece in pieces:
+        if not piece:
+            break
+        yield held, False
+        held = piece
+    yield held, True
