@@ -1,7 +1,8 @@
-"""Noticing that somebody else saved a record while a form on it was open.
+"""What the form of a record page asks beyond its fields: that nobody was faster, and a reason.
 
 The form carries the record's version. When it is no longer the present one, nothing is saved, what
-was typed stays in the form, and saving again puts it in place knowingly.
+was typed stays in the form, and saving again puts it in place knowingly. A masked field is not
+changed without a reason.
 """
 
 import types
@@ -10,9 +11,11 @@ from typing import TYPE_CHECKING, Any, cast
 from django import forms
 from django.utils.translation import gettext as _
 
+from backoffice.site.masked import masked_names
 from backoffice.site.versions import version_of
 
 FIELD = "record_version"
+REASON = "change_reason"
 
 if TYPE_CHECKING:
     Base = forms.ModelForm[Any]
@@ -33,7 +36,13 @@ class VersionGuard(Base):
                 "you typed is kept below. Save again to put it in place."
             )
             self.add_error(None, text)
+        if self._is_personal() and not self.data.get(REASON, "").strip():
+            self.add_error(None, _("Personal data changes: say why, in the field at the end."))
         return cleaned
+
+    def _is_personal(self) -> bool:
+        """Say whether a masked value was typed anew."""
+        return bool(set(self.changed_data) & set(masked_names(type(self.instance))))
 
 
 def guarded(form: type[forms.ModelForm[Any]]) -> type[forms.ModelForm[Any]]:

@@ -12,6 +12,7 @@ from backoffice.site import actions as declared_actions
 from backoffice.site import panels, timeline
 from backoffice.site.contract import PageBase
 from backoffice.site.links import ActionLink, buttons
+from backoffice.site.masked import masked_names
 from backoffice.site.permissions import READING
 from backoffice.site.values import Badge, choice_badge
 from backoffice.site.versions import version_of
@@ -72,6 +73,8 @@ class RecordMixin(PageBase):
         reading = bool(request.META.get(READING))
         context.update(
             reading=reading,
+            reason_required=bool(masked_names(self.model)),
+            change_reason=request.POST.get("change_reason", ""),
             may_edit=self.editable and self.may_edit(request, obj),
             has_history=hasattr(obj, "history"),
             record_version="" if reading else version_of(obj),

@@ -1,6 +1,6 @@
 """Correcting a customer."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from django.core.exceptions import PermissionDenied, ValidationError
@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from backoffice.accounts.models import User
 from backoffice.audit import verbs
 from backoffice.audit.services import record, save_with_history
+from backoffice.masking.fields import masked_fields
 from backoffice.policy import may
 from customers.models import Customer
 
@@ -22,7 +23,8 @@ def edit_customer(
     """Set the named fields; with nothing changed, nothing is written. Returns the fresh row.
 
     A mask equal to the present one means "unchanged". The event names the fields, not the values.
-    Raises PermissionDenied, and ValidationError for a wrong value or a field that is not editable.
+    A change of personal data needs a reason. Raises PermissionDenied, and ValidationError for a
+    wrong value, a field that is not editable, a missing reason or a customer merged into another.
     """
     if not may(actor, "change", customer):
         raise PermissionDenied
@@ -33,10 +35,18 @@ def edit_customer(
         changed = [name for name, value in changes.items() if _set(kept, name, value)]
         if changed:
             kept.full_clean()
+            _require_reason(changed, reason)
             save_with_history(kept, actor=actor, reason=reason)
             context = {"fields": sorted(changed)}
             record(verbs.CHANGED, actor=actor, subject=kept, reason=reason, context=context)
     return kept
+
+
+def _require_reason(changed: Collection[str], reason: str) -> None:
+    """Personal data is not changed without a word why (GDPR 5(1)(d) and 5(2): right, and shown)."""
+    personal = {field.name for field in masked_fields(Customer)}
+    if personal.intersection(changed) and not reason.strip():
+        raise ValidationError({"reason": _("Say why: personal data changes.")})
 
 
 def _set(customer: Customer, name: str, value: str) -> bool:

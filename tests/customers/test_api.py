@@ -122,10 +122,17 @@ def test_new_phone_is_saved_and_on_the_record(
 def test_unchanged_mask_leaves_the_value(client: Client, eve: User, customer: Customer) -> None:
     client.force_login(eve)
     shown = client.get(f"{LIST}12417/").json()
-    sent = {name: shown[name] for name in MASKED} | {"name": "Anna Costa"}
+    sent = {name: shown[name] for name in MASKED} | {"name": "Anna Costa", "reason": "Married"}
     assert patch(client, customer, **sent)[0] == 200
     assert clear_of(customer) == CLEAR | {"name": "Anna Costa"}
     assert Event.objects.get(verb="record.changed").context == {"fields": ["name"]}
+
+
+def test_personal_value_needs_a_reason(client: Client, eve: User, customer: Customer) -> None:
+    client.force_login(eve)
+    status, answer = patch(client, customer, phone="+32 2 555 0199", reason=" ")
+    assert (status, list(answer)) == (400, ["reason"])
+    assert clear_of(customer) == CLEAR
 
 
 def test_change_that_changes_nothing_writes_nothing(

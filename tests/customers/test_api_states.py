@@ -56,7 +56,7 @@ def test_write_without_a_state_is_428_and_with_an_old_one_412(
 ) -> None:
     client.force_login(eve)
     read = client.get(WHERE)
-    body = read.json() | {"name": "Anna Costa"}
+    body = read.json() | {"name": "Anna Costa", "reason": "Married"}
     before = raw_rows("customers_customer")
     assert write(client, method, body).status_code == 428
     for old in ('"nonsense"', f"W/{read['ETag']}", "nonsense", ""):
@@ -74,14 +74,18 @@ def test_change_behind_an_equal_mask_is_a_change(
 ) -> None:
     client.force_login(eve)
     read = client.get(WHERE)
-    answer = write(client, "patch", {"phone": "+351 999 999 9911"}, read["ETag"])
+    answer = write(
+        client, "patch", {"phone": "+351 999 999 9911", "reason": "New number"}, read["ETag"]
+    )
     assert answer.json()["phone"] == read.json()["phone"]
     assert answer["ETag"] != read["ETag"]
 
 
 def test_star_matches_any_state(client: Client, eve: User, customer: Customer) -> None:
     client.force_login(eve)
-    assert write(client, "patch", {"name": "Anna Costa"}, "*").status_code == 200
+    assert (
+        write(client, "patch", {"name": "Anna Costa", "reason": "Married"}, "*").status_code == 200
+    )
 
 
 def test_put_wants_the_whole_record(client: Client, eve: User, customer: Customer) -> None:
@@ -119,7 +123,9 @@ def test_of_two_at_once_one_is_told(eve: User, customer: Customer) -> None:
         own = Client()
         own.cookies = client.cookies
         barrier.wait()
-        answers.append(write(own, "patch", {"name": f"Anna {number}"}, etag).status_code)
+        answers.append(
+            write(own, "patch", {"name": f"Anna {number}", "reason": "Married"}, etag).status_code
+        )
         connections.close_all()
 
     threads = [threading.Thread(target=run, args=(number,)) for number in range(4)]

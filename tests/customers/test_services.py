@@ -29,7 +29,7 @@ def test_edit_returns_the_fresh_row_with_history(eve: User, customer: Customer) 
 
 def test_edit_works_on_the_row_as_it_is_now(eve: User, customer: Customer) -> None:
     Customer.objects.filter(pk=customer.pk).update(country="Italy")
-    kept = edit_customer(customer, changes={"name": "Anna Costa"}, actor=eve)
+    kept = edit_customer(customer, changes={"name": "Anna Costa"}, actor=eve, reason="Married")
     assert kept.country == "Italy"
 
 
@@ -47,6 +47,31 @@ def test_edit_with_a_wrong_value_writes_nothing(
         edit_customer(customer, changes=changes, actor=eve)
     assert list(caught.value.message_dict) == list(changes)
     assert changes_of(customer) == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"name": "Anna Costa"},
+        {"email": "a@example.org"},
+        {"phone": "+351 210 555 0112"},
+        {"born": "1990-12-31"},
+        {"address": "1 Mill Lane"},
+        {"address": "1 Mill Lane", "country": "Spain"},
+    ],
+)
+@pytest.mark.parametrize("reason", ["", "  "])
+def test_personal_value_is_not_changed_without_a_reason(
+    eve: User, customer: Customer, changes: dict[str, str], reason: str
+) -> None:
+    with pytest.raises(ValidationError) as caught:
+        edit_customer(customer, changes=changes, actor=eve, reason=reason)
+    assert list(caught.value.message_dict) == ["reason"]
+    assert (changes_of(customer), customer.history.count()) == ([], 1)
+
+
+def test_country_needs_no_reason(eve: User, customer: Customer) -> None:
+    assert edit_customer(customer, changes={"country": "Spain"}, actor=eve).country == "Spain"
 
 
 def test_edit_with_the_present_mask_changes_nothing(eve: User, customer: Customer) -> None:

@@ -161,7 +161,7 @@ def test_history_tells_who_and_both_masks(eve: User) -> None:
 
 def test_history_tells_of_a_change_behind_the_same_mask(eve: User) -> None:
     customer = make(1, phone="+44 20 7946 0001")
-    edit_customer(customer, changes={"phone": "+44 20 1111 0001"}, actor=eve)
+    edit_customer(customer, changes={"phone": "+44 20 1111 0001"}, actor=eve, reason="New")
     answer = signed_in(eve).get(f"{LIST}{customer.pk}/history/")
     change = data(answer)["revisions"][0].changes[0]
     assert (change.label, change.old) == ("Phone", change.new)
@@ -206,6 +206,18 @@ def test_edit_with_untouched_masks_keeps_the_values(eve: User) -> None:
     signed_in(eve).post(f"{LIST}{customer.pk}/change/", form)
     kept = Customer.objects.get(pk=customer.pk)
     assert (kept.name, kept.email, kept.phone) == (customer.name, customer.email, customer.phone)
+
+
+def test_form_asks_why_a_masked_value_changes_and_keeps_what_was_typed(eve: User) -> None:
+    customer = make(1)
+    form = {"name": str(customer.name), "email": "new@example.com", "phone": str(customer.phone)}
+    client, address = signed_in(eve), f"{LIST}{customer.pk}/change/"
+    refused = client.post(address, {**form, "country": "Spain", "change_reason": " "})
+    page = refused.content.decode()
+    assert (refused.status_code, "say why" in page, 'value="Spain"' in page) == (200, True, True)
+    assert customer.history.count() == 1
+    assert client.post(address, {**form, "change_reason": "Wrote in"})["Location"] == address
+    assert customer.history.latest().history_change_reason == "Wrote in"
 
 
 def test_edit_without_the_right_is_refused(nia: User) -> None:
