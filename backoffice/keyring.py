@@ -29,7 +29,7 @@ def seal(text: str, *, use: str) -> str:
     """
     key_id, key = _newest()
     nonce = os.urandom(_NONCE_BYTES)
-    sealed = AESGCM(key).encrypt(nonce, text.encode(), use.encode())
+    sealed = key.encrypt(nonce, text.encode(), use.encode())
     return f"{_FORM}.{key_id}.{base64.urlsafe_b64encode(nonce + sealed).decode()}"
 
 
@@ -37,12 +37,12 @@ def open_sealed(value: str, *, use: str) -> str:
     """Return the text of a sealed value. Raises UnreadableError."""
     form, _, rest = value.partition(".")
     key_id, _, packed = rest.partition(".")
-    key = dict(_keys()).get(key_id)
+    key = _key(key_id)
     if form != _FORM or key is None:
         raise UnreadableError
     try:
         raw = base64.urlsafe_b64decode(packed.encode())
-        return AESGCM(key).decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], use.encode()).decode()
+        return key.decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], use.encode()).decode()
     except (InvalidTag, ValueError):
         raise UnreadableError from None
 
@@ -62,19 +62,29 @@ def newest_id() -> str:
     return _newest()[0]
 
 
-def _newest() -> tuple[str, bytes]:
-    keys = _keys()
-    if not keys:
-        msg = "BACKOFFICE_KEYS holds no key."
-        raise ImproperlyConfigured(msg)
-    return keys[0]
+def key_ids() -> list[str]:
+    """Return the ids of the ring, the newest first."""
+    return [key_id for key_id, _secret in settings.BACKOFFICE_KEYS]
 
 
-def _keys() -> tuple[tuple[str, bytes], ...]:
-    return tuple((key_id, _derived(secret)) for key_id, secret in settings.BACKOFFICE_KEYS)
+def _newest() -> tuple[str, AESGCM]:
+    for key_id, secret in settings.BACKOFFICE_KEYS:
+        return key_id, _cipher(secret)
+    msg = "BACKOFFICE_KEYS holds no key."
+    raise ImproperlyConfigured(msg)
+
+
+def _key(key_id: str) -> AESGCM | None:
+    for known, secret in settings.BACKOFFICE_KEYS:
+        if known == key_id:
+            return _cipher(secret)
+    return None
 
 
 @cache
-def _derived(secret: str) -> bytes:
-    """Return 32 bytes of a secret of any length; the settings see to it that it is long."""
-    return hashlib.sha256(f"backoffice.keyring:{secret}".encode()).digest()
+def _cipher(secret: str) -> AESGCM:
+    """Return the cipher of 32 bytes of a secret of any length; the settings see that it is long.
+
+    It is made once for each secret: a page of encrypted fields opens hundreds of values.
+    """
+    return AESGCM(hashlib.sha256(f"backoffice.keyring:{secret}".encode()).digest())

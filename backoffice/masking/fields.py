@@ -6,6 +6,7 @@ row will. Only writes of the column see the clear value.
 
 import datetime as dt
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from django import forms
@@ -16,7 +17,8 @@ from django.db.models.query_utils import DeferredAttribute
 from django.utils.dateparse import parse_date
 from django.utils.translation import gettext_lazy as _
 
-from backoffice.masking import masks
+from backoffice.masking import ciphers, masks
+from backoffice.masking.ciphers import Lost, Stored
 from backoffice.masking.forms import MaskedFormField
 from backoffice.masking.indexes import BlindIndexField
 from backoffice.masking.lookups import AnyLookup, allowed
@@ -27,7 +29,9 @@ from backoffice.masking.values import (
     MaskWriteError,
     Sealed,
     Whole,
+    is_lost,
     is_typed,
+    stored_of,
     unseal,
 )
 
@@ -62,6 +66,9 @@ class MaskedMixin(_Field):
 
     `search="exact"` adds the column `<name>_index` (see `indexes`); without it the field cannot
     be searched at all. Neither `mask` nor `search` is part of migrations: they change no column.
+
+    `encrypted=True` keeps the value sealed by the key ring in a column of text, bound to
+    `binding` ("customers.customer.iban" unless given): give it the old name to rename a field.
     """
 
     descriptor_class = MaskedAttribute
@@ -72,10 +79,14 @@ class MaskedMixin(_Field):
         *args: Any,
         mask: MaskRule | None = None,
         search: Literal["exact"] | None = None,
+        encrypted: bool = False,
+        binding: str = "",
         **kwargs: Any,
     ) -> None:
         self.mask: MaskRule = mask or self.default_mask
         self.search = search
+        self.encrypted = encrypted
+        self._binding = binding
         super().__init__(*args, **kwargs)
 
     @property
@@ -83,6 +94,11 @@ class MaskedMixin(_Field):
         """The way whole values are compared, one of `masks.NORMAL_FORMS`."""
         rule = self.mask if isinstance(self.mask, masks.Mask) else self.default_mask
         return rule.kind
+
+    @property
+    def binding(self) -> str:
+        """What encrypted values are bound to; a history shares that of its model."""
+        return self._binding or _binding_of(self.model, self.name)
 
     def contribute_to_class(
         self,
@@ -102,7 +118,7 @@ class MaskedMixin(_Field):
         if value is None or value == "" or hasattr(value, "resolve_expression"):
             return value
         if isinstance(value, Sealed):
-            return self._sealed(unseal(value), typed=is_typed(value))
+            return self._adopted(value)
         if isinstance(value, str) and MASK_CHAR in value:
             return present if present == value else value
         try:
@@ -110,8 +126,15 @@ class MaskedMixin(_Field):
         except ValidationError:
             return value  # full_clean() says what is wrong with it
 
-    def _sealed(self, clear: Clear, *, typed: bool) -> Sealed:
-        return Sealed(self.mask(str(clear)) or masks.text(str(clear)), clear, typed=typed)
+    def _adopted(self, value: Sealed) -> Sealed:
+        """Return a sealed value, of this field or another, under this field's mask."""
+        if is_lost(value):
+            return value
+        return self._sealed(unseal(value), typed=is_typed(value), stored=stored_of(value))
+
+    def _sealed(self, clear: Clear, *, typed: bool, stored: Stored | None = None) -> Sealed:
+        mask = self.mask(str(clear)) or masks.text(str(clear))
+        return Sealed(mask, clear, typed=typed, stored=stored)
 
     def to_clear(self, value: object) -> Clear:
         """Return the clear value in the column's type; raises ValidationError."""
@@ -119,7 +142,24 @@ class MaskedMixin(_Field):
 
     def from_db_value(self, value: Any, _expression: object, _connection: object) -> Any:
         """Seal what a query brings."""
-        return self._sealed(self.to_clear(value), typed=False) if value else value
+        if not value:
+            return value
+        return self._opened(value) if self.encrypted else self._read(value)
+
+    def _read(self, value: Any, stored: Stored | None = None) -> Sealed:
+        return self._sealed(self.to_clear(value), typed=False, stored=stored)
+
+    def _opened(self, text: str) -> Sealed:
+        """Return what lies in an encrypted column; what does not open is a mask with its bytes."""
+        binding = self.binding
+        stored = Stored(binding, text)
+        clear = ciphers.read(text, binding)
+        try:
+            if clear is not None:
+                return self._read(clear, stored)
+        except ValidationError:  # it opened, but is no value of this field
+            pass
+        return Sealed(masks.text(text), Lost(stored), stored=stored)
 
     def to_python(self, value: Any) -> Any:
         """Leave a sealed value as it is; refuse a mask."""
@@ -146,11 +186,41 @@ class MaskedMixin(_Field):
     def get_prep_value(self, value: Any) -> Any:
         """Return the clear value for the column. Raises MaskWriteError for a mask."""
         if isinstance(value, Sealed):
-            value = unseal(value)
+            value = _to_write(value, self)
         elif isinstance(value, str) and MASK_CHAR in value:
             msg = f"{self} would be overwritten by its mask"
             raise MaskWriteError(msg)
         return super().get_prep_value(str(value) if isinstance(value, Whole) else value)
+
+    def get_db_prep_value(self, value: Any, connection: Any, prepared: bool = False) -> Any:  # noqa: FBT001, FBT002
+        """Return what goes into the column, sealed by the newest key where it is encrypted."""
+        if self.encrypted:
+            return self._encrypted(value)
+        return super().get_db_prep_value(value, connection, prepared)
+
+    def _encrypted(self, value: Any) -> str | None:
+        """Return the column's text, as it was read where it can. Raises MaskWriteError."""
+        binding = self.binding
+        if isinstance(value, Sealed):
+            stored = stored_of(value)
+            if stored and (ciphers.kept(stored, binding) or is_lost(value)):
+                return _same_field(stored, binding)
+        prepared = self.get_prep_value(value)
+        return None if prepared is None else ciphers.written(str(prepared), binding)
+
+    def get_internal_type(self) -> str:
+        """Return text for an encrypted column."""
+        return "TextField" if self.encrypted else super().get_internal_type()
+
+    def db_type(self, connection: Any) -> str | None:
+        """Return text for an encrypted column."""
+        if self.encrypted:
+            return cast("str | None", connection.data_types["TextField"])
+        return super().db_type(connection)
+
+    def cast_db_type(self, connection: Any) -> str | None:
+        """Return text for an encrypted column."""
+        return self.db_type(connection) if self.encrypted else super().cast_db_type(connection)
 
     def get_lookup(self, lookup: str) -> AnyLookup | None:
         """Return one of the three lookups. Raises MaskedQueryError for any other."""
@@ -166,8 +236,12 @@ class MaskedMixin(_Field):
         return str(self.value_from_object(obj) or "")
 
     def deconstruct(self) -> tuple[str, str, list[Any], dict[str, Any]]:
-        """Leave `mask` and `search` out: they change no column."""
+        """Leave `mask` and `search` out: they change no column. Encryption does."""
         name, path, args, kwargs = super().deconstruct()
+        if self.encrypted:
+            kwargs["encrypted"] = True
+            if self._binding or hasattr(self, "model"):
+                kwargs["binding"] = self.binding
         return name, path, list(args), kwargs
 
     def formfield(self, *_args: Any, **kwargs: Any) -> forms.Field | None:
@@ -196,6 +270,31 @@ class MaskedMixin(_Field):
         return found
 
 
+def _to_write(value: Sealed, field: MaskedMixin) -> Clear:
+    if is_lost(value):
+        msg = f"{field} cannot take a value that no key opens"
+        raise MaskWriteError(msg)
+    return unseal(value)
+
+
+def _same_field(stored: Stored, binding: str) -> str:
+    """Return the text of a value that goes back to its field; raises MaskWriteError elsewhere."""
+    if stored.binding != binding:
+        msg = f"{binding} cannot take a value that no key opens"
+        raise MaskWriteError(msg)
+    return stored.text
+
+
+@cache
+def _binding_of(model: Any, name: str) -> str:
+    owner = model.instance_type._meta.get_field(name).model if _is_history(model) else model
+    return f"{owner._meta.label_lower}.{name}"
+
+
+def _is_history(model: type[models.Model]) -> bool:
+    return any(base.__name__ == "HistoricalChanges" for base in model.__mro__)
+
+
 def _without_value(error: ValidationError) -> ValidationError:
     """Return the error with the clear value taken out of what its text may hold."""
     params = {**(error.params or {}), "value": MASK_CHAR * 3} if error.params else None
@@ -204,7 +303,7 @@ def _without_value(error: ValidationError) -> ValidationError:
 
 def _add_reveal_permission(cls: type[models.Model]) -> None:
     """Give the model the right `reveal_<model>`; rows of history have none of their own."""
-    if any(base.__name__ == "HistoricalChanges" for base in cls.__mro__):
+    if _is_history(cls):
         return
     codename = f"{REVEAL}_{cls._meta.model_name}"
     if cls._meta.abstract or codename in dict(cls._meta.permissions):
@@ -254,11 +353,12 @@ class MaskedDateField(MaskedMixin, _DateField):
         return "MaskedDateField"
 
     def db_type(self, connection: Any) -> str | None:
-        """Return the type of a date column."""
-        return cast("str | None", connection.data_types["DateField"])
+        """Return the type of a date column, of text where it is encrypted."""
+        kind = "TextField" if self.encrypted else "DateField"
+        return cast("str | None", connection.data_types[kind])
 
     def cast_db_type(self, connection: Any) -> str | None:
-        """Return the type of a date column."""
+        """Return the type of the column."""
         return self.db_type(connection)
 
     def to_clear(self, value: object) -> Clear:
@@ -283,7 +383,7 @@ class MaskedDateField(MaskedMixin, _DateField):
     def get_db_prep_value(self, value: Any, connection: Any, prepared: bool = False) -> Any:  # noqa: FBT001, FBT002
         """Return the date as the database takes it."""
         value = super().get_db_prep_value(value, connection, prepared)
-        return connection.ops.adapt_datefield_value(value)
+        return value if self.encrypted else connection.ops.adapt_datefield_value(value)
 
 
 def masked_fields(model: type[models.Model]) -> list[MaskedMixin]:

@@ -17,7 +17,7 @@ from django.db.models.sql.subqueries import InsertQuery, UpdateQuery
 from backoffice.masking.fields import MaskedMixin
 from backoffice.masking.indexes import AnyField, BlindIndexField, index_of
 from backoffice.masking.paths import passes, path_of
-from backoffice.masking.values import MaskedQueryError
+from backoffice.masking.values import MaskedQueryError, is_lost
 
 type Triple = tuple[AnyField, Any, Any]
 type Method = Callable[..., Any]
@@ -102,7 +102,9 @@ def _before_update(query: UpdateQuery, values: Iterable[Triple]) -> tuple[list[T
     indexes = {
         index: (index, model, _digest(index, value))
         for field, model, value in triples
-        if isinstance(field, MaskedMixin) and (index := index_of(field)) is not None
+        if isinstance(field, MaskedMixin)
+        and (index := index_of(field)) is not None
+        and not is_lost(value)
     }
     kept = [triple for triple in triples if triple[0] not in indexes]
     return ([*kept, *indexes.values()],)
@@ -150,12 +152,15 @@ def _results(field: AnyField, value: Any) -> bool:
 def _digest(index: BlindIndexField, value: Any) -> Any:
     if not hasattr(value, "resolve_expression"):
         return index.digest_of(value)
-    whens = [
-        When(case.condition, then=Value(index.digest_of(case.result.value)))
-        for case in _cases(value)
-    ]
+    whens = [When(case.condition, then=_case_digest(index, case)) for case in _cases(value)]
     digests = Case(*whens, output_field=index)
     return Cast(digests, output_field=index) if isinstance(value, Cast) else digests
+
+
+def _case_digest(index: BlindIndexField, case: Any) -> Any:
+    """Return the digest of one case; what no key opens leaves its row's digest as it is."""
+    value = case.result.value
+    return F(index.name) if is_lost(value) else Value(index.digest_of(value))
 
 
 def _before_insert(

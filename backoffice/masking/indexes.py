@@ -14,13 +14,15 @@ from django.db import models
 from django.db.models.query_utils import DeferredAttribute
 
 from backoffice.masking.masks import NORMAL_FORMS
-from backoffice.masking.values import Clear, Sealed, unseal, whole
+from backoffice.masking.values import Clear, Sealed, is_lost, unseal, whole
 
 # Aliases are read lazily: at run time Django's fields take no parameters.
 type AnyField = models.Field[Any, Any]
 
 _HEX_LENGTH = 64
 _MISSING = object()
+# No digest reads so: what no key opens is found by nothing.
+_NOWHERE = "-"
 
 if TYPE_CHECKING:
     _CharField = models.CharField[str | None, str | None]
@@ -58,7 +60,7 @@ class _IndexAttribute(DeferredAttribute):
         if instance is None:
             return self
         source = instance.__dict__.get(self.field.source, _MISSING)
-        if source is _MISSING or hasattr(source, "resolve_expression"):
+        if source is _MISSING or hasattr(source, "resolve_expression") or is_lost(source):
             return super().__get__(instance, cls)
         return self.field.digest_of(source)
 
@@ -101,6 +103,8 @@ class BlindIndexField(_CharField):
 
     def digest_of(self, value: Clear | None) -> str | None:
         """Return the digest of a value of the masked field (None of None)."""
+        if is_lost(value):
+            return _NOWHERE
         return None if value is None else digest(self.kind, value)
 
 

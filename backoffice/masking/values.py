@@ -6,7 +6,9 @@ from typing import Any, NoReturn, Self
 
 from django.core.exceptions import SuspiciousOperation
 
+from backoffice import keyring
 from backoffice.masking import purposes
+from backoffice.masking.ciphers import Lost, Stored
 
 MASK_CHAR = "\N{BULLET}"
 
@@ -46,16 +48,23 @@ class Sealed(str):
     A copy inside the process stays sealed; a pickle holds the mask alone and cannot be saved.
     """
 
-    __slots__ = ("_raw", "_typed")
+    __slots__ = ("_raw", "_stored", "_typed")
 
-    _raw: Clear
+    _raw: Clear | Lost
+    _stored: Stored | None
     _typed: bool
 
-    def __new__(cls, mask: str, raw: Clear, *, typed: bool = False) -> Self:
-        """Seal `raw` under `mask`; `typed` says that it was assigned here, not read from a row."""
+    def __new__(
+        cls, mask: str, raw: Clear | Lost, *, typed: bool = False, stored: Stored | None = None
+    ) -> Self:
+        """Seal `raw` under `mask`; `typed` says that it was assigned here, not read from a row.
+
+        `stored` is the text of an encrypted column that `raw` was read from.
+        """
         self = super().__new__(cls, mask)
         object.__setattr__(self, "_raw", raw)
         object.__setattr__(self, "_typed", typed)
+        object.__setattr__(self, "_stored", stored)
         return self
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
@@ -88,8 +97,24 @@ class Sealed(str):
 
 
 def unseal(value: Sealed) -> Clear:
-    """Return the clear value. For the fields of this package; others call `clear()`."""
-    return value._raw  # noqa: SLF001 - the one door
+    """Return the clear value. For the fields of this package; others call `clear()`.
+
+    Raises keyring.UnreadableError for an encrypted value that no key opens.
+    """
+    raw = value._raw  # noqa: SLF001 - the one door
+    if isinstance(raw, Lost):
+        raise keyring.UnreadableError
+    return raw
+
+
+def is_lost(value: object) -> bool:
+    """Say whether this is an encrypted value that no key opens."""
+    return isinstance(value, Sealed) and isinstance(value._raw, Lost)  # noqa: SLF001 - the one door
+
+
+def stored_of(value: Sealed) -> Stored | None:
+    """Return the text of the encrypted column that the value was read from, if it was."""
+    return value._stored  # noqa: SLF001 - the one door
 
 
 def is_typed(value: Sealed) -> bool:

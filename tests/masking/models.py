@@ -1,9 +1,12 @@
 """Models with every kind of masked field; their tables are made by the fixtures of this folder."""
 
+import sys
 from typing import ClassVar
 
 from django.db import models
+from simple_history.models import HistoricalRecords
 
+from backoffice.audit.models import ActedFor
 from backoffice.masking import masks
 from backoffice.masking.fields import (
     MaskedCharField,
@@ -11,6 +14,15 @@ from backoffice.masking.fields import (
     MaskedEmailField,
     MaskedTextField,
 )
+
+# simple-history looks for the app of a model; this one is not installed, so it finds this module.
+sys.modules["masking_tests.models"] = sys.modules[__name__]
+
+
+class _Records(HistoricalRecords):  # type: ignore[misc]
+    def contribute_to_class(self, cls: type[models.Model], name: str) -> None:
+        super().contribute_to_class(cls, name)
+        self.module = "masking_tests.models"
 
 
 class Person(models.Model):
@@ -41,3 +53,22 @@ class Letter(models.Model):
 
     def __str__(self) -> str:
         return f"{self.text} {self.person}"
+
+
+class Account(models.Model):
+    """Encrypted fields of every kind, with a history."""
+
+    iban = MaskedCharField(max_length=40, blank=True, encrypted=True, search="exact")
+    email = MaskedEmailField(blank=True, encrypted=True, search="exact")
+    notes = MaskedTextField(blank=True, encrypted=True)
+    born = MaskedDateField(null=True, blank=True, encrypted=True, search="exact")
+    city = models.CharField(max_length=40, blank=True)
+    history = _Records(bases=[ActedFor], app="masking_tests")
+
+    objects: ClassVar[models.Manager["Account"]] = models.Manager()
+
+    class Meta:
+        app_label = "masking_tests"
+
+    def __str__(self) -> str:
+        return f"{self.iban} {self.email}"
