@@ -26,12 +26,12 @@ def french_only() -> Iterator[None]:
     def narrow(user: User, rows: QuerySet[Customer]) -> QuerySet[Customer]:
         return rows.filter(country="France")
 
-    before = dict(policy._scopes)
-    policy._scopes.pop((Customer, policy.SELLERS), None)
+    before = dict(policy.registry.scopes)
+    policy.registry.scopes.pop((Customer, policy.SELLERS), None)
     policy.register_scope(Customer, policy.SELLERS, narrow)
     yield
-    policy._scopes.clear()
-    policy._scopes.update(before)
+    policy.registry.scopes.clear()
+    policy.registry.scopes.update(before)
 
 
 def test_role_gives_and_names_its_rule(customer: Customer, eve: User) -> None:

@@ -23,11 +23,21 @@ class MaskingConfig(AppConfig):
     def ready(self) -> None:
         """Guard the queries, teach the API its field, tell the policy where grants stand."""
         from backoffice import policy  # noqa: PLC0415 - needs loaded models
-        from backoffice.masking import checks, grants, guards, serializers  # noqa: PLC0415
+        from backoffice.masking import (  # noqa: PLC0415
+            checks,
+            grants,
+            guards,
+            places,
+            serializers,
+            subjects,
+        )
 
         guards.install()
         serializers.register()
         policy.register_grants(grants.granted)
+        policy.register_masks(grants.is_masked)
         register(checks.check_pages)
         register(checks.check_models)
         register(checks.check_setting)
+        places.register()
+        register(subjects.check_places)
