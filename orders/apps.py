@@ -40,8 +40,9 @@ class OrdersConfig(AppConfig):
     def ready(self) -> None:
         """Say which rows exist for the people of a shop."""
         from backoffice import policy  # noqa: PLC0415 - needs loaded models
-        from orders import models, queries  # noqa: PLC0415 - needs loaded models
+        from orders import models, places, queries  # noqa: PLC0415 - needs loaded models
 
+        places.register()
         policy.register_scope(models.Order, policy.SELLERS, queries.own_orders)
         policy.register_scope(models.OrderLine, policy.SELLERS, queries.own_lines)
         policy.register_scope(models.ReturnLine, policy.SELLERS, queries.own_return_lines)

@@ -49,9 +49,10 @@ class PaymentsConfig(AppConfig):
     def ready(self) -> None:
         """Put the rule, the job and the reconciler in force, and check the gateways at start."""
         from backoffice import policy  # noqa: PLC0415 - needs loaded models
-        from payments import services  # noqa: F401, PLC0415
+        from payments import places, services  # noqa: F401, PLC0415
         from payments.gateways import check_gateways  # noqa: PLC0415
         from payments.services.requests import denials  # noqa: PLC0415
 
         checks.register(check_gateways)
         policy.register_denials(denials)
+        places.register()

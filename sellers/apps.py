@@ -41,8 +41,9 @@ class SellersConfig(AppConfig):
         """Say which rows exist for the people of a shop, and who of them needs a second factor."""
         from backoffice import policy  # noqa: PLC0415 - needs loaded models
         from backoffice.accounts import acting, factors  # noqa: PLC0415 - needs loaded models
-        from sellers import models, queries  # noqa: PLC0415 - needs loaded models
+        from sellers import models, places, queries  # noqa: PLC0415 - needs loaded models
 
+        places.register()
         acting.allow(queries.is_member)
         policy.register_scope(models.Seller, policy.SELLERS, queries.own_shop)
         policy.register_scope(models.Product, policy.SELLERS, queries.own_products)

@@ -25,6 +25,7 @@ class ApprovalsConfig(AppConfig):
             execution,
             grants,
             notices,
+            places,
             recurring,
         )
         from backoffice.approvals.checks import check_rules  # noqa: PLC0415
@@ -32,3 +33,4 @@ class ApprovalsConfig(AppConfig):
         checks.register(check_rules)
         notices.register()
         grants.register()
+        places.register()

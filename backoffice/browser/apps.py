@@ -25,3 +25,4 @@ class BrowserConfig(AppConfig):
 
         user_logged_out.connect(middleware.note_signed_out, dispatch_uid="backoffice.browser")
         import_module("backoffice.browser.services")
+        import_module("backoffice.browser.places").register()

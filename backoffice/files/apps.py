@@ -16,3 +16,4 @@ class FilesConfig(AppConfig):
         """Check the scanner's settings, and put the clearing away in force."""
         import_module("backoffice.files.checks")
         import_module("backoffice.files.services")
+        import_module("backoffice.files.places").register()

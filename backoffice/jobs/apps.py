@@ -23,3 +23,4 @@ class JobsConfig(AppConfig):
         import_module("backoffice.jobs.checks")
         import_module("backoffice.jobs.recurring")
         import_module("backoffice.jobs.upkeep")
+        import_module("backoffice.jobs.places").register()

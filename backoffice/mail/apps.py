@@ -23,6 +23,7 @@ class MailConfig(AppConfig):
         from backoffice.mail import registry, services  # noqa: PLC0415 - needs loaded models
 
         import_module("backoffice.mail.delivery")
+        import_module("backoffice.mail.places").register()
         for one in post.declared:
             registry.register(one.name, label=one.label, subject=one.subject, fields=one.fields)
         post.deliver_by(services.queue)

@@ -22,3 +22,4 @@ class SheetsConfig(AppConfig):
         """Find the formats of the apps, in their `sheets` modules, and the handlers of the jobs."""
         autodiscover_modules("sheets")
         import_module("backoffice.sheets.runs")
+        import_module("backoffice.sheets.places").register()

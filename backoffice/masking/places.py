@@ -1,0 +1,188 @@
+"""Where personal data lies in the apps below this one: the record, accounts, sessions, grants.
+
+Texts that staff type about anybody stand here; what belongs to a person by a key is found through
+the records that belong to them (`Group.records`).
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from django.contrib.contenttypes.models import ContentType
+from django.contrib.sessions.models import Session
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from backoffice.audit import verbs
+from backoffice.audit.models import Event, EventReason
+from backoffice.masking import subjects
+from backoffice.masking.erasing import Erasure, Step, page, plain
+from backoffice.masking.models import Grant
+from backoffice.masking.subjects import BLANK, CLEAN, TOMBSTONE, Group, Place, Rows
+
+_ACCOUNTS = _("Accounts of staff and sellers, not of the people whose data is kept")
+_STAFF = (
+    "accounts.user",
+    "accounts.counter",
+    "accounts.device",
+    "accounts.installation",
+    "account.emailaddress",
+    "account.emailconfirmation",
+    "mfa.authenticator",
+    "socialaccount.socialapp",
+    "socialaccount.socialaccount",
+    "socialaccount.socialtoken",
+    "usersessions.usersession",
+)
+_NAMES = ("auth.permission", "auth.group", "contenttypes.contenttype")
+_KEYS = ("guardian.userobjectpermission", "guardian.groupobjectpermission")
+
+
+def events_about(group: Group) -> Rows:
+    """Return the events about the people and about what belongs to them."""
+    return Event.objects.concerning_any(group.records()).select_related(None).order_by()
+
+
+def _reasons(group: Group) -> Rows:
+    return EventReason.objects.filter(event__in=events_about(group).values("pk"), erased_in=None)
+
+
+def erase_typed(place: Place, erasure: Erasure, after: Any, limit: int) -> Step:
+    """Erase typed reasons: of events about the people, and others that name them.
+
+    The chain holds only their salted hash, and still verifies.
+    """
+    turn, key = after or ["own", None]
+    rows = _reasons(erasure.group) if turn == "own" else EventReason.objects.filter(erased_in=None)
+    found = page(rows.exclude(event=erasure.event), key, limit, ["text"])
+    mentions = erasure.group.mentions
+    keys = [pk for pk, text in found if turn == "own" or mentions.find(text)]
+    mine = EventReason.objects.filter(pk__in=keys, erased_in=None)
+    changed = mine.update(text="", salt="", erased_in=erasure.event)
+    if len(found) == limit:
+        return Step(changed, [turn, found[-1][0]])
+    return Step(changed, ["all", None] if turn == "own" and mentions else None)
+
+
+def _told(group: Group) -> Iterator[Mapping[str, Any]]:
+    """Yield the events about the people, without who of the staff it was and from where."""
+    found = Event.objects.filter(pk__in=events_about(group).values("pk")).order_by("pk")
+    for event in found.iterator():
+        yield {
+            "id": event.pk,
+            "at": event.at,
+            "what": verbs.label(event.verb),
+            "about": f"{event.subject_type} {event.subject_id}".strip(),
+            "outcome": str(event.get_outcome_display()),
+            "reason": event.reason,
+        }
+
+
+def _grants(group: Group) -> Rows:
+    """Return the grants for the people's records."""
+    named = Q(pk__in=[])
+    kinds = {f"{kind.app_label}.{kind.model}": kind.pk for kind in ContentType.objects.all()}
+    for label, keys in group.records().items():
+        named |= Q(content_type=kinds.get(label), object_id__in=keys)
+    return Grant.objects.filter(named)
+
+
+def end_sessions(_place: Place, erasure: Erasure, after: Any, limit: int) -> Step:
+    """Delete sessions that hold a value of the people (a message, say): who is in signs in anew."""
+    rows = Session.objects.order_by("pk").filter(**({"pk__gt": after} if after else {}))
+    found = list(rows[:limit])
+    mentions = erasure.group.mentions
+    named = [one.pk for one in found if _names(one.get_decoded(), erasure)] if mentions else []
+    Session.objects.filter(pk__in=named).delete()
+    return Step(len(named), plain(found[-1].pk) if len(found) == limit else None)
+
+
+def _names(value: Any, erasure: Erasure) -> bool:
+    return bool(erasure.group.mentions.cleaned(value) != value)
+
+
+def register() -> None:
+    """Put the places in force, once."""
+    for label in _STAFF:
+        subjects.exempt(label, _ACCOUNTS)
+    for label in _NAMES:
+        subjects.exempt(label, _("Words of the program"))
+    for label in _KEYS:
+        subjects.exempt(label, _("Keys of records alone"))
+    for label in ("audit.seal", "audit.checkpoint", "audit.eventsubject"):
+        subjects.exempt(label, _("Keys and hashes alone"))
+    _register_record()
+    _register_texts()
+
+
+def _register_record() -> None:
+    subjects.register(
+        Place(
+            "audit.reasons",
+            _("Typed reasons in the record of activity"),
+            "audit.eventreason",
+            rows=_reasons,
+            step=erase_typed,
+            export=lambda _group: (),
+            kept={"salt": _("Emptied with the text"), "text": _("Emptied by the record itself")},
+        )
+    )
+    subjects.register(
+        Place(
+            "audit.events",
+            _("Events of the record of activity"),
+            "audit.event",
+            rows=events_about,
+            fields={},
+            kept={"*": _("Who did what and when has to be provable; it holds keys, no values")},
+            export=_told,
+        )
+    )
+
+
+def _register_texts() -> None:
+    subjects.register(
+        Place(
+            "masking.grants",
+            _("Reasons of access that was given"),
+            "masking.grant",
+            rows=_grants,
+            fields={"reason": TOMBSTONE},
+            kept={"object_id": _("A key"), "permission": _("A right")},
+            everywhere=True,
+            export=_reasons_of_grants,
+        )
+    )
+    _typed("audit.searches", _("Kept searches"), "audit.savedsearch", "name", "query", delete=True)
+    _typed("audit.reviews", _("Comments of reviews"), "audit.accessreview", "comment", "figures")
+    _typed("accounts.roles", _("Reasons of changed roles"), "accounts.rolechange", "reason")
+    _typed("accounts.acting", _("Reasons of acting for somebody"), "accounts.acting", "reason")
+    _typed("accounts.tokens", _("Names of tokens"), "accounts.token", "name")
+    _typed("admin.log", _("Django's log"), "admin.logentry", "object_repr", "change_message")
+    subjects.register(
+        Place(
+            "sessions",
+            _("Sessions that hold a value"),
+            "sessions.session",
+            step=end_sessions,
+            kept={"session_key": _("A random key"), "session_data": _("Signed; searched opened")},
+        )
+    )
+
+
+def _reasons_of_grants(group: Group) -> Iterator[Mapping[str, Any]]:
+    columns = ("id", "permission", "reason", "starts_at", "expires_at", "ended_at")
+    yield from _grants(group).order_by("pk").values(*columns)
+
+
+def _typed(name: str, label: Any, model: str, *columns: str, delete: bool = False) -> None:
+    """Register a table all of whose rows are searched for people."""
+    subjects.register(
+        Place(
+            name,
+            label,
+            model,
+            fields=dict.fromkeys(columns, BLANK if delete else CLEAN),
+            everywhere=True,
+            delete=delete,
+        )
+    )

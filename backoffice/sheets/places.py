@@ -1,0 +1,88 @@
+"""Where personal data lies in imports: the uploaded files, and what was noted of their rows."""
+
+from typing import Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from backoffice.files.mentions import names
+from backoffice.masking import subjects
+from backoffice.masking.erasing import Erasure, Step
+from backoffice.masking.mentions import Mentions
+from backoffice.masking.subjects import CLEAN, Blocker, Group, Place
+from backoffice.sheets.models import ImportJob
+
+_FEW = 5
+_BLOCK = 256 * 1024
+_BUSY = (ImportJob.State.CHECKING, ImportJob.State.RUNNING)
+
+
+def forget_uploads(_place: Place, erasure: Erasure, after: Any, _limit: int) -> Step:
+    """Delete the uploaded files that hold the people; the rows of the imports stay."""
+    rows = ImportJob.objects.exclude(file="").order_by("pk").filter(pk__gt=after or 0)
+    found = list(rows[:_FEW])
+    named = [job for job in found if _holds(job, erasure.group.mentions)]
+    for job in named:
+        job.file.delete(save=False)
+        ImportJob.objects.filter(pk=job.pk).update(file="")
+    return Step(len(named), found[-1].pk if len(found) == _FEW else None)
+
+
+def _holds(job: ImportJob, mentions: Mentions) -> bool:
+    try:
+        with job.file.storage.open(str(job.file.name)) as file:
+            return names(iter(lambda: file.read(_BLOCK), b""), mentions)
+    except FileNotFoundError:
+        return True  # the row names a file that is gone
+
+
+def busy(_group: Group) -> list[Blocker]:
+    """Name the imports that are read or written now: they may bring anybody's data."""
+    text = _("An import is being worked on: %(name)s")
+    return [
+        Blocker(text % {"name": job.public_id}, "sheets.importjob", str(job.pk))
+        for job in ImportJob.objects.filter(state__in=_BUSY)
+    ]
+
+
+def register() -> None:
+    """Put the places in force."""
+    subjects.register(
+        Place(
+            "sheets.files",
+            gettext_lazy("Uploaded sheets"),
+            "sheets.importjob",
+            step=forget_uploads,
+            kept={
+                "kind": gettext_lazy("Says how the file is read"),
+                "sha256": gettext_lazy("A hash of the whole file"),
+                "format": gettext_lazy("Says how the file is read"),
+                "file": gettext_lazy("Our own random name"),
+            },
+        )
+    )
+    texts = ("original_name", "sheets", "chosen", "mapping", "notes", "summary", "counters", "sums",
+             "message")  # fmt: skip
+    subjects.register(
+        Place(
+            "sheets.imports",
+            gettext_lazy("What was noted of imports"),
+            "sheets.importjob",
+            fields=dict.fromkeys(texts, CLEAN),
+            everywhere=True,
+        )
+    )
+    subjects.register(
+        Place(
+            "sheets.problems",
+            gettext_lazy("Problems of imported rows"),
+            "sheets.importproblem",
+            fields=dict.fromkeys(("sheet", "column", "value", "params"), CLEAN),
+            kept={
+                "code": gettext_lazy("A word of ours"),
+                "dataset": gettext_lazy("A word of ours"),
+            },
+            everywhere=True,
+        )
+    )
+    subjects.register_blocker(busy)
