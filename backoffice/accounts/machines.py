@@ -13,7 +13,7 @@ from django.apps import apps
 from django.conf import settings
 
 # Of every model with masked fields, and of what others have to agree to.
-_VERBS = ("reveal_", "approve_")
+_VERBS = ("reveal_", "unmask_", "export_clear_", "approve_")
 _LOOKING = "view_"
 
 

@@ -14,6 +14,7 @@ from backoffice.audit.models import Event, EventReason, EventSubject, Outcome
 
 # U+2022, the character of every mask: a masked value has no place in the record.
 _MASK = "\N{BULLET}"
+_BATCH = 500
 
 Actor = AbstractBaseUser | AnonymousUser | None
 Subject = models.Model | type[models.Model]
@@ -44,6 +45,45 @@ def record(
     """
     verbs.require(verb)
     _refuse_personal_values(context or {})
+    event, salt = _event(verb, actor, subject, reason, outcome, context)
+    _write(event, also, reason, salt)
+    return event
+
+
+def record_each(
+    verb: str,
+    *,
+    actor: Actor,
+    subjects: Sequence[models.Model],
+    reason: str = "",
+    context: Mapping[str, Any] | None = None,
+) -> list[Event]:
+    """Write one event for each of `subjects` in the running transaction, in their order.
+
+    Like so many calls of `record`, in two statements for 500 of them. Raises as `record` does.
+    """
+    verbs.require(verb)
+    _refuse_personal_values(context or {})
+    events = [_event(verb, actor, subject, reason, Outcome.DONE, context) for subject in subjects]
+    with transaction.atomic(savepoint=False):
+        Event.objects.bulk_create((event for event, _salt in events), batch_size=_BATCH)
+        if reason:
+            EventReason.objects.bulk_create(
+                (EventReason(event=event, text=reason, salt=salt) for event, salt in events),
+                batch_size=_BATCH,
+            )
+    return [event for event, _salt in events]
+
+
+def _event(
+    verb: str,
+    actor: Actor,
+    subject: Subject | None,
+    reason: str,
+    outcome: Outcome,
+    context: Mapping[str, Any] | None,
+) -> tuple[Event, str]:
+    """Return an unsaved event and the salt of its reason."""
     kind, identity = _subject(subject)
     where = origin_context.current()
     salt = chain.new_salt() if reason else ""
@@ -61,8 +101,7 @@ def record(
         session=where.session,
         request_id=where.request_id,
     )
-    _write(event, also, reason, salt)
-    return event
+    return event, salt
 
 
 def _write(event: Event, also: Sequence[Subject], reason: str, salt: str) -> None:

@@ -14,9 +14,19 @@ class MaskingConfig(AppConfig):
     verbose_name = _("Personal data")
     role_permissions: ClassVar[dict[str, tuple[str, ...]]] = {
         "finance": ("masking.view_grant", "masking.give_grant"),
-        "owner": ("masking.view_grant", "masking.give_grant"),
-        "auditor": ("masking.view_grant",),
-        "privacy": ("masking.view_grant",),
+        "owner": (
+            "masking.view_grant",
+            "masking.give_grant",
+            "masking.view_alarm",
+            "masking.view_purposeuse",
+        ),
+        "auditor": ("masking.view_grant", "masking.view_alarm", "masking.view_purposeuse"),
+        "privacy": (
+            "masking.view_grant",
+            "masking.view_alarm",
+            "masking.settle_alarm",
+            "masking.view_purposeuse",
+        ),
     }
     people_only = ("masking.",)
 

@@ -48,7 +48,12 @@ else:
 
 type MaskRule = Callable[[str], str]
 
-REVEAL = "reveal"
+# Rights of every model with masked fields, and what they let somebody do.
+CLEAR_RIGHTS = {
+    "reveal": "Can see masked values of %(name)s",
+    "unmask_page": "Can see masked values of a whole page of %(name)s at once",
+    "export_clear": "Can ask for a file with the clear values of %(name)s",
+}
 
 
 class MaskedAttribute(DeferredAttribute):
@@ -111,7 +116,7 @@ class MaskedMixin(_Field):
         # The state of a migration names each column itself.
         if self.search and cls.__module__ != "__fake__":
             cls.add_to_class(f"{name}_index", BlindIndexField(source=name, kind=self.kind))
-        _add_reveal_permission(cls)
+        _add_permissions(cls)
 
     def seal(self, value: object, present: object = None) -> object:
         """Return `value` sealed; blanks, expressions and foreign masks are returned as they are."""
@@ -301,15 +306,17 @@ def _without_value(error: ValidationError) -> ValidationError:
     return ValidationError(error.message, code=error.code, params=params)
 
 
-def _add_reveal_permission(cls: type[models.Model]) -> None:
-    """Give the model the right `reveal_<model>`; rows of history have none of their own."""
-    if _is_history(cls):
+def _add_permissions(cls: type[models.Model]) -> None:
+    """Give the model the rights to clear values; rows of history have none of their own."""
+    if cls._meta.abstract or _is_history(cls):
         return
-    codename = f"{REVEAL}_{cls._meta.model_name}"
-    if cls._meta.abstract or codename in dict(cls._meta.permissions):
-        return
-    label = f"Can see masked values of {cls._meta.verbose_name_raw}"
-    cls._meta.permissions = [*cls._meta.permissions, (codename, label)]
+    known, name = dict(cls._meta.permissions), cls._meta.verbose_name_raw
+    new = [
+        (f"{right}_{cls._meta.model_name}", text % {"name": name})
+        for right, text in CLEAR_RIGHTS.items()
+    ]
+    added = [(codename, text) for codename, text in new if codename not in known]
+    cls._meta.permissions = [*cls._meta.permissions, *added]
 
 
 _MASKED = _("Type the whole new value, or leave the masked one as it was.")

@@ -1,7 +1,7 @@
 """Grants: one person may see the masked values of one record for a short time."""
 
 import datetime as dt
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.contrib.contenttypes.fields import GenericForeignKey
@@ -108,3 +108,97 @@ class Grant(models.Model):
     def is_live(self) -> bool:
         """Say whether it counts now."""
         return self.ended_at is None and self.starts_at <= timezone.now() < self.expires_at
+
+
+class AlarmQuerySet(models.QuerySet["Alarm"]):
+    """Reads of alarms."""
+
+    def open(self) -> "AlarmQuerySet":
+        """Return those that nobody looked into yet."""
+        return self.filter(settled_at=None)
+
+
+class AlarmManager(models.Manager.from_queryset(AlarmQuerySet)):  # type: ignore[misc]
+    """Manager of alarms."""
+
+
+class Alarm(models.Model):
+    """Somebody looked into more personal data than allowed, or than usual for them.
+
+    `facts` are counts: records seen, the cap or what is usual. Whoever it is about does not settle
+    it, in the database neither.
+    """
+
+    class Kind(models.TextChoices):
+        """What was noticed."""
+
+        LIMIT = "limit", _("Stopped at the limit")
+        UNUSUAL = "unusual", _("Twice as many as usual")
+
+    kind = models.CharField(_("what"), max_length=10, choices=Kind)
+    person = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        related_name="+",
+        verbose_name=_("who"),
+    )
+    raised_at = models.DateTimeField(_("when"), default=timezone.now)
+    facts: models.JSONField[Any, Any] = models.JSONField(_("figures"), default=dict)
+    settled_at = models.DateTimeField(_("looked into"), null=True, blank=True)
+    settled_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("by"),
+    )
+    finding = models.TextField(_("what was found"), blank=True)
+
+    objects: ClassVar[AlarmManager] = AlarmManager()
+
+    class Meta:
+        """Newest first."""
+
+        verbose_name = _("alarm about personal data")
+        verbose_name_plural = _("alarms about personal data")
+        ordering = ["-id"]
+        default_permissions = ("view",)
+        permissions = [("settle_alarm", _("Hears of alarms about personal data, looks into them"))]
+        indexes = [
+            models.Index(fields=["person", "kind", "-raised_at"], name="alarm_last"),
+            models.Index(fields=["-id"], condition=Q(settled_at=None), name="alarm_open"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(settled_by=None) | ~Q(settled_by=F("person")),
+                name="alarm_settled_by_another",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()}: {self.person}"
+
+
+class PurposeUse(models.Model):
+    """How often code used clear values for one purpose on one day (UTC)."""
+
+    purpose = models.CharField(_("purpose"), max_length=80)
+    day = models.DateField(_("day"))
+    count = models.PositiveBigIntegerField(_("how often"), default=0)
+
+    objects: ClassVar[models.Manager["PurposeUse"]] = models.Manager()
+
+    class Meta:
+        """A row a purpose and day."""
+
+        verbose_name = _("use of clear values")
+        verbose_name_plural = _("uses of clear values")
+        ordering = ["-day", "purpose"]
+        default_permissions = ("view",)
+        constraints = [
+            models.UniqueConstraint(fields=["purpose", "day"], name="purposeuse_a_day"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.purpose} {self.day}"

@@ -1,10 +1,11 @@
 """Seeing clear values, finding by them, and being let in: each is an event on the record."""
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from django.conf import settings
+from django.apps import apps
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import models, transaction
@@ -16,23 +17,30 @@ from backoffice.accounts import acting
 from backoffice.accounts.models import User
 from backoffice.audit import verbs
 from backoffice.audit.models import Event, Outcome
-from backoffice.audit.services import record
-from backoffice.masking import grants
+from backoffice.audit.services import record, record_each
+from backoffice.masking import alarms, allowances, grants
+from backoffice.masking.allowances import REVEALED, Allowance, allowance
 from backoffice.masking.fields import MaskedMixin
 from backoffice.masking.models import Grant
 from backoffice.masking.values import Clear, Sealed, unseal, whole
-from backoffice.policy import codename, may
+from backoffice.policy import codename, may, may_many
 
-REVEALED = verbs.register("masking.revealed", _("Personal data revealed"), personal="revealed")
+__all__ = ["REVEALED", "Allowance", "allowance"]
+
+COPIED = verbs.register("masking.copied", _("Revealed value copied"))
 GRANTED = verbs.register("masking.granted", _("Access to personal data given"), personal="granted")
 GRANT_ENDED = verbs.register("masking.grant_ended", _("Access to personal data ended"))
 
 SHOWN_SECONDS = 60
+# Between the answer of the server and the clock of the page.
+_GRACE_SECONDS = 15
 OVER_LIMIT = "limit"
+UNMASK_PAGE = "unmask_page"
 GRANT_MINUTES = 30
 # Azure's just-in-time access ends after at most eight hours; so does ours.
 LONGEST_GRANT_MINUTES = 8 * 60
-_HOUR, _DAY = dt.timedelta(hours=1), dt.timedelta(days=1)
+# Rows that one page of a list can show at once.
+LONGEST_PAGE = 100
 
 _Row = TypeVar("_Row", bound=models.Model)
 
@@ -76,19 +84,12 @@ class RevealRefusedError(PermissionDenied):
 
 
 @dataclass(frozen=True, slots=True)
-class Allowance:
-    """How many more records one person may look into: within the hour, within the day."""
-
-    hour: int
-    day: int
-
-
-@dataclass(frozen=True, slots=True)
 class RevealedValue:
-    """A clear value on its way to one person; its repr does not show it."""
+    """A clear value on its way to one person; its repr does not show it. `event` recorded it."""
 
     name: str
     text: str = field(repr=False)
+    event: int = 0
     seconds: int = SHOWN_SECONDS
 
 
@@ -102,83 +103,153 @@ def reveal(
     without a reason, ValueError for a field that is not masked, and RuntimeError inside an open
     transaction: a rollback would take the event back after the value left.
     """
-    _require_masked(obj, field_name)
+    _require_masked(type(obj), [field_name])
+    attempt = _Attempt([obj], {"field": field_name, "purpose": reason.purpose}, actor, reason)
     decision = may(actor, "reveal", obj, field_name)
-    if not decision:
-        raise _refused(obj, field_name, actor, reason, decision.rule, _("You may not see this."))
-    reason.clean()
-    if not fresh:
-        raise _refused(obj, field_name, actor, reason, "not fresh", _("Enter your password first."))
-    with transaction.atomic(durable=True):
-        spent = _spend(obj, field_name, actor, reason)
-    if not spent:
-        text = _("You have looked into as many records as your limit allows. Try again later.")
-        raise _refused(obj, field_name, actor, reason, OVER_LIMIT, text)
-    return RevealedValue(field_name, _clear_text(obj, field_name))
+    attempt.allow(decision.rule if not decision else "", fresh=fresh)
+    [event] = attempt.spend()
+    [(_key, texts)] = _clear_texts(type(obj), [obj.pk], [field_name])
+    return RevealedValue(field_name, texts[field_name], event.pk)
 
 
-def _require_masked(obj: models.Model, field_name: str) -> None:
-    if not isinstance(obj._meta.get_field(field_name), MaskedMixin):
-        msg = f"{obj._meta.label}.{field_name} is not masked"
-        raise ValueError(msg)  # noqa: TRY004 - the name is wrong, not a type
+@dataclass(frozen=True, slots=True)
+class RevealedRow:
+    """The clear values of one record of a page, field -> text; `event` recorded it."""
+
+    obj: models.Model
+    event: int
+    texts: dict[str, str] = field(repr=False)
 
 
-def _refused(
-    obj: models.Model, field_name: str, actor: User, reason: Reason, rule: str, text: object
-) -> RevealRefusedError:
-    facts = {"field": field_name, "purpose": reason.purpose, "rule": rule}
-    with transaction.atomic(durable=True):
-        record(
-            REVEALED,
-            actor=actor,
-            subject=obj,
-            reason=str(reason),
-            outcome=Outcome.REFUSED,
-            context=facts,
-        )
-    return RevealRefusedError(rule, text)
+def unmask(
+    rows: Sequence[models.Model],
+    names: Sequence[str],
+    *,
+    actor: User,
+    reason: Reason,
+    fresh: bool,
+) -> list[RevealedRow]:
+    """Return clear values of fields of all `rows` (a page of one model), or of none.
 
-
-def _spend(obj: models.Model, field_name: str, actor: User, reason: Reason) -> bool:
-    """Write the event if the person's allowance covers this record.
-
-    The person's row is locked meanwhile (SQLite lets one writer in at a time anyway), so that two
-    requests at once cannot both take the last one.
+    Needs the right `unmask_page_<model>` for each of them. Each record counts against the caps and
+    has an event of its own, committed before any value leaves. Raises as `reveal` does, and
+    ValueError for no rows, for no fields, and for more rows than a page has.
     """
-    User.objects.select_for_update().get(pk=actor.pk)
-    rest = allowance(actor, beside=obj)
-    if min(rest.hour, rest.day) <= 0:
-        return False
-    facts = {"field": field_name, "purpose": reason.purpose}
-    record(REVEALED, actor=actor, subject=obj, reason=str(reason), context=facts)
-    return True
+    if not names or not 0 < len(rows) <= LONGEST_PAGE:
+        msg = f"a page has 1 to {LONGEST_PAGE} rows and at least one field"
+        raise ValueError(msg)
+    model = type(rows[0])
+    _require_masked(model, names)
+    facts = {"fields": list(names), "purpose": reason.purpose, "page": len(rows)}
+    attempt = _Attempt(rows, facts, actor, reason)
+    decisions = may_many(actor, UNMASK_PAGE, rows)
+    refused = next((one.rule for one in decisions.values() if not one), "")
+    attempt.allow(refused, fresh=fresh)
+    events = attempt.spend()
+    texts = dict(_clear_texts(model, [row.pk for row in rows], names))
+    return [
+        RevealedRow(row, event.pk, texts[row.pk])
+        for row, event in zip(rows, events, strict=True)
+        if row.pk in texts
+    ]
 
 
-def allowance(actor: User, *, beside: models.Model | None = None) -> Allowance:
-    """Return how many more records `actor` may look into; `beside` one that counts as new."""
-    return Allowance(
-        hour=int(getattr(settings, "BACKOFFICE_REVEALS_PER_HOUR", 30))
-        - _seen(actor, _HOUR, beside),
-        day=int(getattr(settings, "BACKOFFICE_REVEALS_PER_DAY", 120)) - _seen(actor, _DAY, beside),
-    )
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """Somebody wants to see something of `rows` (of one model)."""
+
+    rows: Sequence[models.Model]
+    facts: dict[str, Any]
+    actor: User
+    reason: Reason
+
+    def allow(self, against: str, *, fresh: bool) -> None:
+        """Raise unless there is nothing `against` it, a reason and fresh proof."""
+        if against:
+            raise self._refused(against, _("You may not see this."))
+        self.reason.clean()
+        if not fresh:
+            raise self._refused("not fresh", _("Enter your password first."))
+
+    def spend(self) -> list[Event]:
+        """Commit an event for each record if the person's allowance covers all of them.
+
+        The person is held meanwhile, so that two requests at once cannot both take the last one.
+        """
+        with transaction.atomic(durable=True):
+            allowances.hold(self.actor)
+            rest = allowances.allowance(self.actor, beside=self.rows)
+            if min(rest.hour, rest.day) >= 0:
+                events = record_each(
+                    REVEALED,
+                    actor=self.actor,
+                    subjects=self.rows,
+                    reason=str(self.reason),
+                    context=self.facts,
+                )
+                alarms.watch(self.actor)
+                return events
+            alarms.over_cap(self.actor, len(self.rows))
+        text = _("You have looked into as many records as your limit allows. Try again later.")
+        raise self._refused(OVER_LIMIT, text)
+
+    def _refused(self, rule: str, text: object) -> RevealRefusedError:
+        one = self.rows[0]
+        with transaction.atomic(durable=True):
+            record(
+                REVEALED,
+                actor=self.actor,
+                subject=one if len(self.rows) == 1 else type(one),
+                reason=str(self.reason),
+                outcome=Outcome.REFUSED,
+                context={**self.facts, "rule": rule},
+            )
+        return RevealRefusedError(rule, text)
 
 
-def _seen(actor: User, span: dt.timedelta, beside: models.Model | None) -> int:
-    """Return of how many records `actor` saw something within `span`."""
-    events = Event.objects.filter(
-        actor=actor, verb=REVEALED, outcome=Outcome.DONE, at__gt=timezone.now() - span
-    ).order_by()
-    if beside is not None:
-        events = events.exclude(subject_type=beside._meta.label_lower, subject_id=str(beside.pk))
-    return int(events.values("subject_type", "subject_id").distinct().count())
+def _require_masked(model: type[models.Model], names: Sequence[str]) -> None:
+    for name in names:
+        if not isinstance(model._meta.get_field(name), MaskedMixin):
+            msg = f"{model._meta.label}.{name} is not masked"
+            raise ValueError(msg)  # noqa: TRY004 - the name is wrong, not a type
 
 
-def _clear_text(obj: models.Model, field_name: str) -> str:
-    """Read the column anew: the object in memory may be old or changed."""
-    rows = type(obj)._default_manager.filter(pk=obj.pk)
-    value = rows.values_list(field_name, flat=True).get()
+def _clear_texts(
+    model: type[models.Model], keys: Sequence[Any], names: Sequence[str]
+) -> list[tuple[Any, dict[str, str]]]:
+    """Read the columns anew: the objects in memory may be old or changed."""
+    rows = model._default_manager.filter(pk__in=keys).values_list("pk", *names)
+    return [(key, dict(zip(names, map(_text, values), strict=True))) for key, *values in rows]
+
+
+def _text(value: Any) -> str:
     clear: Clear = unseal(value) if isinstance(value, Sealed) else value or ""
     return str(clear)
+
+
+def note_copied(event_id: int, *, actor: User, field_name: str) -> bool:
+    """Put on the record that `actor` copied a value that they revealed just now.
+
+    A further event, linked to the first by its key. Returns False where there is no such reveal of
+    this person within the time that a value is shown; a second copy leaves no second event.
+    """
+    since = timezone.now() - dt.timedelta(seconds=SHOWN_SECONDS + _GRACE_SECONDS)
+    seen = Event.objects.filter(
+        pk=event_id, actor=actor, verb=REVEALED, outcome=Outcome.DONE, at__gt=since
+    ).first()
+    if seen is None or field_name not in [
+        seen.context.get("field"),
+        *seen.context.get("fields", []),
+    ]:
+        return False
+    facts = {"reveal": seen.pk, "field": field_name}
+    with transaction.atomic():
+        allowances.hold(actor)
+        mine = Event.objects.filter(actor=actor, verb=COPIED, at__gt=since)
+        if not any(one.context == facts for one in mine):
+            subject = apps.get_model(seen.subject_type)(pk=seen.subject_id)
+            record(COPIED, actor=actor, subject=subject, context=facts)
+    return True
 
 
 def search_exact(
@@ -198,11 +269,14 @@ def search_exact(
     return found
 
 
-def request_grant(obj: models.Model, *, actor: User, reason: str) -> Any:
+def request_grant(
+    obj: models.Model, *, actor: User, reason: str, minutes: int = GRANT_MINUTES
+) -> Any:
     """Ask a second person for access to one record; return the request that now waits.
 
-    Raises PermissionDenied when `actor` may not even see the record, ValidationError without a
-    reason or when they may reveal it already, NoApprovalsError without the app of approvals.
+    The `minutes` count from the approval. Raises PermissionDenied when `actor` may not even see
+    the record, ValidationError without a reason, for a time beyond eight hours or when they may
+    reveal it already, NoApprovalsError without the app of approvals.
     """
     acting.refuse()
     if not may(actor, "view", obj):
@@ -211,7 +285,13 @@ def request_grant(obj: models.Model, *, actor: User, reason: str) -> Any:
         raise ValidationError(_("You can reveal these values already."))
     if not reason.strip():
         raise ValidationError({"reason": _("Say why.")})
-    return grants.asking()(obj, codename("reveal", obj), GRANT_MINUTES, actor, reason.strip())
+    _require_minutes(minutes)
+    return grants.asking()(obj, codename("reveal", obj), minutes, actor, reason.strip())
+
+
+def _require_minutes(minutes: int) -> None:
+    if not 0 < minutes <= LONGEST_GRANT_MINUTES:
+        raise ValidationError({"minutes": _("Access lasts from one minute to eight hours.")})
 
 
 def give_grant(
@@ -230,8 +310,7 @@ def give_grant(
     """
     if actor.pk == user.pk or not may(actor, "masking.give_grant", None):
         raise PermissionDenied
-    if not 0 < minutes <= LONGEST_GRANT_MINUTES:
-        raise ValidationError({"minutes": _("Access lasts from one minute to eight hours.")})
+    _require_minutes(minutes)
     permission, now = codename("reveal", obj), timezone.now()
     with transaction.atomic():
         grant: Grant = Grant.objects.create(

@@ -14,7 +14,7 @@ from backoffice.policy import registry
 from backoffice.policy.registry import STAFF, Person, is_active, scope
 
 # What only the person themselves does, and nobody who acts for them.
-_THEIRS = ("reveal_", "export_", "approve_", "decide_")
+_THEIRS = ("reveal_", "unmask_", "export_", "approve_", "decide_")
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,8 +124,8 @@ def test_no_value_leaves_when_the_event_cannot_be_written(
     def broken(*args: object, **kwargs: object) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr(services, "record", broken)
-    monkeypatch.setattr(services, "_clear_text", lambda *_args: read.append("read"))
+    monkeypatch.setattr(services, "record_each", broken)
+    monkeypatch.setattr(services, "_clear_texts", lambda *_args: read.append("read"))
     with pytest.raises(OSError, match="disk full"):
         reveal(customer, "phone", actor=ann, reason=WHY, fresh=True)
     assert read == []
