@@ -47,10 +47,17 @@ def _guard(owner: type[Query], name: str, before: Callable[..., tuple[Any, ...]]
 
 def _before_ordering(query: Query, *ordering: Any) -> tuple[Any, ...]:
     for item in ordering:
-        if _reads_masked(query, item):
+        if _reads_masked(query, item) or _names_an_index(query, item):
             msg = "rows cannot be ordered by a masked field"
             raise MaskedQueryError(msg)
     return ordering
+
+
+def _names_an_index(query: Query, item: Any) -> bool:
+    """Say whether an ordering names a blind index: equal values would stand side by side."""
+    expression = getattr(item, "expression", item)
+    name = path_of(expression) if isinstance(expression, F) else expression
+    return isinstance(name, str) and passes(query.model, name.removeprefix("-"), BlindIndexField)
 
 
 def _reads_masked(query: Query, item: Any) -> bool:

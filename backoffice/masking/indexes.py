@@ -1,7 +1,9 @@
 """Blind indexes: a keyed digest of a whole value in a column beside the masked field.
 
 The digest is HMAC-SHA256 over kind and normal form, keyed by BACKOFFICE_MASKING_INDEX_KEY, which
-lives outside the database: who holds a dump cannot try values out.
+lives outside the database: who holds a dump cannot try values out. While a key is changed,
+BACKOFFICE_MASKING_INDEX_KEYS lists the new one and the old one as (id, secret), the newest first:
+the first makes digests, rows are found by the digests of all.
 """
 
 import hashlib
@@ -14,7 +16,16 @@ from django.db import models
 from django.db.models.query_utils import DeferredAttribute
 
 from backoffice.masking.masks import NORMAL_FORMS
-from backoffice.masking.values import Clear, Sealed, is_lost, unseal, whole
+from backoffice.masking.values import (
+    MASK_CHAR,
+    Clear,
+    MaskedQueryError,
+    MaskWriteError,
+    Sealed,
+    is_lost,
+    unseal,
+    whole,
+)
 
 # Aliases are read lazily: at run time Django's fields take no parameters.
 type AnyField = models.Field[Any, Any]
@@ -35,24 +46,46 @@ def digest(kind: str, value: Clear) -> str:
 
     Raises ImproperlyConfigured without a key.
     """
-    clear = unseal(value) if isinstance(value, Sealed) else value
-    normal = NORMAL_FORMS[kind](whole(clear))
-    if not normal:
-        return ""
-    message = f"{kind}\0{normal}".encode()
-    return hmac.new(_key(), message, hashlib.sha256).hexdigest()
+    message = _message(kind, value)
+    return _keyed(ring()[0][1], message) if message else ""
 
 
-def _key() -> bytes:
+def digests(kind: str, value: Clear) -> list[str]:
+    """Return the digests of a whole value by every key of the ring, the newest first."""
+    message = _message(kind, value)
+    return [_keyed(secret, message) if message else "" for _id, secret in ring()]
+
+
+def ring() -> list[tuple[str, str]]:
+    """Return the keys of the indexes as (id, secret), the newest first.
+
+    Raises ImproperlyConfigured without a key.
+    """
+    keys = getattr(settings, "BACKOFFICE_MASKING_INDEX_KEYS", None)
+    if keys:
+        return list(keys)
     key = getattr(settings, "BACKOFFICE_MASKING_INDEX_KEY", "")
     if not key:
         msg = "BACKOFFICE_MASKING_INDEX_KEY is not set: masked fields with search= need it."
         raise ImproperlyConfigured(msg)
-    return str(key).encode()
+    return [("", str(key))]
+
+
+def _message(kind: str, value: Clear) -> bytes:
+    clear = unseal(value) if isinstance(value, Sealed) else value
+    normal = NORMAL_FORMS[kind](whole(clear))
+    return f"{kind}\0{normal}".encode() if normal else b""
+
+
+def _keyed(secret: str, message: bytes) -> str:
+    return hmac.digest(secret.encode(), message, hashlib.sha256).hex()
 
 
 class _IndexAttribute(DeferredAttribute):
-    """Computes the digest from the masked value at hand, so that it can never be stale."""
+    """Computes the digest from the masked value at hand, so that it can never be stale.
+
+    It is sealed: an export of all columns must not show who shares a value with whom.
+    """
 
     field: "BlindIndexField"
 
@@ -61,11 +94,16 @@ class _IndexAttribute(DeferredAttribute):
             return self
         source = instance.__dict__.get(self.field.source, _MISSING)
         if source is _MISSING or hasattr(source, "resolve_expression") or is_lost(source):
-            return super().__get__(instance, cls)
-        return self.field.digest_of(source)
+            return _sealed(super().__get__(instance, cls))
+        return _sealed(self.field.digest_of(source))
 
     def __set__(self, instance: models.Model, value: object) -> None:
         instance.__dict__[self.field.attname] = value
+
+
+def _sealed(value: Any) -> Any:
+    plain = isinstance(value, str) and not isinstance(value, Sealed)
+    return Sealed(MASK_CHAR * 8, value) if plain and value else value
 
 
 class BlindIndexField(_CharField):
@@ -101,11 +139,37 @@ class BlindIndexField(_CharField):
         if name not in {field.name for field in cls._meta.local_fields}:
             super().contribute_to_class(cls, name, private_only)
 
+    def get_prep_value(self, value: Any) -> Any:
+        """Return the digest for the column; a text with the mask is never one."""
+        if isinstance(value, Sealed):
+            value = unseal(value)
+        elif isinstance(value, str) and MASK_CHAR in value:
+            msg = f"{self} would be overwritten by its mask"
+            raise MaskWriteError(msg)
+        return super().get_prep_value(value)
+
+    def get_lookup(self, lookup: str) -> Any:
+        """Return a lookup of the whole digest; parts of one are refused, as of what it stands for.
+
+        Raises MaskedQueryError.
+        """
+        if lookup not in {"exact", "in", "isnull"}:
+            msg = f"{self} is found by its whole value only"
+            raise MaskedQueryError(msg)
+        return super().get_lookup(lookup)
+
     def digest_of(self, value: Clear | None) -> str | None:
         """Return the digest of a value of the masked field (None of None)."""
         if is_lost(value):
             return _NOWHERE
         return None if value is None else digest(self.kind, value)
+
+
+    def digests_of(self, value: Clear | None) -> list[str | None]:
+        """Return the digests by every key, the newest first."""
+        if value is None or is_lost(value):
+            return [self.digest_of(value)]
+        return list(digests(self.kind, value))
 
 
 def index_of(field: AnyField) -> BlindIndexField | None:

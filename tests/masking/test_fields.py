@@ -278,3 +278,13 @@ def test_digest_depends_on_the_key(settings: Settings) -> None:
 
 def test_reveal_permission_comes_with_the_field() -> None:
     assert ("reveal_person", "Can see masked values of person") in Person._meta.permissions
+
+
+def test_index_shows_nothing_of_itself(person: Person) -> None:
+    shown = str(person.email_index)  # type: ignore[attr-defined]
+    assert (shown, len(str(stored(person)["email_index"]))) == ("••••••••", 64)
+
+
+def test_mask_of_an_index_is_not_written(person: Person) -> None:
+    with pytest.raises(MaskWriteError):
+        Letter.objects.filter(person__email_index="••••••••").exists()

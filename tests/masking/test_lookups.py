@@ -35,6 +35,12 @@ def test_plain_text_is_refused_as_a_query_string_would_bring_it(db: None, field:
         Person.objects.filter(**{field: EMAIL})
 
 
+@pytest.mark.parametrize("lookup", ["startswith", "lt", "regex", "range", "contains"])
+def test_part_of_an_index_is_refused(db: None, lookup: str) -> None:
+    with pytest.raises(MaskedQueryError):
+        Person.objects.filter(**{f"email_index__{lookup}": "a"})
+
+
 @pytest.mark.parametrize("field", ["name", "notes"])
 def test_field_without_search_cannot_be_found_by_its_value(db: None, field: str) -> None:
     with pytest.raises(MaskedQueryError):
@@ -89,6 +95,9 @@ ORDERS: list[Callable[[], object]] = [
     lambda: Person.objects.annotate(x=F("email")).order_by("x"),
     lambda: Person.objects.annotate(x=F("email")).order_by(F("x")),
     lambda: Letter.objects.order_by("person__email"),
+    lambda: Person.objects.order_by("-email_index"),
+    lambda: Person.objects.order_by(F("email_index").desc()),
+    lambda: Letter.objects.order_by("person__email_index"),
     lambda: Person.objects.latest("born"),
     lambda: Person.objects.earliest("email"),
     lambda: Person.objects.union(Person.objects.all()).order_by("email"),

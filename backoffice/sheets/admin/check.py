@@ -152,7 +152,7 @@ def _mapping_rows(job: ImportJob, form: Format | None) -> list[dict[str, str]]:
 
 def _preview(job: ImportJob, form: Format) -> dict[str, Any] | None:
     """Return the first rows as they are read; only for the person whose file it is."""
-    if not job.file or job.size > _PREVIEW_BYTES:
+    if not job.file or not job.chosen or job.size > _PREVIEW_BYTES:
         return None
     try:
         _inspection, sheets, _notes = reader.outline(Path(job.file.path), limit=40)

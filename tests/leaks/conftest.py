@@ -1,0 +1,28 @@
+"""One world for each module of tests: made once, every test undone to it."""
+
+from collections.abc import Iterator
+
+import pytest
+from django.core.cache import cache
+from django.db import transaction
+from pytest_django import DjangoDbBlocker, Settings
+
+from tests.leaks.stage import Stage, make_stage
+
+
+@pytest.fixture(scope="module")
+def _made(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Stage]:
+    outer = transaction.atomic()
+    outer._from_testcase = True  # type: ignore[attr-defined]  # as Django's own TestCase says it
+    with django_db_blocker.unblock(), outer:
+        yield make_stage()
+        transaction.set_rollback(True)
+
+
+@pytest.fixture
+def stage(_made: Stage, db: None, settings: Settings) -> Stage:
+    """Return the stage; what a test does to it is undone, its transaction being an inner one."""
+    settings.BACKOFFICE_API_PER_MINUTE = settings.BACKOFFICE_API_ADDRESS_PER_MINUTE = 0  # no limit
+    cache.clear()
+    _made.clients.clear()
+    return _made

@@ -1,0 +1,18 @@
+"""No channel of the list is lost: each is checked on our pages, and on pages without masking."""
+
+from tests.leaks import test_our_files, test_our_pages, test_plain_pages
+from tests.leaks.channels import ASSUMED, EVERY, FURTHER, OURS_ALONE, TABLE
+
+
+def test_list_of_channels_is_whole() -> None:
+    assert (len(TABLE), len(FURTHER), len(ASSUMED)) == (66, 28, 7)
+    assert len(set(EVERY)) == len(EVERY)
+
+
+def test_each_channel_is_checked_on_our_pages() -> None:
+    checked = [*test_our_pages.channels, *test_our_files.channels, *test_our_files.ERRORS]
+    assert sorted(checked) == sorted(EVERY)
+
+
+def test_each_channel_is_checked_on_plain_pages() -> None:
+    assert sorted([*test_plain_pages.channels, *OURS_ALONE]) == sorted(EVERY)
