@@ -14,6 +14,9 @@ class CustomersConfig(AppConfig):
             "customers.view_customer",
             "customers.change_customer",
             "customers.export_customer",
+            "customers.merge_customer",
+            "customers.view_customermerge",
+            "customers.see_reveals",
         ),
         "finance": ("customers.view_customer",),
         "ops": ("customers.view_customer",),
@@ -22,11 +25,36 @@ class CustomersConfig(AppConfig):
             "customers.view_customer",
             "customers.change_customer",
             "customers.export_customer",
+            "customers.merge_customer",
+            "customers.approve_merge",
+            "customers.view_customermerge",
+            "customers.see_reveals",
+            "customers.unmask_page_customer",
+            "customers.export_clear_customer",
         ),
-        "auditor": ("customers.view_customer",),
-        "privacy": ("customers.view_customer",),
+        "auditor": (
+            "customers.view_customer",
+            "customers.view_customermerge",
+            "customers.see_reveals",
+        ),
+        "privacy": (
+            "customers.view_customer",
+            "customers.approve_merge",
+            "customers.view_customermerge",
+            "customers.see_reveals",
+            "customers.unmask_page_customer",
+            "customers.export_clear_customer",
+        ),
     }
+    people_only = ("customers.merge_customer", "customers.approve_merge")
     api_scopes = {
         "customers:read": _("Read customers, masked"),
         "customers:write": _("Correct customers"),
     }
+
+    def ready(self) -> None:
+        """Put the rules of merges in force, and let the policy know what merged ones forbid."""
+        from backoffice import policy  # noqa: PLC0415 - needs loaded models
+        from customers import services  # noqa: PLC0415 - needs loaded models
+
+        policy.register_denials(services.denials)

@@ -38,11 +38,14 @@ class OrdersConfig(AppConfig):
     }
 
     def ready(self) -> None:
-        """Say which rows exist for the people of a shop."""
+        """Say which rows exist for the people of a shop, and which go along with a customer."""
         from backoffice import policy  # noqa: PLC0415 - needs loaded models
+        from customers.services import belongings  # noqa: PLC0415 - needs loaded models
         from orders import models, places, queries  # noqa: PLC0415 - needs loaded models
 
         places.register()
         policy.register_scope(models.Order, policy.SELLERS, queries.own_orders)
         policy.register_scope(models.OrderLine, policy.SELLERS, queries.own_lines)
         policy.register_scope(models.ReturnLine, policy.SELLERS, queries.own_return_lines)
+        belongings.register(models.Order, "customer")
+        belongings.register(models.Return, "customer")

@@ -49,10 +49,12 @@ class PaymentsConfig(AppConfig):
     def ready(self) -> None:
         """Put the rule, the job and the reconciler in force, and check the gateways at start."""
         from backoffice import policy  # noqa: PLC0415 - needs loaded models
-        from payments import places, services  # noqa: F401, PLC0415
+        from customers.services import belongings  # noqa: PLC0415
+        from payments import places, queries, services  # noqa: F401, PLC0415
         from payments.gateways import check_gateways  # noqa: PLC0415
         from payments.services.requests import denials  # noqa: PLC0415
 
         checks.register(check_gateways)
         policy.register_denials(denials)
+        belongings.come_along(_("Refunds"), queries.refunds_count)
         places.register()

@@ -9,6 +9,7 @@ from django.db.models.functions import Coalesce
 
 from backoffice.audit.models import Event
 from backoffice.money import Money
+from customers.models import Customer
 from orders.models import Order
 from payments.models import HOLDING, Payment, Refund
 
@@ -51,6 +52,11 @@ def refunds_of(order: Order) -> QuerySet[Refund]:
     return Refund.objects.filter(payment__order=order).select_related(
         "payment", "order_line__product", "requested_by", "decided_by"
     )
+
+
+def refunds_count(customer: Customer) -> int:
+    """Return how many refunds of the customer's orders there are, in any state."""
+    return Refund.objects.filter(payment__order__customer=customer).count()
 
 
 def refunds_by_line(order: Order) -> dict[int, LineRefunds]:
