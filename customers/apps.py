@@ -1,6 +1,7 @@
 """Customers."""
 
 from django.apps import AppConfig
+from django.core import checks
 from django.utils.translation import gettext_lazy as _
 
 
@@ -31,11 +32,15 @@ class CustomersConfig(AppConfig):
             "customers.see_reveals",
             "customers.unmask_page_customer",
             "customers.export_clear_customer",
+            "customers.view_privacycase",
+            "customers.manage_privacycase",
+            "customers.approve_privacycase",
         ),
         "auditor": (
             "customers.view_customer",
             "customers.view_customermerge",
             "customers.see_reveals",
+            "customers.view_privacycase",
         ),
         "privacy": (
             "customers.view_customer",
@@ -44,9 +49,17 @@ class CustomersConfig(AppConfig):
             "customers.see_reveals",
             "customers.unmask_page_customer",
             "customers.export_clear_customer",
+            "customers.view_privacycase",
+            "customers.manage_privacycase",
+            "customers.approve_privacycase",
         ),
     }
-    people_only = ("customers.merge_customer", "customers.approve_merge")
+    people_only = (
+        "customers.merge_customer",
+        "customers.approve_merge",
+        "customers.manage_privacycase",
+        "customers.approve_privacycase",
+    )
     api_scopes = {
         "customers:read": _("Read customers, masked"),
         "customers:write": _("Correct customers"),
@@ -55,6 +68,9 @@ class CustomersConfig(AppConfig):
     def ready(self) -> None:
         """Put the rules of merges in force, and let the policy know what merged ones forbid."""
         from backoffice import policy  # noqa: PLC0415 - needs loaded models
-        from customers import services  # noqa: PLC0415 - needs loaded models
+        from customers import places, services  # noqa: PLC0415 - needs loaded models
 
         policy.register_denials(services.denials)
+        policy.register_denials(services.privacy.denials)
+        places.register()
+        checks.register(services.retention.check_periods)

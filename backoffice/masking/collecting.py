@@ -29,7 +29,7 @@ _PLAIN = (str, int, bool, float, type(None), list, dict)
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The rows of one place; `rows` are plain JSON with clear values, so the repr leaves them out."""
+    """The rows of one place: plain JSON with clear values, so the repr leaves them out."""
 
     name: str
     label: str

@@ -84,9 +84,9 @@ def count(place: Place, group: Group) -> int:
 
 def _own(place: Place, erasure: Erasure, key: Any, limit: int) -> Step:
     """Erase the next rows that belong to the people."""
-    assert place.rows is not None
     columns = place.columns()
-    found = page(place.rows(erasure.group), key, limit, columns)
+    rows = place.rows(erasure.group) if place.rows else place.table()._default_manager.none()
+    found = page(rows, key, limit, columns)
     if place.delete:
         return _step(_delete(place, [row[0] for row in found]), found, limit)
     changes = {row[0]: _erased(place, columns, row, erasure.group) for row in found}

@@ -1,7 +1,7 @@
 """Finding a person in text that somebody typed: their name, address or numbers, however written.
 
 A value is compared as the letters and digits of its words in a row, without case and without what
-stands between them: "+44 7700 904 831" is found in "(44) 7700-904831", "O'Neil, Ann" in "o’neil ann".
+stands between them: "+44 7700 904 831" is found in "(44) 7700-904831", "Ann Lee" in "LEE, Ann".
 """
 
 import html
@@ -41,6 +41,9 @@ class Mentions:
         self._unspaced: set[str] = set()
         for kind, clear in values:
             self._learn(kind, unicodedata.normalize("NFKC", str(clear)))
+        longest = sorted(self._unspaced, key=len, reverse=True)
+        spaced = "|".join(r"\s*".join(name) for name in longest)
+        self._unspaced_pattern = re.compile(spaced) if spaced else None
         self._beginnings = {word[:end] for word in self._whole for end in range(1, len(word) + 1)}
 
     def __bool__(self) -> bool:
@@ -121,9 +124,8 @@ class Mentions:
         return bool(self._ends) and joined.isdigit() and len(joined) <= 2 * _END_OF_PHONE
 
     def _unspaced_spans(self, text: str) -> Iterator[tuple[int, int]]:
-        for name in self._unspaced:
-            for match in re.finditer(r"\s*".join(name), text):
-                yield match.span()
+        if self._unspaced_pattern is not None:
+            yield from (match.span() for match in self._unspaced_pattern.finditer(text))
 
 
 def _joined(text: str) -> str:

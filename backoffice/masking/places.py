@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from backoffice.audit import verbs
 from backoffice.audit.models import Event, EventReason
 from backoffice.masking import subjects
-from backoffice.masking.erasing import Erasure, Step, page, plain
+from backoffice.masking.erasing import Erasure, Step, page
 from backoffice.masking.models import Grant
 from backoffice.masking.subjects import BLANK, CLEAN, TOMBSTONE, Group, Place, Rows
 
@@ -86,14 +86,13 @@ def _grants(group: Group) -> Rows:
     return Grant.objects.filter(named)
 
 
-def end_sessions(_place: Place, erasure: Erasure, after: Any, limit: int) -> Step:
-    """Delete sessions that hold a value of the people (a message, say): who is in signs in anew."""
-    rows = Session.objects.order_by("pk").filter(**({"pk__gt": after} if after else {}))
-    found = list(rows[:limit])
-    mentions = erasure.group.mentions
-    named = [one.pk for one in found if _names(one.get_decoded(), erasure)] if mentions else []
-    Session.objects.filter(pk__in=named).delete()
-    return Step(len(named), plain(found[-1].pk) if len(found) == limit else None)
+def end_sessions(_place: Place, erasure: Erasure, _after: Any, _limit: int) -> Step:
+    """Delete sessions that hold a value of the people (a message, say): who is in signs in anew.
+
+    All in one step: the key of a session opens it, so it must not be noted as where to go on.
+    """
+    named = [one.pk for one in Session.objects.iterator() if _names(one.get_decoded(), erasure)]
+    return Step(Session.objects.filter(pk__in=named).delete()[0])
 
 
 def _names(value: Any, erasure: Erasure) -> bool:
@@ -156,7 +155,7 @@ def _register_texts() -> None:
     _typed("audit.reviews", _("Comments of reviews"), "audit.accessreview", "comment", "figures")
     _typed("accounts.roles", _("Reasons of changed roles"), "accounts.rolechange", "reason")
     _typed("accounts.acting", _("Reasons of acting for somebody"), "accounts.acting", "reason")
-    _typed("accounts.tokens", _("Names of tokens"), "accounts.token", "name")
+    _typed("accounts.keys", _("Names of tokens"), "accounts.token", "name")
     _typed("admin.log", _("Django's log"), "admin.logentry", "object_repr", "change_message")
     subjects.register(
         Place(

@@ -258,7 +258,7 @@ def check_places(app_configs: object, **kwargs: object) -> list[checks.CheckMess
     return [
         checks.Error(
             f"{column.model._meta.label}.{column.name} is in no place of personal data.",
-            hint="Register it in AppConfig.ready: masking.subjects.register(Place(…)), or exempt().",
+            hint="Register a masking.subjects.Place for it in AppConfig.ready, or exempt it.",
             obj=column.model,
             id="masking.E020",
         )

@@ -32,6 +32,8 @@ def edit_customer(
         raise ValidationError({unknown[0]: _("This cannot be changed here.")})
     with transaction.atomic():
         kept = Customer.objects.select_for_update().get(pk=customer.pk)
+        if kept.erased_at is not None:
+            raise ValidationError(_("This customer was erased."))
         if kept.merged_into_id:
             raise ValidationError(_("This customer was merged into another. Change that one."))
         changed = [name for name, value in changes.items() if _set(kept, name, value)]
