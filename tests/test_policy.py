@@ -1,15 +1,20 @@
 """Who may do what, and which rows exist for whom."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
+from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import FieldDoesNotExist
-from django.db.models import QuerySet
+from django.db import connection
+from django.db.models import Model, QuerySet
+from django.test.utils import CaptureQueriesContext
 
 from backoffice import policy
 from backoffice.accounts.models import User
-from backoffice.policy import Decision, codename, may, may_many, scope
+from backoffice.masking import services as masking
+from backoffice.policy import Decision, codename, explain, may, may_many, registry, scope
 from customers.models import Customer
 from tests.people import allow, make_person
 
@@ -137,3 +142,58 @@ def test_second_scope_for_a_model_is_an_error(french_only: None) -> None:
 
 def test_no_rows_need_no_decision(eve: User) -> None:
     assert may_many(eve, "view", []) == {}
+
+
+@pytest.fixture
+def none_in_spain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Deny customers of Spain, whatever gives the right."""
+
+    def refuse(_user: object, _right: str, rows: Sequence[Model]) -> dict[Any, str]:
+        spanish = [row for row in rows if isinstance(row, Customer) and row.country == "Spain"]
+        return {row.pk: "not of Spain" for row in spanish}
+
+    monkeypatch.setattr(registry, "denials", [*registry.denials, refuse])
+
+
+@pytest.mark.parametrize("count", [1, 25, 100])
+@pytest.mark.parametrize("role", ["support", "owner"])
+def test_page_of_rows_takes_a_constant_number_of_queries(
+    count: int, role: str, none_in_spain: None, french_only: None, kim: User
+) -> None:
+    """Every second row has a grant, every fifth a denial; the seller's scope is asked too."""
+    person = make_person("zoe", role)
+    rows = [
+        Customer(number=str(n), country="Spain" if n % 5 == 4 else "France") for n in range(count)
+    ]
+    rows = Customer.objects.bulk_create(rows)
+    for row in rows[::2]:
+        masking.give_grant(row, user=person, actor=kim, reason="a call")
+    person = User.objects.get(pk=person.pk)
+    ContentType.objects.get_for_model(Customer)
+    with CaptureQueriesContext(connection) as taken:
+        found = may_many(person, "reveal", rows, site="seller")
+    wanted = {row.pk: place % 2 == 0 and place % 5 != 4 for place, row in enumerate(rows)}
+    assert {key: bool(answer) for key, answer in found.items()} == wanted
+    # The person's rights (own and by role), the grants, guardian's rows, the scope.
+    assert len(taken) == 5, [query["sql"][:100] for query in taken]
+
+
+def test_right_by_role_needs_no_look_at_grants(customer: Customer, eve: User) -> None:
+    may(eve, "view", customer)
+    with CaptureQueriesContext(connection) as taken:
+        assert may_many(eve, "change", [customer])[customer.pk].allowed
+    assert len(taken) == 0
+
+
+@pytest.mark.parametrize("action", ["view", "change", "reveal", "export", "delete"])
+def test_answer_in_short_and_in_full_agree(
+    action: str, customer: Customer, none_in_spain: None, request: pytest.FixtureRequest
+) -> None:
+    spanish = Customer.objects.create(number="2", country="Spain")
+    for name in ("ann", "eve", "kim", "gus", "sol", "pia"):
+        person = request.getfixturevalue(name)
+        for target in (customer, spanish, Customer):
+            for site in ("admin", "seller"):
+                full = explain(person, action, target, site=site)
+                assert may(person, action, target, site=site) == full.decision
+                assert full.decided_by in full.findings

@@ -6,6 +6,8 @@ from django.apps import AppConfig
 from django.db.models.signals import post_migrate
 from django.utils.translation import gettext_lazy as _
 
+_OVERSIGHT = ("accounts.view_user", "accounts.view_rolechange", "accounts.explain_access")
+
 
 class AccountsConfig(AppConfig):
     """Users and roles; roles are brought in line after each migrate."""
@@ -20,10 +22,11 @@ class AccountsConfig(AppConfig):
             "accounts.manage_people",
             "accounts.end_sessions",
             "accounts.manage_tokens",
+            "accounts.explain_access",
         ),
         "support": ("accounts.act_for_seller",),
-        "auditor": ("accounts.view_user", "accounts.view_rolechange"),
-        "privacy": ("accounts.view_user", "accounts.view_rolechange"),
+        "auditor": _OVERSIGHT,
+        "privacy": _OVERSIGHT,
     }
 
     people_only = ("accounts.",)

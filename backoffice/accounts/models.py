@@ -41,6 +41,7 @@ class User(AbstractUser):
             ("end_sessions", _("Can end other people's sessions")),
             ("manage_tokens", _("Can make service accounts and end anybody's tokens")),
             ("act_for_seller", _("Can act for a seller")),
+            ("explain_access", _("Can ask why somebody may see something")),
         )
 
     def __str__(self) -> str:

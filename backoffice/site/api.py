@@ -225,6 +225,33 @@ class PolicyViewSet(GuardedView, viewsets.GenericViewSet[Any]):
 _CREATED = status.HTTP_201_CREATED
 
 
+def view_of(model: type[Model]) -> "type[PolicyViewSet] | None":
+    """Return the view of the API for a model, None where there is none."""
+    waiting = [*PolicyViewSet.__subclasses__()]
+    while waiting:
+        view = waiting.pop(0)
+        if getattr(view, "model", None) is model and hasattr(view, "resource"):
+            return view
+        waiting += view.__subclasses__()
+    return None
+
+
+def scope_for(model: type[Model], action: str) -> str | None:
+    """Return the scope that a token needs for what the policy calls `action`; None for none.
+
+    `action` is a short name ("view") or a full one. None too where the API has no such call.
+    """
+    found = view_of(model)
+    if found is None:
+        return None
+    view = found()
+    for name in (*(known for known in WHAT if known), *found.needs):
+        view.action = name
+        if view.needed() == action and hasattr(view, name):
+            return view.needed_scope()
+    return None
+
+
 class ReadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, PolicyViewSet):
     """A list and single records."""
 

@@ -14,7 +14,7 @@ from backoffice.accounts import factors, rates, sessions
 from backoffice.accounts.limits import Verdict
 from backoffice.accounts.models import Token, User
 from backoffice.audit.addresses import client_address, line_of
-from backoffice.policy import SELLERS, home
+from backoffice.policy import SELLERS, Pass, by_token, home
 from backoffice.site.bearer import REALM
 
 
@@ -75,12 +75,12 @@ class ScopePermission(BasePermission):
         if not isinstance(request.auth, Token):
             return True
         wanted = view.needed_scope()
+        if by_token(Pass(wanted, request.auth.scopes)).holds:
+            return True
         if wanted is None:
             raise exceptions.PermissionDenied(_("No token may do this: a person has to."))
-        if wanted not in request.auth.scopes:
-            refused = exceptions.PermissionDenied(
-                _("This token lacks the scope %(scope)s.") % {"scope": wanted}
-            )
-            refused.auth_header = f'{REALM}, error="insufficient_scope", scope="{wanted}"'  # type: ignore[attr-defined]
-            raise refused
-        return True
+        refused = exceptions.PermissionDenied(
+            _("This token lacks the scope %(scope)s.") % {"scope": wanted}
+        )
+        refused.auth_header = f'{REALM}, error="insufficient_scope", scope="{wanted}"'  # type: ignore[attr-defined]
+        raise refused

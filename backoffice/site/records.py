@@ -11,7 +11,7 @@ from backoffice.policy import Decision, may_many
 from backoffice.site import actions as declared_actions
 from backoffice.site import panels, timeline
 from backoffice.site.contract import PageBase
-from backoffice.site.links import ActionLink, buttons
+from backoffice.site.links import ActionLink, buttons, why_url
 from backoffice.site.masked import masked_names
 from backoffice.site.permissions import READING
 from backoffice.site.values import Badge, choice_badge
@@ -77,12 +77,14 @@ class RecordMixin(PageBase):
             change_reason=request.POST.get("change_reason", ""),
             may_edit=self.editable and self.may_edit(request, obj),
             has_history=hasattr(obj, "history"),
+            why_url=why_url(request, obj, self.number_field),
             record_version="" if reading else version_of(obj),
             delete_url=self.url_of("delete", obj.pk),
             **buttons(self.action_links(request, obj, "detail")),
             main_panels=panels.rendered(self.all_panels(), "main", request, obj) if reading else [],
             side_panels=panels.rendered(self.all_panels(), "side", request, obj),
             reveals=self.reveal_links(request, obj) if reading else {},
+            tabs=self.tab_links(request, obj) if reading else [],
         )
         return super().render_change_form(request, context, **options)
 

@@ -228,6 +228,7 @@ REGISTRY: dict[str, Fill] = {
     "admin:approvals_away_end": row("delegation", parameter="key"),
     "admin:approval_rules": once(),
     "admin:roles": once(),
+    "admin:why": once(),
     "admin:service_accounts": once(),
     "admin:service_account_new": once(),
     **{

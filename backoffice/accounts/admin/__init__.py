@@ -3,6 +3,7 @@
 from django.utils.translation import gettext_lazy
 
 from backoffice.accounts.admin import own_sessions, people_pages, token_pages
+from backoffice.accounts.admin.explaining import WhyPage
 from backoffice.accounts.admin.proof import ChallengePage
 from backoffice.accounts.admin.role_pages import RoleChangePage, RolesPage
 from backoffice.site import chrome, navigation, staff_site
@@ -10,6 +11,7 @@ from backoffice.site import chrome, navigation, staff_site
 for page in (
     RolesPage,
     RoleChangePage,
+    WhyPage,
     ChallengePage,
     *own_sessions.PAGES,
     *token_pages.OWN,
@@ -35,6 +37,15 @@ navigation.add(
     url_name="roles",
     permission="accounts.view_rolechange",
     order=820,
+)
+navigation.add(
+    staff_site,
+    group=gettext_lazy("Oversight"),
+    label=gettext_lazy("Why can they see this?"),
+    icon="help",
+    url_name="why",
+    permission="accounts.explain_access",
+    order=822,
 )
 navigation.add(
     staff_site,

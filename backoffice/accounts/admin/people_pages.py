@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from backoffice.accounts import acting, factors, people, places, roles, sessions
-from backoffice.accounts.admin import acting_pages
+from backoffice.accounts.admin import acting_pages, explaining
 from backoffice.accounts.models import Kind, User
 from backoffice.site import (
     ActionForm,
@@ -117,7 +117,14 @@ class PersonAdmin(BackofficeAdmin):
     fields = ("username", "email", "roles", "site", "factor", "date_joined", "last_login")
     readonly_fields = fields
     panels: ClassVar[list[Panel]] = [
-        Panel(gettext_lazy("Sessions"), "accounts/sessions_panel.html", _of_sessions, order=50)
+        Panel(gettext_lazy("Sessions"), "accounts/sessions_panel.html", _of_sessions, order=50),
+        Panel(
+            gettext_lazy("Rights"),
+            "accounts/why_panel.html",
+            explaining.about_person,
+            permission=explaining.RIGHT,
+            order=60,
+        ),
     ]
     editable = False
 
