@@ -38,11 +38,18 @@ class MaskingConfig(AppConfig):
             grants,
             guards,
             places,
+            purposes,
+            rotation,
             serializers,
             subjects,
+            uniqueness,
+            uses,
         )
 
         guards.install()
+        purposes.count_by(uses.count)
+        uniqueness.install()
+        rotation.register()
         serializers.register()
         policy.register_grants(grants.granted)
         policy.register_masks(grants.is_masked)

@@ -103,7 +103,7 @@ class BulkView(View):
 
     def _lines(self, request: HttpRequest, ticked: list[str]) -> list[Line]:
         """Return the ticked rows in their order, with those that will be left out and why."""
-        rows = {str(row.pk): row for row in _rows(self.page.get_queryset(request), ticked)}
+        rows = {str(row.pk): row for row in rows_of(self.page.get_queryset(request), ticked)}
         site = self.page.admin_site.name
         allowed = may_many(request.user, self.spec.permission, rows.values(), site=site)
         lines = []
@@ -173,7 +173,8 @@ def keys(values: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(value for value in values if value))[:AT_MOST]
 
 
-def _rows(rows: Any, ticked: list[str]) -> list[Any]:
+def rows_of(rows: Any, ticked: list[str]) -> list[Any]:
+    """Return those of `rows` that were ticked; none for keys that are no keys."""
     try:
         return list(rows.filter(pk__in=ticked))
     except (ValueError, ValidationError):

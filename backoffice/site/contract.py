@@ -15,9 +15,11 @@ if TYPE_CHECKING:
     from django.utils.functional import Promise
 
     from backoffice.policy import Decision
+    from backoffice.site.columns import Offered, PageColumn
     from backoffice.site.links import ActionLink
     from backoffice.site.panels import Panel
-    from backoffice.site.revealing import RevealLink
+    from backoffice.site.revealing import ListLink, RevealLink
+    from backoffice.site.tabs import Tab, TabLink
     from backoffice.site.values import Badge, BadgeKind
 
     class PageBase(ModelAdmin[Any]):
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
         export_fields: ClassVar[list[str]]
         number_field: ClassVar[str]
         numeric_columns: ClassVar[tuple[str, ...]]
+        page_columns: ClassVar[list[PageColumn]]
+        more_columns: ClassVar[tuple[str, ...]]
+        page_tabs: ClassVar[list[Tab]]
         panels: ClassVar[list[Panel]]
         timeline: ClassVar[bool]
         editable: ClassVar[bool]
@@ -47,8 +52,11 @@ if TYPE_CHECKING:
         def record_url(self, obj: Model) -> str: ...
         def list_url(self) -> str: ...
         def may_export(self, request: HttpRequest) -> bool: ...
+        def offered_columns(self, request: HttpRequest) -> list[Offered]: ...
+        def tab_links(self, request: HttpRequest, obj: Any, current: str = "") -> list[TabLink]: ...
         def exact_search_choices(self) -> list[tuple[str, str]]: ...
         def reveal_links(self, request: HttpRequest, obj: Any) -> dict[str, RevealLink]: ...
+        def clear_links(self, request: HttpRequest, *, exports: bool) -> list[ListLink]: ...
         def bulk_links(self, request: HttpRequest) -> list[ActionLink]: ...
         def action_links(
             self,

@@ -8,8 +8,10 @@ from django.core.exceptions import FieldDoesNotExist, ObjectDoesNotExist
 from django.db import models
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
-from django.utils.text import capfirst
+from django.utils.text import capfirst, get_text_list
+from django.utils.translation import gettext as _
 
+from backoffice.site import columns as columns_of_pages
 from backoffice.site import found, writers
 from backoffice.site.cells import Cell, cell_of
 from backoffice.site.contract import PageBase
@@ -39,6 +41,7 @@ class BackofficeChangeList(BaseChangeList):
         """Leave our own parameter to us."""
         left: dict[str, Any] = super().get_filters_params(params)
         left.pop(found.PARAMETER, None)
+        left.pop(found.BY, None)
         return left
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> Any:
@@ -46,6 +49,14 @@ class BackofficeChangeList(BaseChangeList):
         rows = super().get_queryset(request, exclude_parameters)
         token = request.GET.get(found.PARAMETER)
         return found.narrow(request, rows, token) if token else rows
+
+    def get_results(self, request: HttpRequest) -> None:
+        """Compute the columns that are asked for the rows of this page only."""
+        super().get_results(request)
+        page: Any = self.model_admin
+        if page.page_columns:
+            self.result_list = list(self.result_list)
+            columns_of_pages.fill(page.page_columns, self.list_display, request, self.result_list)
 
     def get_ordering_field(self, field_name: Any) -> Any:
         """Refuse to order by a masked field: the order alone gives the value away."""
@@ -110,7 +121,14 @@ class ListMixin(PageBase):
             "list_actions": self.action_links(request, None, "listing"),
             "bulk_actions": self.bulk_links(request),
             "exact_search_fields": self.exact_search_choices(),
+            "exact_search_by": request.GET.get(found.BY, ""),
+            "exact_search_words": get_text_list(
+                [label.lower() for _name, label in self.exact_search_choices()], _("or")
+            ),
+            "offered_columns": self.offered_columns(request),
             "may_export": self.may_export(request),
+            "clear_links": self.clear_links(request, exports=False),
+            "clear_export_links": self.clear_links(request, exports=True),
             "found_token": request.GET.get(found.PARAMETER, ""),
             "breadcrumbs": [],
             "empty_text": self.empty_text,
@@ -125,6 +143,7 @@ class ListMixin(PageBase):
         return {
             "add_url": self.url_of("add"),
             "find_in_list_url": self.url_of("find"),
+            "columns_url": self.url_of("columns"),
             "export_url": self.url_of("export"),
             "export_kinds": writers.kinds(),
             "page_query_string": f"?{query}" if query else "",

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.urls import URLPattern
+from django.utils.functional import Promise
 
 from backoffice.site.contract import PageBase
 from backoffice.site.masked import masked_names
@@ -22,10 +23,31 @@ class RevealLink:
     url: str
 
 
+@dataclass(frozen=True, slots=True)
+class ListLink:
+    """What a list offers about the clear values of its rows."""
+
+    label: str | Promise
+    icon: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Offer:
+    """`kind` is the end of the address's name, `right` the beginning of the permission's."""
+
+    kind: str
+    right: str
+    label: str | Promise
+    icon: str
+    exports: bool
+
+
 # urls(page) returns the address patterns below a page; names end in _reveal and _ask.
 Mount = Callable[[Any], list[URLPattern]]
 
 _mounts: list[Mount] = []
+_offers: list[_Offer] = []
 
 
 def mount(urls: Mount) -> None:
@@ -34,6 +56,15 @@ def mount(urls: Mount) -> None:
     Both take `object_id` and `field` and are shown as dialogs.
     """
     _mounts.append(urls)
+
+
+def offer(kind: str, *, right: str, label: str | Promise, icon: str, exports: bool = False) -> None:
+    """Link lists with masked fields to the dialog `<app>_<model>_<kind>` for who has the right.
+
+    `right` is "unmask_page" for `unmask_page_<model>`. The link carries the list's own query;
+    with `exports` it stands in the menu of exports.
+    """
+    _offers.append(_Offer(kind, right, label, icon, exports))
 
 
 class RevealMixin(PageBase):
@@ -59,3 +90,14 @@ class RevealMixin(PageBase):
     def _reveal_link(self, request: HttpRequest, obj: Any, name: str) -> RevealLink:
         kind = "reveal" if self.allows(request, "reveal", obj) else "ask"
         return RevealLink(kind, self.url_of(kind, obj.pk, name))
+
+    def clear_links(self, request: HttpRequest, *, exports: bool) -> list[ListLink]:
+        """Return what the list offers this person about the clear values of its rows."""
+        if not masked_names(self.model):
+            return []
+        query = request.GET.urlencode()
+        return [
+            ListLink(one.label, one.icon, f"{self.url_of(one.kind)}{'?' if query else ''}{query}")
+            for one in _offers
+            if one.exports is exports and self.allows(request, one.right)
+        ]

@@ -144,9 +144,13 @@ def test_asking_leads_to_a_request(customer: Customer, eve: User) -> None:
     client = signed_in(eve)
     where = address("ask", customer)
     version = client.get(where).context["form"]["record_version"].value()
-    response = client.post(where, {"reason": "the carrier calls", "record_version": version})
+    asked = {"reason": "the carrier calls", "record_version": version}
+    for minutes in ("", "0", "481", "x"):
+        assert client.post(where, {**asked, "minutes": minutes}).status_code == 400
+    response = client.post(where, {**asked, "minutes": "480"})
     assert response.status_code == 302
-    assert ApprovalRequest.objects.get().maker == eve
+    request = ApprovalRequest.objects.get()
+    assert (request.maker, request.payload["minutes"]) == (eve, 480)
 
 
 def test_grant_opens_the_button_of_this_record_only(

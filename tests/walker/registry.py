@@ -196,7 +196,11 @@ REGISTRY: dict[str, Fill] = {
     **model_pages("admin", "customers_customer", row("customer")),
     "admin:customers_customer_reveal": each_field("customer"),
     "admin:customers_customer_ask": each_field("customer"),
+    "admin:customers_customer_copied": once(event=1, field="phone"),
+    "admin:customers_customer_unmask": once(),
     **model_pages("admin", "masking_grant", row("grant"), "do_end"),
+    **model_pages("admin", "masking_alarm", row("alarm"), "do_settle"),
+    "admin:purposes": once(),
     **model_pages(
         "admin",
         "orders_order",

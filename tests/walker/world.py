@@ -23,7 +23,7 @@ from backoffice.files import services as files
 from backoffice.files.models import KeptFile
 from backoffice.jobs.models import Job
 from backoffice.mail.models import Mail
-from backoffice.masking.models import Grant
+from backoffice.masking.models import Alarm, Grant
 from backoffice.money import Money
 from backoffice.sheets.models import ImportJob, ImportProblem
 from customers.models import Customer
@@ -86,6 +86,9 @@ def build(people: dict[str, User]) -> World:
     world.rows["user"] = people["eve"]
     world.rows["token"], world.rows["service"] = make_tokens(people["oli"])
     world.rows["grant"] = make_grant(customer, people["nia"], people["kim"])
+    world.rows["alarm"] = Alarm.objects.create(
+        kind="limit", person=people["nia"], facts={"seen": 30, "asked": 1}
+    )
     world.rows["savedsearch"] = SavedSearch.objects.create(
         owner=people["ada"], name="Reveals", query="verb=personal.revealed"
     )

@@ -1,4 +1,4 @@
-"""Dialogs to reveal a value or to ask for access, on every page with masked fields; and grants."""
+"""Dialogs to reveal a value, to note its copy, and to ask for access; below every masked page."""
 
 from typing import Any
 
@@ -6,34 +6,30 @@ from django import forms
 from django.core.exceptions import FieldDoesNotExist, PermissionDenied
 from django.db.models import Model
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
+from django.utils.decorators import method_decorator
 from django.utils.functional import Promise
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
+from django.views import View
+from django.views.decorators.http import require_POST
 
 from backoffice.accounts import stepup
 from backoffice.accounts.models import User
 from backoffice.audit.addresses import client_address
 from backoffice.masking import services
 from backoffice.masking.fields import MaskedMixin
-from backoffice.masking.models import Grant
 from backoffice.policy import codename, may
 from backoffice.site import (
     ActionForm,
-    BackofficeAdmin,
-    Badge,
     ReasonForm,
-    action,
-    navigation,
-    register,
-    revealing,
-    staff_site,
 )
 from backoffice.site.actions import Action
 from backoffice.site.dialogs import DIALOG_HEADER, ActionView, base_template, is_ready
 
-_TOO_MANY = 429
+TOO_MANY = 429
 
 
 class RevealForm(ActionForm):
@@ -55,7 +51,7 @@ class RevealForm(ActionForm):
 
     def rule(self) -> str:
         """Return how many more records the person may look into."""
-        left = services.allowance(_person(self.request))
+        left = services.allowance(person(self.request))
         text = _("%(hour)s more records this hour, %(day)s today")
         return str(text) % {"hour": max(0, left.hour), "day": max(0, left.day)}
 
@@ -64,16 +60,23 @@ class AskForm(ReasonForm):
     """Why somebody needs access to one record."""
 
     recorded = _("You, the time, this record and your reason. Somebody else decides.")
+    minutes = forms.IntegerField(
+        label=_("For how many minutes?"),
+        min_value=1,
+        max_value=services.LONGEST_GRANT_MINUTES,
+        initial=services.GRANT_MINUTES,
+        help_text=_("From the approval on, eight hours (480) at most. As short as will do."),
+    )
 
     def intro(self) -> Promise:
         """Say what will happen."""
         return _(
             "Somebody else has to agree. Then you can reveal single values of this record for "
-            "30 minutes, each with a reason."
+            "a short time, each with a reason."
         )
 
 
-def _person(request: HttpRequest) -> User:
+def person(request: HttpRequest) -> User:
     """Return who is signed in; pages of a site have nobody else."""
     if not isinstance(request.user, User):
         raise PermissionDenied
@@ -107,12 +110,12 @@ class RevealView(_FieldView):
         allowed = bool(may(request.user, "reveal", obj, self.field))
         # Without the right the service is asked all the same: it records the attempt.
         if allowed and not is_ready(form, request):
-            return _unstored(self._dialog(request, obj, form, status=400))
+            return unstored(self._dialog(request, obj, form, status=400))
         try:
             value = services.reveal(
                 obj,
                 self.field,
-                actor=_person(request),
+                actor=person(request),
                 reason=form.reason(),
                 fresh=stepup.is_fresh(request),
             )
@@ -120,7 +123,7 @@ class RevealView(_FieldView):
             if refused.rule != services.OVER_LIMIT:
                 raise
             form.add_error(None, str(refused))
-            return _unstored(self._dialog(request, obj, form, status=_TOO_MANY))
+            return unstored(self._dialog(request, obj, form, status=TOO_MANY))
         return self._shown(request, obj, value)
 
     def _shown(self, request: HttpRequest, obj: Any, value: services.RevealedValue) -> HttpResponse:
@@ -130,21 +133,39 @@ class RevealView(_FieldView):
             **_about(request, obj, self.field),
             "title": _("Revealed"),
             "value": value,
+            "copied_url": self.page.url_of("copied", value.event, self.field),
             "back_url": self._back(request, obj),
             "dialog_base": base_template(request),
         }
-        response = _unstored(TemplateResponse(request, "masking/revealed.html", context))
+        response = unstored(TemplateResponse(request, "masking/revealed.html", context))
         if DIALOG_HEADER not in request.headers:
             # Without scripts the page goes by itself.
             response["Refresh"] = f"{value.seconds}; url={context['back_url']}"
         return response
 
 
+class CopiedView(View):
+    """Notes that a shown value was copied (POST, by the script, before it copies)."""
+
+    page: Any = None
+
+    @method_decorator(require_POST)
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Take a POST alone."""
+        return super().dispatch(request, *args, **kwargs)
+
+    def post(self, request: HttpRequest, event: int, field: str) -> HttpResponse:
+        """Answer 204 once it is on the record, 404 without such a reveal of this person."""
+        if not services.note_copied(event, actor=person(request), field_name=field):
+            raise Http404
+        return unstored(HttpResponse(status=204))
+
+
 class AskView(_FieldView):
     """Ask a second person for access to one record."""
 
 
-def _unstored(response: HttpResponse) -> HttpResponse:
+def unstored(response: HttpResponse) -> HttpResponse:
     response["Cache-Control"] = "no-store, private"
     response["Referrer-Policy"] = "no-referrer"
     return response
@@ -170,7 +191,10 @@ def _about_request(page: Any, request: HttpRequest, obj: Any) -> dict[str, Any]:
 
 
 def _ask(page: Any, request: HttpRequest, obj: Model, form: AskForm) -> str:
-    services.request_grant(obj, actor=_person(request), reason=form.cleaned_data["reason"])
+    given = form.cleaned_data
+    services.request_grant(
+        obj, actor=person(request), reason=given["reason"], minutes=given["minutes"]
+    )
     return str(_("Asked. You can reveal values of this record once somebody agreed."))
 
 
@@ -197,7 +221,7 @@ def _ask_spec(page: Any) -> Action:
         handler=_ask,
         form=AskForm,
         icon="key",
-        submit=_("Ask for 30 minutes"),
+        submit=_("Ask for access"),
     )
 
 
@@ -207,65 +231,9 @@ def urls(page: Any) -> list[URLPattern]:
     prefix = f"{opts.app_label}_{opts.model_name}"
     reveal = RevealView.as_view(page=page, spec=_reveal_spec(page))
     ask = AskView.as_view(page=page, spec=_ask_spec(page))
+    copied = CopiedView.as_view(page=page)
     return [
         path("<path:object_id>/reveal/<str:field>/", wrap(reveal), name=f"{prefix}_reveal"),
         path("<path:object_id>/ask/<str:field>/", wrap(ask), name=f"{prefix}_ask"),
+        path("copied/<int:event>/<str:field>/", wrap(copied), name=f"{prefix}_copied"),
     ]
-
-
-revealing.mount(urls)
-
-
-@register(Grant, site=staff_site)
-class GrantAdmin(BackofficeAdmin):
-    """Who was let in to whose data, by whom, why and until when."""
-
-    list_display = ["about", "user", "given_by", "expires_at", "status"]
-    list_select_related = ["user", "given_by", "content_type"]
-    list_filter = ["content_type"]
-    editable = False
-    list_title = _("Access given")
-    list_subtitle = _("One person, one record, a short time, given by somebody else.")
-    empty_text = _("Nobody was given access yet. It is asked for on the page of a record.")
-
-    @staticmethod
-    def about(grant: Grant) -> str:
-        """Return the record in words."""
-        return f"{grant.content_type.name} {grant.object_id}"
-
-    @staticmethod
-    def status(grant: Grant) -> Badge:
-        """Return whether it counts now."""
-        return Badge("wait", _("Open")) if grant.is_live else Badge("rest", _("Over"))
-
-    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Access is given by approving a request."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Keep grants: they are part of the record."""
-        return False
-
-    @action(
-        _("End access"),
-        permission="masking.give_grant",
-        form=ReasonForm,
-        icon="block",
-        harmful=True,
-        visible=lambda grant: grant.is_live,
-    )
-    def end(self, request: HttpRequest, grant: Grant, form: ReasonForm) -> str:
-        """End it now."""
-        services.end_grant(grant, actor=_person(request), reason=form.cleaned_data["reason"])
-        return str(_("The access is over."))
-
-
-navigation.add(
-    staff_site,
-    group=_("Oversight"),
-    label=_("Access given"),
-    icon="key",
-    url_name="masking_grant_changelist",
-    permission="masking.view_grant",
-    order=85,
-)
