@@ -15,7 +15,7 @@ LABEL = "approvals.approvalrequest"
 def requests_about(group: Group) -> Rows:
     """Return the requests about the people and about what belongs to them."""
     named = Q(pk__in=[])
-    for label, keys in group.records().items():
+    for label, keys in group.own_records().items():
         named |= Q(subject_type=label, subject_id__in=keys)
     return ApprovalRequest.objects.filter(named)
 
@@ -37,6 +37,7 @@ def open_requests(group: Group) -> list[Blocker]:
 def register() -> None:
     """Put the places in force."""
     ours = gettext_lazy("A word of ours, a key or a hash")
+    subjects.about(LABEL, requests_about)
     subjects.register(
         Place(
             "approvals.requests",

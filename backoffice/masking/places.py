@@ -81,7 +81,7 @@ def _grants(group: Group) -> Rows:
     """Return the grants for the people's records."""
     named = Q(pk__in=[])
     kinds = {f"{kind.app_label}.{kind.model}": kind.pk for kind in ContentType.objects.all()}
-    for label, keys in group.records().items():
+    for label, keys in group.own_records().items():
         named |= Q(content_type=kinds.get(label), object_id__in=keys)
     return Grant.objects.filter(named)
 

@@ -128,10 +128,19 @@ class Group:
             **{f"{model._meta.pk.attname}__in": self.keys(label)}
         )
 
-    def records(self) -> dict[str, list[str]]:
+    def own_records(self) -> dict[str, list[str]]:
         """Return model label -> keys as text, of every model whose rows belong to people."""
         labels = [self.label, *(label for label in _owners if _installed(label))]
         return {label: [str(key) for key in self.keys(label)] for label in labels}
+
+    def records(self) -> dict[str, list[str]]:
+        """Return them with what is about one of them (a request for approval, say)."""
+        own = self.own_records()
+        about = {
+            label: [str(key) for key in rows(self).values_list("pk", flat=True)]
+            for label, rows in _about.items()
+        }
+        return {**own, **about}
 
     @cached_property
     def mentions(self) -> Mentions:
@@ -150,6 +159,8 @@ class Group:
 _announced: list[str] = []
 # model -> (the model that it belongs to, keys of that -> rows)
 _owners: "dict[str, tuple[str, Callable[[list[Any]], Rows]]]" = {}
+# model whose rows are about any record -> those about the people's records
+_about: "dict[str, Callable[[Group], Rows]]" = {}
 _places: dict[str, Place] = {}
 _exempt: dict[str, Text] = {}
 _blockers: "list[Callable[[Group], Iterable[Blocker]]]" = []
@@ -171,6 +182,11 @@ def belongs(label: str, owner: str, rows: Callable[[list[Any]], Rows]) -> None:
     if _owners.setdefault(label, (owner, rows))[0] != owner:
         msg = f"{label} belongs to {_owners[label][0]} already"
         raise ValueError(msg)
+
+
+def about(label: str, rows: "Callable[[Group], Rows]") -> None:
+    """Say which rows of `label` are about the people's records (`Group.own_records`)."""
+    _about[label] = rows
 
 
 def register(place: Place) -> Place:

@@ -18,7 +18,7 @@ from backoffice.accounts.models import User
 from backoffice.approvals.canonical import digest
 from backoffice.approvals.models import ApprovalRequest
 from backoffice.approvals.registry import Effect
-from backoffice.audit import history
+from backoffice.audit import history, verbs
 from backoffice.audit.models import Event
 from backoffice.audit.services import record
 from backoffice.jobs import registry
@@ -101,22 +101,19 @@ def erase_group(run: JobRun, case: PrivacyCase, keys: Sequence[int]) -> None:
 
 
 def _erasure(case: PrivacyCase, keys: Sequence[int], event: Event) -> Erasure:
-    return Erasure(Group(LABEL, keys), case.asked_by, event, reason=str(case))
+    return Erasure(Group(LABEL, keys), case.asked_by, event)
 
 
 def begin(case: PrivacyCase, keys: Sequence[int], actor: User | None) -> dict[str, Any]:
     """Mark the rows, from now on nobody changes them; return the first checkpoint."""
     rows = Customer.objects.filter(pk__in=keys)
     changes = {"erased_at": timezone.now()}
-    history.update(rows.filter(erased_at=None), actor=actor, changes=changes, reason=str(case))
+    history.update(rows.filter(erased_at=None), actor=actor, changes=changes)
     subject, *more = list(rows.order_by("pk"))
-    event = record(
-        privacy.BEGUN,
-        actor=actor,
-        subject=subject,
-        also=[*more, case],
-        context={"case": case.pk, "kind": case.kind},
-    )
+    about: dict[str, Any] = {"actor": actor, "subject": subject, "also": [*more, case]}
+    facts = {"case": case.pk, "kind": case.kind}
+    record(privacy.BEGUN, **about, context=facts)
+    event = record(verbs.REASONS_ERASED, **about, context=facts)
     erasing.note_use(len(keys))
     return {"event": event.pk, "keys": list(keys), "place": "", "after": None, "counts": {}}
 

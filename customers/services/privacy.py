@@ -157,8 +157,7 @@ def ask(case: PrivacyCase, *, actor: User, reason: str) -> ApprovalRequest:
 
 
 def _summary(case: PrivacyCase) -> str:
-    words = {"what": _LABELS[_Kind(case.kind)], "case": case, "customer": case.customer or ""}
-    return (_("%(what)s: %(case)s %(customer)s") % words).strip()
+    return f"{_LABELS[_Kind(case.kind)]}: {case}"
 
 
 def refuse_blocked(case: PrivacyCase) -> None:
