@@ -27,9 +27,21 @@ SECRET_KEY = env.text("BACKOFFICE_SECRET_KEY", _default_key)
 # Former ones, while what they signed may still come back: an open session, a link to a file.
 SECRET_KEY_FALLBACKS = env.words("BACKOFFICE_SECRET_KEYS_OLD")
 # Key of the blind indexes by which masked fields are searched: kept apart from SECRET_KEY, since
-# changing it means that every index has to be computed anew.
-BACKOFFICE_MASKING_INDEX_KEY = env.text("BACKOFFICE_MASKING_INDEX_KEY", _default_key)
-if PRODUCTION and _DEVELOPMENT_KEY in {SECRET_KEY, BACKOFFICE_MASKING_INDEX_KEY}:
+# changing it means that every index has to be computed anew: meanwhile the list with both keys, as
+# id:secret, the newest first. A key from before may be shorter than we ask of one today.
+BACKOFFICE_MASKING_INDEX_KEYS = (
+    env.keys("BACKOFFICE_MASKING_INDEX_KEYS", least=1)
+    if env.text("BACKOFFICE_MASKING_INDEX_KEYS", "")
+    else []
+)
+BACKOFFICE_MASKING_INDEX_KEY = env.text(
+    "BACKOFFICE_MASKING_INDEX_KEY", "" if BACKOFFICE_MASKING_INDEX_KEYS else _default_key
+)
+if PRODUCTION and _DEVELOPMENT_KEY in {
+    SECRET_KEY,
+    BACKOFFICE_MASKING_INDEX_KEY,
+    *dict(BACKOFFICE_MASKING_INDEX_KEYS).values(),
+}:
     msg = "The development keys must not be used in production."
     raise ImproperlyConfigured(msg)
 
@@ -372,6 +384,12 @@ BACKOFFICE_AUDIT_ANCHORS = env.text(
 )
 # An event older than its neighbours by more seconds is not linked without a person's word.
 BACKOFFICE_AUDIT_LATE_SECONDS = env.number("BACKOFFICE_AUDIT_LATE_SECONDS", 3600)
+# Who was erased, for databases that are restored: keep it apart from their backups.
+BACKOFFICE_ERASED_LIST = env.text("BACKOFFICE_ERASED_LIST", str(VAR_DIR / "erased.jsonl"))
+# Months after which personal data of customers falls due (docs/privacy-desk.md); none by default.
+BACKOFFICE_RETENTION: dict[str, int] = {}
+# Whether a job of BACKOFFICE_SCHEDULE may clear what fell due without asking a second person.
+BACKOFFICE_RETENTION_UNATTENDED = env.flag("BACKOFFICE_RETENTION_UNATTENDED", default=False)
 # A job whose worker gave no sign of life for so many seconds is taken up by another worker.
 BACKOFFICE_JOB_LOST_AFTER = env.number("BACKOFFICE_JOB_LOST_AFTER", 15)
 
