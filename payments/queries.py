@@ -14,6 +14,8 @@ from orders.models import Order
 from payments.models import HOLDING, Payment, Refund
 
 _S = Refund.State
+# Asked for and without an end yet.
+OPEN = HOLDING - {_S.SUCCEEDED}
 # States that the machine moves on by itself when the time has come.
 MOVING = frozenset({_S.APPROVED, _S.EXECUTING, _S.UNKNOWN, _S.PENDING})
 
@@ -52,6 +54,17 @@ def refunds_of(order: Order) -> QuerySet[Refund]:
     return Refund.objects.filter(payment__order=order).select_related(
         "payment", "order_line__product", "requested_by", "decided_by"
     )
+
+
+def open_refunds() -> QuerySet[Refund]:
+    """Return the refunds that were asked for and have not come to an end."""
+    return Refund.objects.filter(state__in=OPEN)
+
+
+def refunds_of_customer(customer: Customer) -> QuerySet[Refund]:
+    """Return the refunds of the customer's orders, newest first."""
+    mine = Refund.objects.filter(payment__order__customer=customer).order_by("-pk")
+    return mine.select_related("payment__order", "requested_by")
 
 
 def refunds_count(customer: Customer) -> int:

@@ -55,9 +55,13 @@ class FindMixin(PageBase):
         try:
             actor: Any = request.user
             rows = search_exact(self.get_queryset(request), kind, value, actor=actor)
-            return list(rows.values_list("pk", flat=True)[:_MOST])
+            return self.found_keys(rows, _MOST + 1)
         except (ValueError, forms.ValidationError):
             return []  # not even the shape of such a value
+
+    def found_keys(self, rows: Any, most: int) -> list[Any]:
+        """Return the keys of the records to show for what was found, at most so many."""
+        return list(rows.values_list("pk", flat=True)[:most])
 
     def _found(self, request: HttpRequest, kind: str, ids: list[Any]) -> HttpResponse:
         if len(ids) == 1:
@@ -66,6 +70,12 @@ class FindMixin(PageBase):
             label = dict(self.exact_search_choices())[kind].lower()
             text = _("No %(thing)s has exactly this %(kind)s. Parts of a value find nothing.")
             messages.warning(request, text % {"thing": self.opts.verbose_name, "kind": label})
-            return HttpResponseRedirect(self.list_url())
+            return HttpResponseRedirect(f"{self.list_url()}?{found.BY}={kind}")
+        if len(ids) > _MOST:
+            text = _("More than %(most)s have this value. The first %(most)s are listed.")
+            messages.warning(request, text % {"most": _MOST})
+            ids = ids[:_MOST]
         token = found.remember(request, self.opts.label_lower, ids)
-        return HttpResponseRedirect(f"{self.list_url()}?{found.PARAMETER}={token}")
+        return HttpResponseRedirect(
+            f"{self.list_url()}?{found.PARAMETER}={token}&{found.BY}={kind}"
+        )

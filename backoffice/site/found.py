@@ -11,6 +11,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 PARAMETER = "found"
+# By what was searched last ("email"), so that the box stands ready for the next try.
+BY = "by"
 _SECONDS = 15 * 60
 _MOST_KEPT = 5
 

@@ -24,6 +24,7 @@ from django.http import HttpRequest
 from django.utils.functional import Promise
 
 from backoffice.policy import scope
+from backoffice.site.columns import ColumnsMixin, PageColumn
 from backoffice.site.exporting import ExportMixin
 from backoffice.site.finding import FindMixin
 from backoffice.site.history import HistoryMixin
@@ -33,6 +34,7 @@ from backoffice.site.permissions import PolicyMixin
 from backoffice.site.records import ActionMixin, HeadMixin, RecordMixin
 from backoffice.site.revealing import RevealMixin
 from backoffice.site.saving import AnswerMixin, SavingMixin
+from backoffice.site.tabs import Tab, TabsMixin
 from backoffice.site.values import BadgeKind
 
 if TYPE_CHECKING:
@@ -55,6 +57,8 @@ _WIDGETS: dict[type[models.Field[Any, Any]], dict[str, Any]] = {
 
 class BackofficeAdmin(
     PolicyMixin,
+    TabsMixin,
+    ColumnsMixin,
     FindMixin,
     ExportMixin,
     RevealMixin,
@@ -74,6 +78,9 @@ class BackofficeAdmin(
     `export_fields`   what an export holds; none means no export.
     `number_field`    public number by which Ctrl K finds a record ("" for none).
     `numeric_columns` computed columns that stand at the right.
+    `more_columns`    further columns that a person may choose to see.
+    `page_columns`    columns computed for the rows in sight (see `columns`).
+    `page_tabs`       further parts of a record, each at its own address (see `tabs`).
     `panels`          own cards of the record page.   `timeline` shows what happened to it.
     `editable`        False takes the Edit button away (states change by actions only).
     `list_title`, `list_subtitle`, `empty_text`  words of the list; `empty_text` says what starts
@@ -85,6 +92,9 @@ class BackofficeAdmin(
     export_fields: ClassVar[list[str]] = []
     number_field: ClassVar[str] = ""
     numeric_columns: ClassVar[tuple[str, ...]] = ()
+    more_columns: ClassVar[tuple[str, ...]] = ()
+    page_columns: ClassVar[list[PageColumn]] = []
+    page_tabs: ClassVar[list[Tab]] = []
     panels: ClassVar[list[Panel]] = []
     timeline: ClassVar[bool] = True
     editable: ClassVar[bool] = True
@@ -104,14 +114,30 @@ class BackofficeAdmin(
         inlines: Iterable[Any] = (),
         actions: Iterable[Callable[..., Any]] = (),
         panels: Iterable[Panel] = (),
+        columns: Iterable[PageColumn] = (),
+        filters: Iterable[Any] = (),
+        tabs: Iterable[Tab] = (),
     ) -> None:
         """Let an upper app add to this page: rows, actions `(admin, request, obj, form)`, cards.
 
-        Call it at import of the upper app's `admin.py` or in its `AppConfig.ready`.
+        Also columns and filters of the list, and tabs of the record. Call it at import of the
+        upper app's `admin.py` or in its `AppConfig.ready`.
         """
+        for column in columns:
+            cls._add_column(column)
+        cls.list_filter = [*cls.list_filter, *filters]
+        cls.page_tabs = [*cls.page_tabs, *tabs]
         cls.inlines = [*cls.inlines, *inlines]
         cls.contributed_actions = [*cls.contributed_actions, *actions]
         cls.contributed_panels = [*cls.contributed_panels, *panels]
+
+    @classmethod
+    def _add_column(cls, column: PageColumn) -> None:
+        setattr(cls, column.name, column)
+        cls.page_columns = [*cls.page_columns, column]
+        cls.list_display = [*cls.list_display, column.name]
+        if column.numeric:
+            cls.numeric_columns = (*cls.numeric_columns, column.name)
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Take away the links that add or edit a related record in a window of its own."""

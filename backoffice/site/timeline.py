@@ -23,6 +23,7 @@ from backoffice.audit import verbs
 from backoffice.audit.history import people, who
 from backoffice.audit.models import Event, Outcome
 from backoffice.site.panels import Panel
+from backoffice.site.tabs import Tab
 
 _MOST = 12
 # Rows of another kind that are followed from one record; the newest.
@@ -53,10 +54,22 @@ def follow(model: type[Model], related: Follow) -> None:
 
 def entries(obj: Model) -> list[Entry]:
     """Return the newest entries of `obj`; a constant number of queries."""
-    about = Event.objects.concerning_any(_subjects(obj)).exclude(verb__in=_LEFT_OUT)
-    events = about.select_related("actor", "real_actor", "typed")[:_MOST]
-    stream = [_of_event(event) for event in events] + _of_history(obj)
-    return sorted(stream, key=lambda entry: entry.at, reverse=True)[:_MOST]
+    return Stream(obj)[:_MOST]
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """All entries of a record, newest first; a slice of it is read when it is asked for."""
+
+    obj: Model
+
+    def __getitem__(self, part: slice) -> list[Entry]:
+        """Return the entries from `part.start` to `part.stop`, both from the newest."""
+        most = part.stop
+        about = Event.objects.concerning_any(_subjects(self.obj)).exclude(verb__in=_LEFT_OUT)
+        events = about.select_related("actor", "real_actor", "typed")[:most]
+        stream = [_of_event(event) for event in events] + _of_history(self.obj, most)
+        return sorted(stream, key=lambda entry: entry.at, reverse=True)[part.start : most]
 
 
 def _subjects(obj: Model) -> dict[str, list[str]]:
@@ -89,12 +102,12 @@ def _of_event(event: Event) -> Entry:
     return Entry(event.at, what, event.who, event.reason, tone)
 
 
-def _of_history(obj: Model) -> list[Entry]:
+def _of_history(obj: Model, most: int) -> list[Entry]:
     history: Any = getattr(obj, "history", None)
     if history is None:
         return []
     words = {"+": _("Added"), "~": _("Changed"), "-": _("Deleted")}
-    rows = history.select_related(*people(type(obj))).order_by("-history_id")[:_MOST]
+    rows = history.select_related(*people(type(obj))).order_by("-history_id")[:most]
     return [
         Entry(
             row.history_date,
@@ -110,5 +123,19 @@ def _of_history(obj: Model) -> list[Entry]:
 def _context(request: HttpRequest, obj: Model) -> dict[str, Any]:
     return {"entries": entries(obj)}
 
+
+def _stream(request: HttpRequest, obj: Model) -> Stream:
+    return Stream(obj)
+
+
+TAB = Tab(
+    "timeline",
+    gettext_lazy("Timeline"),
+    "backoffice/timeline_tab.html",
+    _stream,
+    order=80,
+    empty=gettext_lazy("Changes, approvals and looks at personal data will stand here."),
+)
+"""For a page that shows the timeline at its own address: `page_tabs = [timeline.TAB]`."""
 
 PANEL = Panel(gettext_lazy("Timeline"), "backoffice/timeline.html", _context, order=90)

@@ -1,17 +1,23 @@
-"""Staff pages of customers: every personal value is a mask until it is revealed."""
+"""The list of customers and the page of one: personal values are masks until they are revealed."""
 
-from datetime import date
 from typing import Any, ClassVar
 
-from django.contrib import admin
-from django.db.models import Count, Max, QuerySet
-from django.http import HttpRequest
-from django.utils import timezone
+from django.contrib import messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from backoffice.site import BackofficeAdmin, navigation, register, staff_site
-from backoffice.site.cells import date_text
-from customers import services
+from backoffice.site import BackofficeAdmin, Badge, navigation, register, staff_site
+from backoffice.site import timeline as timelines
+from backoffice.site.cells import date_text, mask_markup
+from backoffice.site.tabs import Tab
+from backoffice.site.values import icon
+from customers import queries, services
+from customers.admin import parts
+from customers.admin.filters import MergedFilter, WaitingFilter
 from customers.models import Customer
 
 
@@ -20,8 +26,10 @@ class CustomerAdmin(BackofficeAdmin):
     """Customers by number, found by a whole value, changed through the service."""
 
     list_subtitle = _("Personal data is masked. You may reveal one field at a time, with a reason.")
-    list_display = ("number", "name", "phone", "email", "country", "order_count", "last_order")
-    list_filter = ("country",)
+    list_display: ClassVar[list[Any]] = ["number", "name", "phone", "email", "country"]
+    more_columns: ClassVar[tuple[str, ...]] = ("address", "born", "created_at", "updated_at")
+    list_filter: ClassVar[list[Any]] = ["country", "created_at", MergedFilter, WaitingFilter]
+    sortable_by = ("number", "country", "created_at", "updated_at")
     ordering = ("number",)
     fields = ("number", "name", "email", "phone", "address", "born", "country")
     readonly_fields = ("number",)
@@ -36,32 +44,43 @@ class CustomerAdmin(BackofficeAdmin):
         "country",
     ]
     number_field = "number"
-    numeric_columns: ClassVar[tuple[str, ...]] = ("order_count",)
+    timeline = False  # a tab of its own
+    panels = parts.PANELS
+    page_tabs: ClassVar[list[Tab]] = [timelines.TAB, parts.REVEALS]
     empty_text = _("Customers come with the orders of a sheet: import one on the page Imports.")
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """Count the orders and find the newest in the same query, where orders are installed."""
-        rows: QuerySet[Any] = super().get_queryset(request)
-        if any(relation.name == "orders" for relation in Customer._meta.related_objects):
-            last = Max("orders__placed_at")
-            rows = rows.annotate(orders_in_all=Count("orders"), last_order_at=last)
-        return rows
+    def found_keys(self, rows: QuerySet[Any], most: int) -> list[Any]:
+        """Lead to who stands for a customer now, where the found one was merged."""
+        return queries.standing_keys(rows, most)
 
-    @admin.display(description=_("orders"), ordering="orders_in_all")
-    def order_count(self, customer: Any) -> int:
-        """How many orders the customer placed."""
-        return int(getattr(customer, "orders_in_all", 0))
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: Any = None,
+    ) -> HttpResponse:
+        """Show the customer; one who was merged leads to the one who stands for them."""
+        customer = self.record_or_none(request, object_id)
+        if customer is None or not customer.merged_into_id or not self.has_view_permission(request):
+            return super().change_view(request, object_id, form_url, extra_context)
+        standing = queries.standing(customer)
+        text = gettext("Customer %(gone)s was merged into customer %(kept)s, who is shown here.")
+        messages.info(request, text % {"gone": customer.number, "kept": standing.number})
+        return HttpResponseRedirect(self.record_url(standing))
 
-    @admin.display(description=_("last order"), ordering="last_order_at")
-    def last_order(self, customer: Any) -> date | None:
-        """The day of the newest order."""
-        at = getattr(customer, "last_order_at", None)
-        return timezone.localdate(at) if at else None
+    def record_badges(self, obj: Any) -> list[Badge]:
+        """Say that another customer stands for this one."""
+        return [Badge("rest", gettext("Merged"))] if obj.merged_into_id else []
 
-    def record_subtitle(self, request: HttpRequest, obj: Any) -> str:
-        """Where the customer is, and since when."""
-        since = _("customer since %s") % date_text(obj.created_at)
-        return " · ".join(part for part in (obj.country, str(since)) if part)
+    def record_subtitle(self, request: HttpRequest, obj: Any) -> SafeString:
+        """Return who (masked), where the customer is, and since when."""
+        since = gettext("customer since %s") % date_text(obj.created_at)
+        rest = " · ".join(part for part in (obj.country, since) if part)
+        if not obj.name:
+            return format_html("{}", rest)
+        lock = icon("lock", "bo-icon--s")
+        return format_html("{} {} · {}", lock, mask_markup(obj.name), rest)
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Customers come from sheets and from the API."""

@@ -88,7 +88,7 @@ IMPORT_PAGES = (
     "import_sheets",
 )
 # Pages of a model: below its address, "" stands for the bare record (a redirect).
-LISTS = ("changelist", "add", "find", "export")
+LISTS = ("changelist", "add", "find", "export", "columns")
 RECORDS = ("change", "history", "delete")
 
 
@@ -193,7 +193,15 @@ REGISTRY: dict[str, Fill] = {
     ),
     "admin:accounts_user_do_invite": once(),
     **model_pages("admin", "sellers_product", BothShops("product")),
-    **model_pages("admin", "customers_customer", row("customer")),
+    **model_pages("admin", "customers_customer", row("customer"), "do_merge"),
+    **model_pages("admin", "customers_customermerge", row("customermerge"), "do_undo"),
+    "admin:customer_merge": lambda world: [
+        {"left": world.pk("customer"), "right": world.pk("other_customer")}
+    ],
+    "admin:customers_customer_tab": lambda world: [
+        {"object_id": world.pk("customer"), "tab": tab}
+        for tab in ("orders", "refunds", "timeline", "reveals")
+    ],
     "admin:customers_customer_reveal": each_field("customer"),
     "admin:customers_customer_ask": each_field("customer"),
     "admin:customers_customer_copied": once(event=1, field="phone"),

@@ -14,6 +14,7 @@ from django.db.models import Model
 from django.utils import timezone
 
 from backoffice.accounts.models import Kind, Token, User
+from backoffice.approvals import services as approvals
 from backoffice.approvals.models import Delegation
 from backoffice.audit import verbs
 from backoffice.audit.models import SavedSearch
@@ -26,7 +27,8 @@ from backoffice.mail.models import Mail
 from backoffice.masking.models import Alarm, Grant
 from backoffice.money import Money
 from backoffice.sheets.models import ImportJob, ImportProblem
-from customers.models import Customer
+from customers.models import Customer, CustomerMerge
+from customers.services import request_merge
 from orders.models import Charge, Order, OrderLine, Return, ReturnLine
 from payments import services as payments
 from payments.models import Payment
@@ -71,6 +73,8 @@ def build(people: dict[str, User]) -> World:
     world.of_sam = make_trade(people["sam"], OF_SAM, customer)
     world.rows |= world.of_sam
     _give_refund(world)
+    world.rows["other_customer"] = make_other(people["kim"], "17851")
+    world.rows["customermerge"] = make_merge(customer, people["eve"], people["kim"])
     world.rows["job"] = Job.objects.create(kind="walk", title="A walk", owner=people["oli"])
     world.rows["mail"] = Mail.objects.create(
         template="walk",
@@ -120,6 +124,22 @@ def make_customer(actor: User) -> Customer:
     customer.address, customer.born = (canary.value for canary in HOME)
     save_with_history(customer, actor=actor, reason="moved")
     return Customer.objects.get(pk=customer.pk)
+
+
+def make_other(actor: User, number: str) -> Customer:
+    """Return a customer without personal values."""
+    other = Customer(number=number, country="Iceland")
+    save_with_history(other, actor=actor, reason="first contact")
+    return other
+
+
+def make_merge(customer: Customer, maker: User, approver: User) -> CustomerMerge:
+    """Return a merge of a further customer into this one, approved and done."""
+    gone = make_other(maker, "17852")
+    merge = request_merge(customer, gone, taken=[], actor=maker, reason="one person")
+    assert merge.approval is not None
+    approvals.approve(merge.approval, actor=approver)
+    return CustomerMerge.objects.get(pk=merge.pk)
 
 
 def _indexes(customer: Customer) -> tuple[Canary, ...]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, cast
 
 from django.contrib import admin
-from django.db.models import Count, Max, Model, QuerySet, Sum
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
@@ -23,7 +23,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from backoffice.accounts.models import User
 from backoffice.audit.models import Event, Outcome
 from backoffice.money import Money
-from backoffice.policy import may, scope
+from backoffice.policy import may
 from backoffice.site import (
     BackofficeAdmin,
     Badge,
@@ -36,12 +36,9 @@ from backoffice.site import (
 )
 from backoffice.site.cells import date_text, mask_markup
 from backoffice.site.timeline import Entry
-from backoffice.site.values import choice_badge, icon
-from customers.admin import CustomerAdmin
-from customers.models import Customer
+from backoffice.site.values import icon
 from orders import services
 from orders.models import Order, OrderLine
-from orders.queries import COUNTED
 
 ORDER_STATES: dict[str, Any] = {
     "placed": "wait",
@@ -52,7 +49,6 @@ ORDER_STATES: dict[str, Any] = {
 }
 _Status = Order.Status
 TIMELINE_LENGTH = 12
-LATEST_ORDERS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,44 +258,6 @@ def _entry(event: Event) -> Entry:
     return Entry(event.at, event.verb_label, str(event.actor or _("System")), event.reason, tone)
 
 
-def _latest_orders(request: HttpRequest, customer: Customer) -> dict[str, Any]:
-    mine = scope(request.user, customer.orders.all(), site=staff_site.name)
-    page = staff_site.get_model_admin(Order)
-    rows = [
-        (order, page.url_of("change", order.pk), choice_badge(order, "status", ORDER_STATES))
-        for order in mine[:LATEST_ORDERS]
-    ]
-    return {"rows": rows, "panel_note": _("%d in all") % mine.count()}
-
-
-def _glance(request: HttpRequest, customer: Customer) -> dict[str, Any]:
-    mine = scope(request.user, customer.orders.all(), site=staff_site.name).order_by()
-    sums = mine.filter(status__in=COUNTED).values("currency").annotate(in_all=Sum("total_minor"))
-    facts = mine.aggregate(count=Count("pk"), last=Max("placed_at"))
-    # One amount a currency: amounts of different currencies are never added.
-    totals = [Money(row["in_all"], row["currency"]) for row in sums.order_by("currency")]
-    return {"since": customer.created_at, "totals": totals, **facts}
-
-
-CustomerAdmin.contribute(
-    panels=[
-        Panel(
-            gettext_lazy("Latest orders"),
-            "orders/latest_orders.html",
-            _latest_orders,
-            column="main",
-            permission="orders.view_order",
-            order=20,
-        ),
-        Panel(
-            gettext_lazy("At a glance"),
-            "orders/customer_glance.html",
-            _glance,
-            permission="orders.view_order",
-            order=10,
-        ),
-    ]
-)
 OrderAdmin.panels = [
     Panel(gettext_lazy("Lines"), "orders/lines.html", _lines, column="main", order=10),
     Panel(gettext_lazy("Timeline"), "backoffice/timeline.html", _timeline, order=90),
