@@ -111,7 +111,7 @@ class TabsMixin(PageBase):
             "opts": self.opts,
             "object": obj,
             "has_history": hasattr(obj, "history"),
-            "title": f"{self.record_title(obj)}: {chosen.title}",
+            "title": chosen.title,
             "tabs": self.tab_links(request, obj, chosen.key),
             "tab": chosen,
             "page": page,
