@@ -46,7 +46,7 @@ LABELS: Final[dict[str, str | Promise]] = {
 }
 # People who are erased in one pass over all texts.
 CHUNK: Final = 50
-_LIST: Final = 50
+SHOWN: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +142,7 @@ def due() -> list[Due]:
         day = before(months, timezone.localdate())
         rows = customers_due(day) if kind == WITHOUT_ORDER else _still_held(former_due(day))
         column = "last_used" if kind == WITHOUT_ORDER else "history_date"
-        first = list(rows[:_LIST])
+        first = list(rows[:SHOWN])
         oldest = getattr(first[0], column) if first else None
         found.append(Due(kind, str(LABELS[kind]), months, day, rows.count(), oldest, first))
     return found
