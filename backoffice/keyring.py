@@ -64,7 +64,7 @@ def newest_id() -> str:
 
 def key_ids() -> list[str]:
     """Return the ids of the ring, the newest first."""
-    return [key_id for key_id, _secret in settings.BACKOFFICE_KEYS]
+    return [key_id for key_id, _secret in getattr(settings, "BACKOFFICE_KEYS", [])]
 
 
 def _newest() -> tuple[str, AESGCM]:

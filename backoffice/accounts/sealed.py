@@ -54,12 +54,26 @@ class State:
         return sum(n for key, n in self.by_key.items() if key != keyring.newest_id())
 
 
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Sealed values whose own app looks after them: what they hold, and sealing them anew."""
+
+    check: Callable[[], State]
+    rotate: Callable[[], int]
+
+
 _holders: dict[str, Holder] = {}
+_tables: dict[str, Table] = {}
 
 
 def register(name: str, model: type[Model], rewrite: Rewrite, narrow: Callable[[], Q] = Q) -> None:
     """Let the rows of `model` that `narrow()` selects be sealed anew by `rewrite`."""
     _holders[name] = Holder(name, model, rewrite, narrow)
+
+
+def register_table(name: str, check: Callable[[], State], rotate: Callable[[], int]) -> None:
+    """Let an app that rotates its own values, in batches say, be asked and told with the others."""
+    _tables[name] = Table(check, rotate)
 
 
 def holders() -> list[Holder]:
@@ -69,7 +83,8 @@ def holders() -> list[Holder]:
 
 def check() -> dict[str, State]:
     """Return what each table holds; every value is opened once."""
-    return {holder.name: _look(holder) for holder in holders()}
+    looked = {holder.name: _look(holder) for holder in holders()}
+    return looked | {name: table.check() for name, table in sorted(_tables.items())}
 
 
 def _look(holder: Holder) -> State:
@@ -100,6 +115,7 @@ def rotate(*, actor: Any = None) -> dict[str, int]:
     for holder in holders():
         for key in _keys(holder):
             done[holder.name] += _renew(holder, key)
+    done |= {name: table.rotate() for name, table in sorted(_tables.items())}
     record(ROTATED, actor=actor, context={"key": keyring.newest_id(), "rows": done})
     return done
 

@@ -9,13 +9,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from django.apps import AppConfig, apps
-from django.conf import settings
 from django.contrib.admin.sites import all_sites
 from django.core.checks import CheckMessage, Error
 from django.db.models import F, OrderBy
 
 from backoffice.masking.fields import MaskedMixin
-from backoffice.masking.indexes import BlindIndexField
+from backoffice.masking.indexes import BlindIndexField, key_ids
 from backoffice.masking.paths import passes, path_of
 
 
@@ -47,7 +46,7 @@ def check_setting(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> lis
         for model in apps.get_models()
         for field in model._meta.concrete_fields
     )
-    if not indexed or getattr(settings, "BACKOFFICE_MASKING_INDEX_KEY", None):
+    if not indexed or key_ids():
         return []
     text = "BACKOFFICE_MASKING_INDEX_KEY is not set, but masked fields are searched."
     return [Error(text, hint="A long random text, kept outside the database.", id="masking.E006")]

@@ -140,7 +140,7 @@ def _refuse_reading(query: Query, value: Any) -> None:
         raise MaskedQueryError(msg)
 
 
-def _cases(value: Any) -> Sequence[When]:
+def cases_of(value: Any) -> Sequence[When]:
     """Return the cases of what `bulk_update` builds: CASE WHEN pk = … THEN value, maybe cast."""
     inner = value.get_source_expressions()[0] if isinstance(value, Cast) else value
     return inner.cases if isinstance(inner, Case) else ()
@@ -148,7 +148,7 @@ def _cases(value: Any) -> Sequence[When]:
 
 def _results(field: AnyField, value: Any) -> bool:
     """Say whether all that an expression can give are values bound for `field`."""
-    cases = _cases(value)
+    cases = cases_of(value)
     return bool(cases) and all(
         isinstance(case.result, Value)
         and getattr(case.result, "_output_field_or_none", None) is field
@@ -159,7 +159,7 @@ def _results(field: AnyField, value: Any) -> bool:
 def _digest(index: BlindIndexField, value: Any) -> Any:
     if not hasattr(value, "resolve_expression"):
         return index.digest_of(value)
-    whens = [When(case.condition, then=_case_digest(index, case)) for case in _cases(value)]
+    whens = [When(case.condition, then=_case_digest(index, case)) for case in cases_of(value)]
     digests = Case(*whens, output_field=index)
     return Cast(digests, output_field=index) if isinstance(value, Cast) else digests
 

@@ -6,7 +6,6 @@ BACKOFFICE_MASKING_INDEX_KEYS lists the new one and the old one as (id, secret),
 the first makes digests, rows are found by the digests of all.
 """
 
-import hashlib
 import hmac
 from typing import TYPE_CHECKING, Any, cast
 
@@ -71,6 +70,14 @@ def ring() -> list[tuple[str, str]]:
     return [("", str(key))]
 
 
+def key_ids() -> list[str]:
+    """Return the ids of the keys of the indexes, the newest first; none where no key is set."""
+    try:
+        return [key_id for key_id, _secret in ring()]
+    except ImproperlyConfigured:
+        return []
+
+
 def _message(kind: str, value: Clear) -> bytes:
     clear = unseal(value) if isinstance(value, Sealed) else value
     normal = NORMAL_FORMS[kind](whole(clear))
@@ -78,7 +85,7 @@ def _message(kind: str, value: Clear) -> bytes:
 
 
 def _keyed(secret: str, message: bytes) -> str:
-    return hmac.digest(secret.encode(), message, hashlib.sha256).hex()
+    return hmac.digest(secret.encode(), message, "sha256").hex()
 
 
 class _IndexAttribute(DeferredAttribute):
@@ -163,7 +170,6 @@ class BlindIndexField(_CharField):
         if is_lost(value):
             return _NOWHERE
         return None if value is None else digest(self.kind, value)
-
 
     def digests_of(self, value: Clear | None) -> list[str | None]:
         """Return the digests by every key, the newest first."""

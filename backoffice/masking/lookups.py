@@ -28,11 +28,12 @@ def _index(lhs: object) -> tuple[BlindIndexField, Col]:
     raise MaskedQueryError(msg)
 
 
-def _digest(index: BlindIndexField, value: object) -> str | None:
+def _digests(index: BlindIndexField, value: object) -> list[str | None]:
+    """Return the digests by every key of the ring: while one is changed, rows have either."""
     if value is None or value == "":
-        return None if value is None else ""
+        return [None if value is None else ""]
     if isinstance(value, Sealed | Whole):
-        return index.digest_of(value)
+        return index.digests_of(value)
     msg = (
         f"{index.source} is masked: find it by masking.services.search_exact, or in code by "
         "masking.whole(value); plain text is refused, it may come from a query string"
@@ -45,7 +46,15 @@ class MaskedExact(_Exact):
 
     def __init__(self, lhs: Any, rhs: Any) -> None:
         index, column = _index(lhs)
-        super().__init__(column, _digest(index, rhs))
+        newest, *older = _digests(index, rhs)
+        self.older = older
+        super().__init__(column, newest)
+
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, Any]:
+        """Return the condition; with several keys, that the index is one of the digests."""
+        if not self.older:
+            return super().as_sql(compiler, connection)
+        return In(self.lhs, [self.rhs, *self.older]).as_sql(compiler, connection)
 
 
 class MaskedIn(_In):
@@ -56,7 +65,7 @@ class MaskedIn(_In):
         if isinstance(rhs, str) or not isinstance(rhs, Iterable) or hasattr(rhs, "query"):
             msg = "a masked field takes a list of whole values"
             raise MaskedQueryError(msg)
-        super().__init__(column, [_digest(index, value) for value in rhs])
+        super().__init__(column, [one for value in rhs for one in _digests(index, value)])
 
 
 def allowed(field: AnyField, name: str) -> AnyLookup:

@@ -96,11 +96,13 @@ def networks(name: str, *, also: AbstractSet[str] = frozenset()) -> list[str]:
 _LEAST_SECRET = 32
 
 
-def keys(name: str, default: str | None = None) -> list[tuple[str, str]]:
+def keys(
+    name: str, default: str | None = None, *, least: int = _LEAST_SECRET
+) -> list[tuple[str, str]]:
     """Return (id, secret) pairs of a list like `2026b:secret,2026a:secret`.
 
     Raises ImproperlyConfigured for an id that is empty, has a dot or comes twice, and for a secret
-    of fewer than 32 characters.
+    of fewer than `least` characters.
     """
     pairs: list[tuple[str, str]] = []
     for number, part in enumerate(text(name, default).split(","), start=1):
@@ -108,9 +110,9 @@ def keys(name: str, default: str | None = None) -> list[tuple[str, str]]:
         if not key_id or "." in key_id or key_id in dict(pairs):
             msg = f"{name}: key {number} needs an id of its own, without a dot, before a colon."
             raise ImproperlyConfigured(msg)
-        if len(secret) < _LEAST_SECRET:
+        if len(secret) < least:
             # By its place: who forgot the id wrote the secret where it stands.
-            msg = f"{name}: the secret of key {number} has fewer than {_LEAST_SECRET} characters."
+            msg = f"{name}: the secret of key {number} has fewer than {least} characters."
             raise ImproperlyConfigured(msg)
         pairs.append((key_id, secret))
     return pairs

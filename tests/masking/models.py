@@ -72,3 +72,23 @@ class Account(models.Model):
 
     def __str__(self) -> str:
         return f"{self.iban} {self.email}"
+
+
+class Login(models.Model):
+    """Values that are single: one by the field, one by a constraint, blanks left out."""
+
+    email = MaskedEmailField(unique=True, search="exact")
+    code = MaskedCharField(max_length=40, blank=True, mask=masks.phone, search="exact")
+
+    objects: ClassVar[models.Manager["Login"]] = models.Manager()
+
+    class Meta:
+        app_label = "masking_tests"
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["code_index"], condition=~models.Q(code_index=""), name="login_code"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return str(self.email)
