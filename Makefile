@@ -8,7 +8,7 @@ DEV := @.ci/bootstrap dev &&
 .DEFAULT_GOAL := help
 .PHONY: help run web worker backends reset shell test lint format types imports deploy migrations \
 	messages catalogues test-sqlite test-postgres test-browser postgres bench-sheets bench-audit \
-	soak-jobs soak-login fuzz-api audit wheel lock clean
+	soak-jobs soak-login soak-policy fuzz-api audit wheel lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -84,6 +84,9 @@ soak-jobs: ## kill workers at random moments: KILLS=200 DATABASES=sqlite,postgre
 
 soak-login: ## bad log-ins against eight processes: TRIES=10000 DATABASES=sqlite,postgres
 	$(DEV) exec $(PY) tests/soak/soak_login.py --tries $(or $(TRIES),10000) --databases $(or $(DATABASES),sqlite,postgres)
+
+soak-policy: ## who may do what, drawn by lot: all surfaces agree: SAMPLES=10000 POLICY_SEED=1
+	$(DEV) exec env SAMPLES=$(or $(SAMPLES),10000) POLICY_SEED=$(or $(POLICY_SEED),20260101) $(PY) -m pytest -q -n0 -s -p no:logging tests/soak/soak_policy.py
 
 fuzz-api: ## schemathesis over the whole API on both databases: EXAMPLES=100
 	$(DEV) export BACKOFFICE_FUZZ_EXAMPLES=$(or $(EXAMPLES),100) && $(PY) -m pytest -q -n0 tests/project/test_api_fuzz.py && $(PY) .ci/postgres $(PY) -m pytest -q -n0 tests/project/test_api_fuzz.py

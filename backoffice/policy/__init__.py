@@ -54,6 +54,7 @@ __all__ = [
     "Granted",
     "Pass",
     "Rule",
+    "Target",
     "by_token",
     "codename",
     "explain",

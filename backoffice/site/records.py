@@ -70,7 +70,8 @@ class RecordMixin(PageBase):
         context.update(self.record_context(request, obj), list_url=self.list_url())
         if obj is None:
             return super().render_change_form(request, context, **options)
-        reading = bool(request.META.get(READING))
+        # Who asked for the form and may not change the record only reads it.
+        reading = bool(request.META.get(READING)) or not self.may_edit(request, obj)
         context.update(
             reading=reading,
             reason_required=bool(masked_names(self.model)),

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy
 from backoffice.accounts import acting, factors, people, places, roles, sessions
 from backoffice.accounts.admin import acting_pages, explaining
 from backoffice.accounts.models import Kind, User
+from backoffice.policy.services import RIGHT
 from backoffice.site import (
     ActionForm,
     BackofficeAdmin,
@@ -122,7 +123,7 @@ class PersonAdmin(BackofficeAdmin):
             gettext_lazy("Rights"),
             "accounts/why_panel.html",
             explaining.about_person,
-            permission=explaining.RIGHT,
+            permission=RIGHT,
             order=60,
         ),
     ]

@@ -13,9 +13,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from backoffice.accounts import roles, services
-from backoffice.accounts.admin import explaining
 from backoffice.accounts.models import RoleChange, User
 from backoffice.policy import may
+from backoffice.policy.services import RIGHT
 from backoffice.site import DialogPage, ReasonForm, SitePage
 
 _LATEST = 20
@@ -112,7 +112,7 @@ class RolesPage(SitePage):
             "everything": everything,
             "role_names": list(roles.ROLES.values()),
             "may_change": may(request.user, "accounts.change_roles", None).allowed,
-            "may_explain": may(request.user, explaining.RIGHT, None).allowed,
+            "may_explain": may(request.user, RIGHT, None).allowed,
             "people": _people(),
             "changes": _changes(),
         }

@@ -1,0 +1,56 @@
+"""Every surface gives the answer of the policy, and that is the one that was planted."""
+
+import os
+import random
+from collections import Counter
+
+import pytest
+from pytest_django import Settings
+
+from tests.agreement.surfaces import compare, draw
+from tests.agreement.town import planted
+from tests.walker.walk import undone
+
+SAMPLES = 300
+A_TOWN = 150
+# Another seed is another town: a finding names its own.
+SEED = int(os.environ.get("POLICY_SEED", "20260101"))
+
+
+@pytest.fixture
+def unlimited(settings: Settings) -> None:
+    """Take away what counts calls; the answers are compared here."""
+    for name in (
+        "API_PER_MINUTE",
+        "API_ADDRESS_PER_MINUTE",
+        "EXPORTS_PER_HOUR",
+    ):
+        setattr(settings, f"BACKOFFICE_{name}", 0)
+    settings.BACKOFFICE_REVEALS_PER_HOUR = settings.BACKOFFICE_REVEALS_PER_DAY = 10**6
+
+
+def run(samples: int, seed: int) -> tuple[list[str], Counter[str]]:
+    """Return what does not agree, and how often which answer was wanted."""
+    complaints: list[str] = []
+    wanted: Counter[str] = Counter()
+    for number in range(max(samples // A_TOWN, 1)):
+        lot = random.Random(seed + number)
+        with undone(), planted(seed + number) as town:
+            for _turn in range(min(A_TOWN, samples)):
+                sample = draw(town, lot)
+                yes = town.may(sample.who, sample.right, sample.record)
+                wanted[f"{sample.action} {'yes' if yes else 'no'}"] += 1
+                complaints += compare(town, sample, lot)
+    return complaints, wanted
+
+
+@pytest.mark.django_db
+def test_all_surfaces_agree_with_what_was_planted(unlimited: None) -> None:
+    print(f"seed {SEED}")
+    complaints, wanted = run(SAMPLES, SEED)
+    assert complaints == [], "\n".join(complaints)
+    # Both answers were wanted often enough of each action to mean something.
+    actions = ("view", "change", "reveal", "export")
+    assert {name for name in wanted if wanted[name] >= 5} >= {
+        f"{action} {answer}" for action in actions for answer in ("yes", "no")
+    }
