@@ -31,6 +31,7 @@ from backoffice.masking.values import (
     Whole,
     is_lost,
     is_typed,
+    loaded,
     stored_of,
     unseal,
 )
@@ -62,8 +63,11 @@ class MaskedAttribute(DeferredAttribute):
     field: "MaskedMixin"
 
     def __set__(self, instance: models.Model, value: object) -> None:
-        name = self.field.attname
-        instance.__dict__[name] = self.field.seal(value, instance.__dict__.get(name))
+        field = self.field
+        # What was read from a row is sealed by this field already; each value of it comes by here.
+        if type(value) is not Sealed or value._field is not field:  # noqa: SLF001 - a call less
+            value = field.seal(value, instance.__dict__.get(field.attname))
+        instance.__dict__[field.attname] = value
 
 
 class MaskedMixin(_Field):
@@ -78,6 +82,8 @@ class MaskedMixin(_Field):
 
     descriptor_class = MaskedAttribute
     default_mask: masks.Mask = masks.text
+    # Whether the column brings the clear value as it is.
+    is_text = True
 
     def __init__(
         self,
@@ -89,6 +95,7 @@ class MaskedMixin(_Field):
         **kwargs: Any,
     ) -> None:
         self.mask: MaskRule = mask or self.default_mask
+        self._hide = self.mask.hide if isinstance(self.mask, masks.Mask) else self.mask
         self.search = search
         self.encrypted = encrypted
         self._binding = binding
@@ -115,7 +122,8 @@ class MaskedMixin(_Field):
         super().contribute_to_class(cls, name, private_only)
         # The state of a migration names each column itself.
         if self.search and cls.__module__ != "__fake__":
-            cls.add_to_class(f"{name}_index", BlindIndexField(source=name, kind=self.kind))
+            index = BlindIndexField(source=name, kind=self.kind, unique=self.unique)
+            cls.add_to_class(f"{name}_index", index)
         _add_permissions(cls)
 
     def seal(self, value: object, present: object = None) -> object:
@@ -138,8 +146,9 @@ class MaskedMixin(_Field):
         return self._sealed(unseal(value), typed=is_typed(value), stored=stored_of(value))
 
     def _sealed(self, clear: Clear, *, typed: bool, stored: Stored | None = None) -> Sealed:
-        mask = self.mask(str(clear)) or masks.text(str(clear))
-        return Sealed(mask, clear, typed=typed, stored=stored)
+        text = str(clear)
+        mask = self.mask(text) or masks.text(text)
+        return Sealed(mask, clear, typed=typed, stored=stored, field=self)
 
     def to_clear(self, value: object) -> Clear:
         """Return the clear value in the column's type; raises ValidationError."""
@@ -149,7 +158,12 @@ class MaskedMixin(_Field):
         """Seal what a query brings."""
         if not value:
             return value
-        return self._opened(value) if self.encrypted else self._read(value)
+        if self.encrypted:
+            return self._opened(value)
+        # Each value of each row comes by here: no more calls than there have to be.
+        clear = value if self.is_text else self.to_clear(value)
+        text = clear if self.is_text else str(clear)
+        return loaded(self._hide(text) or masks.text(text), clear, self)
 
     def _read(self, value: Any, stored: Stored | None = None) -> Sealed:
         return self._sealed(self.to_clear(value), typed=False, stored=stored)
@@ -349,6 +363,7 @@ class MaskedDateField(MaskedMixin, _DateField):
     """
 
     default_mask = masks.date
+    is_text = False
     default_error_messages = {
         "masked": _MASKED,
         "invalid": _("Type a date as year-month-day, for example 2001-12-31."),

@@ -49,10 +49,12 @@ class Sealed(str):
     A copy inside the process stays sealed; a pickle holds the mask alone and cannot be saved.
     """
 
-    # One slot, filled in one go: thousands of these are made for a page of rows.
-    __slots__ = ("_kept",)
+    # `_more` is set only where there is more to keep: thousands of these are made for a page.
+    __slots__ = ("_field", "_more", "_raw")
 
-    _kept: tuple[Clear | Lost, bool, Stored | None, object]
+    _raw: Clear | Lost
+    _field: object
+    _more: tuple[bool, Stored | None]
 
     def __new__(
         cls,
@@ -69,12 +71,11 @@ class Sealed(str):
         whose mask this is.
         """
         self = super().__new__(cls, mask)
-        _keep(self, (raw, typed, stored, field))
+        _set_raw(self, raw)
+        _set_field(self, field)
+        if typed or stored is not None:
+            _set_more(self, (typed, stored))
         return self
-
-    @property
-    def _raw(self) -> Clear | Lost:
-        return self._kept[0]
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         """Refuse: a sealed value never changes."""
@@ -105,15 +106,18 @@ class Sealed(str):
         """Hold no state beside the text (the default would list the slots)."""
 
 
-# The slot's own setter, past the refusal of `__setattr__`.
-_keep: Callable[[Sealed, tuple[Clear | Lost, bool, Stored | None, object]], None]
-_keep = Sealed.__dict__["_kept"].__set__
+# The slots' own setters, past the refusal of `__setattr__`.
+_set_raw: Callable[[Sealed, object], None] = Sealed.__dict__["_raw"].__set__
+_set_field: Callable[[Sealed, object], None] = Sealed.__dict__["_field"].__set__
+_set_more: Callable[[Sealed, object], None] = Sealed.__dict__["_more"].__set__
+_NO_MORE: tuple[bool, None] = (False, None)
 
 
 def loaded(mask: str, raw: Clear, field: object) -> Sealed:
     """Return a value that a row brought, sealed under the mask of `field`; the quick way."""
     self = str.__new__(Sealed, mask)
-    _keep(self, (raw, False, None, field))
+    _set_raw(self, raw)
+    _set_field(self, field)
     return self
 
 
@@ -135,17 +139,12 @@ def is_lost(value: object) -> bool:
 
 def stored_of(value: Sealed) -> Stored | None:
     """Return the text of the encrypted column that the value was read from, if it was."""
-    return value._kept[2]  # noqa: SLF001 - the one door
+    return getattr(value, "_more", _NO_MORE)[1]
 
 
 def is_typed(value: Sealed) -> bool:
     """Say whether the value was assigned in this process and is not yet known to be valid."""
-    return value._kept[1]  # noqa: SLF001 - the one door
-
-
-def is_of(value: object, field: object) -> bool:
-    """Say whether this is a sealed value under the mask of `field` already."""
-    return type(value) is Sealed and value._kept[3] is field  # noqa: SLF001 - the one door
+    return getattr(value, "_more", _NO_MORE)[0]
 
 
 def clear(value: Sealed | str | None, *, purpose: str) -> Clear:
