@@ -33,7 +33,7 @@ def _holds(job: ImportJob, mentions: Mentions) -> bool:
         with job.file.storage.open(str(job.file.name)) as file:
             return names(iter(lambda: file.read(_BLOCK), b""), mentions)
     except FileNotFoundError:
-        return True  # the row names a file that is gone
+        return False  # gone already, or not reachable: then its name must not be lost
 
 
 def busy(_group: Group) -> list[Blocker]:

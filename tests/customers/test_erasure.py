@@ -4,19 +4,17 @@ import io
 import json
 import zipfile
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.apps import apps
 from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
 from django.core.cache import cache
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.files.base import ContentFile
 from django.core.management import call_command
-from django.db import connection, models
+from django.db import connection
 from django.db.models import Sum
 from django.utils import timezone
 
@@ -24,7 +22,7 @@ from backoffice.accounts.models import RoleChange, User
 from backoffice.approvals import services as approvals
 from backoffice.approvals.models import ApprovalRequest, Vote
 from backoffice.audit import chain, verbs
-from backoffice.audit.models import Event, EventReason, SavedSearch
+from backoffice.audit.models import Event, SavedSearch
 from backoffice.audit.services import record, save_with_history
 from backoffice.audit.verify import verify
 from backoffice.files import services as files
@@ -32,17 +30,17 @@ from backoffice.files.models import KeptFile
 from backoffice.jobs import run
 from backoffice.jobs.models import Job, JobLog
 from backoffice.mail.models import Mail
-from backoffice.masking.models import Grant
-from backoffice.masking.services import Reason, give_grant, reveal
+from backoffice.masking.services import give_grant
 from backoffice.sheets.models import ImportJob, ImportProblem
 from customers import services
-from customers.models import Customer, PrivacyCase
+from customers.models import Customer, CustomerMerge, PrivacyCase
 from customers.services import erased, erasure, privacy
 from customers.services.privacy import Asked
 from orders.models import Order
 from payments.models import Payment, Refund
 from tests.canaries import CUSTOMER, FORMER, Canary, leaks
 from tests.factories import make_customer, make_order, make_payment
+from tests.processes import python
 
 NAME, EMAIL, PHONE = (canary.value for canary in CUSTOMER)
 OLD_NAME, OLD_EMAIL, OLD_PHONE = (canary.value for canary in FORMER)
@@ -108,7 +106,7 @@ def spread(customer: Customer, people: dict[str, User]) -> Order:
                              message=typed, state=Job.State.DONE)  # fmt: skip
     JobLog.objects.create(job=job, attempt=1, text=f"sent to {EMAIL}")
     Mail.objects.create(template="walk", to_user=max_, subject=f"About {NAME}", reason=typed,
-                        context={"what": [typed]}, state="sent", sent_at=timezone.now())  # fmt: skip
+                        context={"what": [typed]}, state="queued")  # fmt: skip
     SavedSearch.objects.create(owner=kim, name="him", query="q=" + EMAIL.replace("@", "%40"))
     RoleChange.objects.create(role="support", permission="x.y", granted=True, actor=kim,
                               reason=typed)  # fmt: skip
@@ -305,3 +303,85 @@ def test_merged_rows_are_erased_with_the_person(
     told = [text for name, text in texts_of_the_database() if "Mergecanary" in text]
     assert told == []
     assert Customer.objects.get(pk=other.pk).erased_at is not None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_killed_worker_leaves_the_same_end(
+    customer: Customer, people: dict[str, User], settings: Any, tmp_path: Path
+) -> None:
+    spread(customer, people)
+    before = books()
+    case = approved(customer, people)
+    assert case.job is not None
+    places = {"BACKOFFICE_ERASED_LIST": settings.BACKOFFICE_ERASED_LIST}
+    places["BACKOFFICE_VAR"] = str(tmp_path)  # the files lie below it
+    for place in ("audit.reasons", "customers.customer.past"):
+        arguments = ("-m", "tests.customers.privacy_child", str(case.job.pk), place)
+        with python(*arguments, **places) as child:
+            assert child.stdout is not None
+            assert child.stdout.readline().strip() == "there"
+            child.kill()
+            child.wait()
+        Job.objects.filter(pk=case.job.pk).update(state=Job.State.QUEUED)  # as the reaper does
+        assert found_anywhere(settings.MEDIA_ROOT) != []
+        assert PrivacyCase.objects.get().state == PrivacyCase.State.RUNNING
+    run.execute(case.job.pk)
+    case.refresh_from_db()
+    assert case.state == PrivacyCase.State.DONE
+    assert found_anywhere(settings.MEDIA_ROOT) == []
+    assert books() == before
+    assert case.receipt["rows"]["customers.customer.past"] >= 2
+    assert Event.objects.filter(verb=privacy.BEGUN).count() == 1
+    assert Event.objects.filter(verb=privacy.DONE).count() == 1
+    chain.seal()
+    assert verify().problems == []
+    entries = list(erased.read())
+    assert [entry.customer for entry in entries] == [customer.pk]
+
+
+def test_restored_backup_is_erased_again(
+    customer: Customer, people: dict[str, User], settings: Any
+) -> None:
+    spread(customer, people)
+    old = dict(zip(("name", "email", "phone"), (NAME, EMAIL, PHONE), strict=True))
+    erase(customer, people)
+    PrivacyCase.objects.filter(customer=customer).delete()  # the backup is older than all of this
+    Customer.objects.filter(pk=customer.pk).update(erased_at=None, **old)
+    stranger = make_customer(name="Newoneova Keepcanary")
+    line = json.dumps({"customer": stranger.pk, "print": "0" * 64, "at": "", "receipt": ""})
+    with Path(settings.BACKOFFICE_ERASED_LIST).open("a") as file:
+        file.write(line + "\n")  # somebody else had this key once
+    assert found_anywhere(settings.MEDIA_ROOT)
+    out = io.StringIO()
+    call_command("privacy", "reapply", "--by", "pia", stdout=out)
+    assert found_anywhere(settings.MEDIA_ROOT) == []
+    assert Customer.objects.get(pk=stranger.pk).erased_at is None
+    assert "1 customer" in out.getvalue()
+    call_command("privacy", "reapply", "--by", "pia", stdout=out)
+    assert "0 customers" in out.getvalue()
+
+
+def test_list_outside_names_keys_alone(
+    customer: Customer, people: dict[str, User], settings: Any
+) -> None:
+    erase(customer, people)
+    path = Path(settings.BACKOFFICE_ERASED_LIST)
+    assert (leaks(path.read_bytes(), CANARIES), path.stat().st_mode & 0o777) == ([], 0o600)
+    assert "17850" not in path.read_text()
+
+
+def test_values_taken_by_an_undone_merge_go_from_the_other_history(
+    customer: Customer, kim: User, people: dict[str, User]
+) -> None:
+    other = Customer(number="17851", name="Otto Stayscanary")
+    save_with_history(other, actor=kim, reason="")
+    other.email = EMAIL
+    save_with_history(other, actor=kim, reason="")
+    other.email = "otto@stays-canary.example"
+    save_with_history(other, actor=kim, reason="")
+    CustomerMerge.objects.create(kept=other, gone=customer, requested_by=kim, state="undone")
+    erase(customer, people)
+    held = {str(row.email) for row in other.history.all()}
+    assert leaks(repr([text for _place, text in texts_of_the_database()]), CANARIES) == []
+    assert len(held) == 2  # blank, and otto's own
+    assert str(Customer.objects.get(pk=other.pk).name) == "O••••• S•••••"
