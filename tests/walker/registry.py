@@ -193,11 +193,19 @@ REGISTRY: dict[str, Fill] = {
     ),
     "admin:accounts_user_do_invite": once(),
     **model_pages("admin", "sellers_product", BothShops("product")),
-    **model_pages("admin", "customers_customer", row("customer"), "do_merge"),
+    **model_pages("admin", "customers_customer", row("customer"), "do_merge", "do_privacy_request"),
     **model_pages("admin", "customers_customermerge", row("customermerge"), "do_undo"),
     "admin:customer_merge": lambda world: [
         {"left": world.pk("customer"), "right": world.pk("other_customer")}
     ],
+    **{
+        f"admin:{name}": once()
+        for name in ("privacy", "privacy_new", "privacy_retention", "privacy_retention_ask")
+    },
+    **{
+        f"admin:{name}": row("privacycase", parameter="key")
+        for name in ("privacy_case", "privacy_ask", "privacy_refuse")
+    },
     "admin:customers_customer_tab": lambda world: [
         {"object_id": world.pk("customer"), "tab": tab}
         for tab in ("orders", "refunds", "timeline", "reveals")

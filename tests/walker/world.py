@@ -27,8 +27,8 @@ from backoffice.mail.models import Mail
 from backoffice.masking.models import Alarm, Grant
 from backoffice.money import Money
 from backoffice.sheets.models import ImportJob, ImportProblem
-from customers.models import Customer, CustomerMerge
-from customers.services import request_merge
+from customers.models import Customer, CustomerMerge, PrivacyCase
+from customers.services import privacy, request_merge
 from orders.models import Charge, Order, OrderLine, Return, ReturnLine
 from payments import services as payments
 from payments.models import Payment
@@ -92,6 +92,12 @@ def build(people: dict[str, User]) -> World:
     world.rows["grant"] = make_grant(customer, people["nia"], people["kim"])
     world.rows["alarm"] = Alarm.objects.create(
         kind="limit", person=people["nia"], facts={"seen": 30, "asked": 1}
+    )
+    world.rows["privacycase"] = privacy.open_case(
+        customer,
+        PrivacyCase.Kind.ERASURE,
+        privacy.Asked(PrivacyCase.Ground.ASKED, "a letter", timezone.localdate()),
+        actor=people["kim"],
     )
     world.rows["savedsearch"] = SavedSearch.objects.create(
         owner=people["ada"], name="Reveals", query="verb=personal.revealed"

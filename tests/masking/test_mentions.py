@@ -1,0 +1,100 @@
+"""Finding a person in text that somebody typed, and taking them out."""
+
+import io
+import zipfile
+
+import pytest
+
+from backoffice.files.mentions import names
+from backoffice.masking.mentions import REMOVED, Mentions
+
+PERSON = Mentions(
+    [
+        ("name", "Zoë O'Mentionova"),
+        ("email", "zoe.m+1@mention-canary.example"),
+        ("phone", "+44 7700 904 831"),
+        ("name", "김민수"),
+        ("text", "12 Quzzwick Lane, Vexhollow"),
+        ("bank_account", "DE89 3704 0044 0532 0130 00"),
+        ("date", "1961-02-17"),
+        ("name", "Li"),
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Mrs Zoë O'Mentionova called",
+        "ZOË O\N{RIGHT SINGLE QUOTATION MARK}MENTIONOVA",
+        "O'Mentionova, Zoë",
+        "write to zoe.m+1@mention-canary.example today",
+        "q=zoe.m%2B1%40mention-canary.example",
+        "&lt;zoe.m&#43;1@mention-canary.example&gt;",
+        '"Zo\\u00eb O\'Mentionova"',
+        "(+44) 7700-904831",
+        "0044 7700 904831",
+        "call 07700 904831",
+        "김민수가 전화했다",
+        "12, QUZZWICK LANE\nVexhollow",
+        "to DE89370400440532013000!",
+    ],
+)
+def test_person_is_found_and_taken_out(text: str) -> None:
+    assert PERSON.find(text)
+    assert not PERSON.find(PERSON.without(text))
+    assert REMOVED in PERSON.without(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Li called", "order 12417", "17.02.1961 or 1961-02-17", "Zoë alone", "1234567 pieces",
+     "Mentionova", "07700 904832", "김민", ""],
+)  # fmt: skip
+def test_others_are_left_alone(text: str) -> None:
+    assert (PERSON.find(text), PERSON.without(text)) == (False, text)
+
+
+def test_only_the_person_is_taken_out() -> None:
+    text = "Bo told Zoë O'Mentionova (zoe.m+1@mention-canary.example) to wait"
+    assert PERSON.without(text) == f"Bo told {REMOVED} ({REMOVED}) to wait"
+
+
+def test_json_keeps_its_shape() -> None:
+    value = {"a": ["call 07700904831", 5, None], "b": {"Zoë O'Mentionova": True}}
+    assert PERSON.cleaned(value) == {"a": [f"call {REMOVED}", 5, None], "b": {REMOVED: True}}
+
+
+def test_nobody_is_found_in_nothing() -> None:
+    nobody = Mentions([])
+    assert (bool(nobody), nobody.find("Zoë"), nobody.without("Zoë")) == (False, False, "Zoë")
+
+
+def packed(text: str, *, twice: bool = False) -> bytes:
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("inside", packed(text) if twice else text)
+    return target.getvalue()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "a;Zoë O'Mentionova;b".encode(),
+        "a;Zoë O'Mentionova;b".encode("cp1252"),
+        "a;Zoë O'Mentionova;b".encode("utf-16"),
+        "a;김민수;b".encode("cp949"),
+        packed("<r><t>Zoë</t></r><r><t> O&apos;Mentionova</t></r>"),
+        packed("zoe.m+1@mention-canary.example", twice=True),
+        b"PK\x03\x04 no zip: 07700904831",
+    ],
+)
+def test_person_is_found_in_a_file(content: bytes) -> None:
+    assert names([content], PERSON)
+    assert not names([b"x,y\n", packed("nobody")], PERSON)
+
+
+def test_value_across_two_blocks_is_found() -> None:
+    text = b"x" * 300_000 + b" zoe.m+1@mention-canary.example " + b"y" * 300_000
+    cut = 300_010
+    assert names([text[:cut], text[cut:]], PERSON)
