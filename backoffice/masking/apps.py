@@ -35,6 +35,7 @@ class MaskingConfig(AppConfig):
         from backoffice import policy  # noqa: PLC0415 - needs loaded models
         from backoffice.masking import (  # noqa: PLC0415
             checks,
+            compiling,
             grants,
             guards,
             places,
@@ -47,6 +48,7 @@ class MaskingConfig(AppConfig):
         )
 
         guards.install()
+        compiling.install()
         purposes.count_by(uses.count)
         uniqueness.install()
         rotation.register()

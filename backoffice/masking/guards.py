@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import wraps
 from typing import Any
 
-from django.db.models import Case, Count, Subquery, Value, When
+from django.db.models import Case, Subquery, Value, When
 from django.db.models.expressions import Col, F
 from django.db.models.functions import Cast
 from django.db.models.sql.query import Query
 from django.db.models.sql.subqueries import InsertQuery, UpdateQuery
 
+from backoffice.masking.compiling import require_shown_in
 from backoffice.masking.fields import MaskedMixin
 from backoffice.masking.indexes import AnyField, BlindIndexField, index_of
 from backoffice.masking.paths import passes, path_of
@@ -28,6 +29,7 @@ def install() -> None:
     _guard(Query, "add_ordering", _before_ordering)
     _guard(UpdateQuery, "add_update_fields", _before_update)
     _guard(InsertQuery, "insert_values", _before_insert)
+    _guard(Query, "add_distinct_fields", _before_distinct)
     _guard(Query, "add_annotation", _before_annotation)
     _guard(Query, "get_aggregation", _before_aggregation)
 
@@ -51,6 +53,13 @@ def _before_ordering(query: Query, *ordering: Any) -> tuple[Any, ...]:
             msg = "rows cannot be ordered by a masked field"
             raise MaskedQueryError(msg)
     return ordering
+
+
+def _before_distinct(query: Query, *names: Any) -> tuple[Any, ...]:
+    if any(passes(query.model, name, MaskedMixin, BlindIndexField) for name in names):
+        msg = "rows cannot be told apart by a masked field"
+        raise MaskedQueryError(msg)
+    return names
 
 
 def _names_an_index(query: Query, item: Any) -> bool:
@@ -95,12 +104,10 @@ def _before_aggregation(
 
 def _refuse_unmasking(query: Query, expression: Any) -> None:
     """Refuse an expression over a masked column whose result would not be masked itself."""
-    if isinstance(expression, Count) or not _reads_masked(query, expression):
+    if not _reads_masked(query, expression):
         return
     resolved = expression.resolve_expression(query.clone(), allow_joins=True, summarize=False)
-    if not isinstance(resolved.output_field, MaskedMixin):
-        msg = "a part or a form of a masked field cannot be computed by a query"
-        raise MaskedQueryError(msg)
+    require_shown_in(resolved)
 
 
 def _before_update(query: UpdateQuery, values: Iterable[Triple]) -> tuple[list[Triple]]:
