@@ -228,9 +228,9 @@ def _form_with_an_error(stage: Stage) -> None:
 
 @channels("change saved: success message and page", "change saved: changelist message")
 def _saved(stage: Stage) -> None:
-    before = [row[1:5] for row in stage.raw()]
+    before = stage.raw("country", "updated_at")
     assert "success" in save(stage, country="Norway").text
-    assert [row[1:5] for row in stage.raw()] == before
+    assert stage.raw("country", "updated_at") == before
     assert "success" in save(stage, phone="+44 7700 904 831").text
 
 
@@ -394,13 +394,10 @@ def write(stage: Stage, method: str, data: Any) -> Any:
 
 @channels("DRF GET masked, then PUT back")
 def _put_back(stage: Stage) -> None:
-    columns = [field.column for field in Customer._meta.concrete_fields]
-    before = [dict(zip(columns, row, strict=True)) for row in stage.raw()]
+    before = stage.raw("updated_at")
     given = stage.client(stage.root).get(f"{API}{stage.customer.pk}/").json()
     assert write(stage, "put", given).status == OK
-    after = [dict(zip(columns, row, strict=True)) for row in stage.raw()]
-    for old, new in zip(before, after, strict=True):
-        assert {**old, "updated_at": 0} == {**new, "updated_at": 0}
+    assert stage.raw("updated_at") == before
 
 
 @channels("DRF PATCH of a mask")
