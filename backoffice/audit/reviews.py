@@ -32,13 +32,16 @@ OUTLIER = 2
 # Months before the reviewed one that the median is taken over.
 BEFORE = 6
 _REASONS_SHOWN = 5
+# What somebody did, once an event; the records of a file stand beside its own event.
+_DEEDS = ("revealed", "searched", "exported", "granted")
 
 
 @dataclass(slots=True)
 class Line:
     """What one person did with personal data in the month; `usual` is None without a past.
 
-    `records` counts distinct records that values were revealed of, `rows` those in files.
+    `records` counts distinct records that values were revealed of, `rows` those in files, `in_file`
+    those whose clear values left in a file.
     """
 
     person: int | None
@@ -47,6 +50,7 @@ class Line:
     searched: int = 0
     exported: int = 0
     rows: int = 0
+    in_file: int = 0
     granted: int = 0
     refused: int = 0
     usual: float | None = None
@@ -134,7 +138,8 @@ def _add_rows(found: dict[int | None, Line], month: dt.date) -> None:
 def _add_usual(found: dict[int | None, Line], month: dt.date) -> None:
     """Note the median of the months before, from the first one in which the person did anything."""
     begin, end = span(earlier(month, BEFORE))[0], span(month)[0]
-    done = _events(begin, end).filter(outcome=Outcome.DONE, actor__in=[key for key in found if key])
+    people = [key for key in found if key]
+    done = _events(begin, end, _DEEDS).filter(outcome=Outcome.DONE, actor__in=people)
     counts = done.annotate(month=TruncMonth("at")).values_list("actor", "month")
     past: dict[int | None, dict[dt.date, int]] = defaultdict(dict)
     for person, moment, count in counts.annotate(count=Count("pk")):
@@ -161,10 +166,15 @@ def _add_reasons(found: dict[int | None, Line], month: dt.date) -> None:
 def figures_of(found: Iterable[Line]) -> list[dict[str, Any]]:
     """Return what is signed: the numbers of each person, without the words of reasons.
 
-    Reasons can be erased by right; the signature has to hold all the same.
+    Reasons can be erased by right; the signature has to hold all the same. So do those from before
+    clear files were counted: no such file, no such figure.
     """
     return [
-        {key: value for key, value in asdict(line).items() if key != "reasons"}
+        {
+            key: value
+            for key, value in asdict(line).items()
+            if key != "reasons" and (key != "in_file" or value)
+        }
         for line in sorted(found, key=lambda line: line.person or 0)
     ]
 

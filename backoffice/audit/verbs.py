@@ -6,7 +6,7 @@ from django.utils.translation import gettext_lazy as _
 _verbs: dict[str, str | Promise] = {}
 # verb -> what it does with personal data; the access review counts these.
 _personal: dict[str, str] = {}
-PERSONAL = ("revealed", "searched", "exported", "granted")
+PERSONAL = ("revealed", "searched", "exported", "granted", "in_file")
 
 
 class UnknownVerbError(LookupError):

@@ -2,7 +2,7 @@
 
 from importlib import import_module
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.utils.module_loading import autodiscover_modules
 from django.utils.translation import gettext_lazy as _
 
@@ -14,12 +14,19 @@ class SheetsConfig(AppConfig):
     verbose_name = _("Imports and exports")
     role_permissions = {
         "ops": ("sheets.add_importjob", "sheets.view_importjob"),
-        "auditor": ("sheets.view_importjob",),
-        "privacy": ("sheets.view_importjob",),
+        "auditor": ("sheets.view_importjob", "sheets.view_clearexport"),
+        "privacy": (
+            "sheets.view_importjob",
+            "sheets.view_clearexport",
+            "sheets.approve_clearexport",
+        ),
+        "owner": ("sheets.view_clearexport", "sheets.approve_clearexport"),
     }
 
     def ready(self) -> None:
         """Find the formats of the apps, in their `sheets` modules, and the handlers of the jobs."""
         autodiscover_modules("sheets")
         import_module("backoffice.sheets.runs")
+        if apps.is_installed("backoffice.approvals"):
+            import_module("backoffice.sheets.clear_exports")
         import_module("backoffice.sheets.places").register()

@@ -26,7 +26,7 @@ from backoffice.jobs.models import Job
 from backoffice.mail.models import Mail
 from backoffice.masking.models import Alarm, Grant
 from backoffice.money import Money
-from backoffice.sheets.models import ImportJob, ImportProblem
+from backoffice.sheets.models import ClearExport, ImportJob, ImportProblem
 from customers.models import Customer, CustomerMerge, PrivacyCase
 from customers.services import privacy, request_merge
 from orders.models import Charge, Order, OrderLine, Return, ReturnLine
@@ -90,6 +90,10 @@ def build(people: dict[str, User]) -> World:
     world.rows["user"] = people["eve"]
     world.rows["token"], world.rows["service"] = make_tokens(people["oli"])
     world.rows["grant"] = make_grant(customer, people["nia"], people["kim"])
+    world.rows["clearexport"] = ClearExport.objects.create(
+        owner=people["nia"], model="customers.customer", names=["phone"], rows=1,
+        keys=[str(customer.pk)],
+    )  # fmt: skip
     world.rows["alarm"] = Alarm.objects.create(
         kind="limit", person=people["nia"], facts={"seen": 30, "asked": 1}
     )

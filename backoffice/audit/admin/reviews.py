@@ -47,6 +47,7 @@ def _cells(line: Line, month: dt.date) -> list[tuple[str, int, str]]:
         cell(_("Searched"), line.searched, verb="personal.searched", outcome="done"),
         cell(_("Files"), line.exported, verb="personal.exported", outcome="done"),
         cell(_("Rows in them"), line.rows, verb="personal.exported", outcome="done"),
+        cell(_("In clear files"), line.in_file, verb="personal.in_file", outcome="done"),
         cell(_("Access given"), line.granted, verb="personal.granted", outcome="done"),
         cell(_("Refused"), line.refused, verb="personal", outcome="refused"),
     ]
