@@ -7,6 +7,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.timezone import localdate
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -75,7 +76,7 @@ class CustomerAdmin(BackofficeAdmin):
 
     def record_subtitle(self, request: HttpRequest, obj: Any) -> SafeString:
         """Return who (masked), where the customer is, and since when."""
-        since = gettext("customer since %s") % date_text(obj.created_at)
+        since = gettext("customer since %s") % date_text(localdate(obj.created_at))
         rest = " · ".join(part for part in (obj.country, since) if part)
         if not obj.name:
             return format_html("{}", rest)

@@ -58,9 +58,7 @@ class OtherForm(ActionForm):
         """Return the other customer, who must be one of those this person may merge."""
         other = queries.by_number(self.cleaned_data["number"].strip())
         if other is None or not may(self.request.user, _MERGE, other):
-            raise forms.ValidationError(
-                _("No customer to merge has exactly this number.")
-            )
+            raise forms.ValidationError(_("No customer to merge has exactly this number."))
         if other.pk == self.instance.pk:
             raise forms.ValidationError(_("This is the customer you came from."))
         return other

@@ -172,7 +172,10 @@ def _effects(request: ApprovalRequest) -> list[rules.Effect]:
     merge = _merge_of(request)
     if merge is None:
         return []
-    kept, gone, lines = merge.kept, merge.gone, []
+    kept, gone = merge.kept, merge.gone
+    label = _("Customer %(number)s") % {"number": gone.number}
+    leads = _("leads to customer %(number)s") % {"number": kept.number}
+    lines = [rules.Effect(label, _("a customer"), leads)]
     for name in merge.taken:
         label = capfirst(str(Customer._meta.get_field(name).verbose_name))  # type: ignore[union-attr]
         before, after = (str(getattr(row, name) or "\N{EN DASH}") for row in (kept, gone))
