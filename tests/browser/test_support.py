@@ -98,7 +98,7 @@ def test_agent_without_the_right_asks_and_is_let_in_for_one_customer(
     line(eve, "phone").get_by_role("link", name="Ask for access").click()
     eve.dialog().get_by_label("Why?").fill("he waits on the other line")
     eve.look("customer-ask")
-    eve.click("Ask for 30 minutes", "button")
+    eve.click("Ask for access", "button")
     eve.sees("You can reveal values of this record once somebody agreed.")
     _somebody_else_agrees(stage, world)
     eve.open(record_of(world.customer))
