@@ -21,6 +21,7 @@ _RATES: dict[str, tuple[tuple[str, int], ...]] = {
     "search": (("BACKOFFICE_SEARCHES_PER_MINUTE", _MINUTE), ("BACKOFFICE_SEARCHES_PER_DAY", _DAY)),
     "palette": (("BACKOFFICE_PALETTE_PER_MINUTE", _MINUTE),),
     "export": (("BACKOFFICE_EXPORTS_PER_HOUR", _HOUR),),
+    "taken": (("BACKOFFICE_TAKEN_PER_DAY", _DAY),),
     "api": (("BACKOFFICE_API_PER_MINUTE", _MINUTE),),
     "api_address": (("BACKOFFICE_API_ADDRESS_PER_MINUTE", _MINUTE),),
 }
@@ -38,6 +39,16 @@ class TooManyError(Exception):
 def most(name: str) -> int:
     """Return the first limit of `name`, 0 for none."""
     return int(getattr(settings, _RATES[name][0][0]))
+
+
+def is_spent(name: str, key: object) -> bool:
+    """Say whether one more use would meet a limit, without counting it."""
+    return not all(
+        limits.peek(
+            f"rate.{name}.{seconds}", key, Limit(int(getattr(settings, setting)), seconds)
+        ).allowed
+        for setting, seconds in _RATES[name]
+    )
 
 
 def spend(name: str, key: object, *, actor: Any = None) -> Verdict:

@@ -274,6 +274,8 @@ BACKOFFICE_SERVICE_MAY = env.words("BACKOFFICE_SERVICE_MAY")
 # How often one person, token or address may do what costs or tells much; 0 is no limit.
 BACKOFFICE_SEARCHES_PER_MINUTE = env.number("BACKOFFICE_SEARCHES_PER_MINUTE", 20)
 BACKOFFICE_SEARCHES_PER_DAY = env.number("BACKOFFICE_SEARCHES_PER_DAY", 500)
+# How often a day somebody is told that a personal value is taken already (docs/privacy.md).
+BACKOFFICE_TAKEN_PER_DAY = env.number("BACKOFFICE_TAKEN_PER_DAY", 10)
 BACKOFFICE_PALETTE_PER_MINUTE = env.number("BACKOFFICE_PALETTE_PER_MINUTE", 120)
 BACKOFFICE_EXPORTS_PER_HOUR = env.number("BACKOFFICE_EXPORTS_PER_HOUR", 30)
 BACKOFFICE_API_PER_MINUTE = env.number("BACKOFFICE_API_PER_MINUTE", 300)
@@ -330,6 +332,7 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["backoffice.site.bearer.PlainJson"],
+    "EXCEPTION_HANDLER": "backoffice.site.api_errors.answer",
     "URL_FORMAT_OVERRIDE": None,
     "DEFAULT_PAGINATION_CLASS": "rest_framework.pagination.LimitOffsetPagination",
     "DEFAULT_SCHEMA_CLASS": "backoffice.site.api_schema.ScopedSchema",
@@ -413,6 +416,9 @@ MAILERS: dict[str, dict[str, Any]] = {
     )
 }
 
+# Reports of errors hold places and names, no values: see the module.
+DEFAULT_EXCEPTION_REPORTER = "backoffice.audit.reports.Reporter"
+DEFAULT_EXCEPTION_REPORTER_FILTER = "backoffice.audit.reports.ReportFilter"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

@@ -10,11 +10,12 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import Model
 from django.utils import timezone
 from simple_history.utils import get_history_manager_for_model
 
+from backoffice import refusals
 from backoffice.accounts.models import User
 from backoffice.audit import history
 from backoffice.sheets.formats import Derivation, Format, Record
@@ -63,7 +64,7 @@ class Writer:
             plan = step.plan(records, self.derivation)
             try:
                 self._commit(step, plan, len(records), fence)
-            except IntegrityError:
+            except refusals.REFUSED:
                 continue
             return
         plan = self._one_by_one(step.plan(records, self.derivation), step)
@@ -175,7 +176,7 @@ def _passes(row: Model, fields: list[str]) -> bool:
             else:
                 type(row)._default_manager.bulk_create([row])
             transaction.set_rollback(True)
-    except IntegrityError:
+    except refusals.REFUSED:
         return False
     finally:
         row.pk, row._state.adding = pk, adding

@@ -25,7 +25,8 @@ from rest_framework.views import APIView
 
 from backoffice.accounts.models import User
 from backoffice.policy import STAFF, Decision, Target, may, scope
-from backoffice.site import api_schema, etags  # noqa: F401 - its extensions have to be known
+from backoffice.refusals import REFUSED
+from backoffice.site import api_schema, etags, taken  # noqa: F401 - its extensions have to be known
 from backoffice.site.api_access import GuardedView, ScopePermission, site_of
 from backoffice.site.bearer import is_plain_text
 
@@ -207,6 +208,19 @@ class PolicyViewSet(GuardedView, viewsets.GenericViewSet[Any]):
         if not all(is_plain_text(str(part)) for part in self.kwargs.values()):
             raise Http404
         return super().get_object()
+
+    @override
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        if request.method in {"POST", "PUT", "PATCH"}:
+            taken.require_answers(request.user, self.model, request.data)
+
+    @override
+    def handle_exception(self, exc: Exception) -> Response:
+        """Say nothing of whom a single personal value belongs to; runs outside of transactions."""
+        if isinstance(exc, (exceptions.ValidationError, *REFUSED)):
+            exc = taken.reworded(exc, self.request.user, self.model, self.request.data)
+        return super().handle_exception(exc)
 
     def answer(self, obj: Model, status: int = status.HTTP_200_OK) -> Response:
         """Return a record with its ETag; a new one with its address too."""

@@ -25,6 +25,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.functional import Promise
 
+from backoffice import refusals
 from backoffice.audit.models import Outcome
 from backoffice.audit.services import record
 from backoffice.site import dialogs, doing
@@ -82,7 +83,7 @@ class DialogPage(SitePage):
         if not dialogs.is_ready(form, request):
             return self._show(request, subject, form, status=400)
         try:
-            with transaction.atomic():
+            with refusals.in_words(), transaction.atomic():
                 message = self.act(request, subject, form)
         except ValidationError as error:
             dialogs.show_error(form, error)

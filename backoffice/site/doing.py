@@ -11,6 +11,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from backoffice import refusals
 from backoffice.approvals import registry as approval_rules
 from backoffice.approvals import services as approvals
 from backoffice.approvals.models import ApprovalRequest
@@ -36,9 +37,9 @@ _SIDE_EFFECTS = ("mail.queued", "jobs.started")
 def perform(page: Any, spec: Action, request: HttpRequest, obj: Any, form: ActionForm) -> Any:
     """Do it, or ask for it, in one transaction with an event; return the message or response.
 
-    Raises what the action's function raises.
+    Raises what the action's function raises; what the database refuses as a ValidationError.
     """
-    with transaction.atomic():
+    with refusals.in_words(), transaction.atomic():
         if spec.approval and obj is not None and _asks(spec, obj, form):
             return _ask(page, spec, request, obj, form)
         last = Event.objects.order_by("-pk").values_list("pk", flat=True).first() or 0

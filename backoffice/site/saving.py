@@ -7,10 +7,14 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
+from backoffice import refusals
 from backoffice.audit import verbs
 from backoffice.audit.services import record, save_with_history
-from backoffice.site import conflicts
+from backoffice.site import conflicts, taken
 from backoffice.site.contract import PageBase
+
+# Set on a request whose values the database refused; in words.
+_REFUSED = "backoffice.refused"
 
 
 class SavingMixin(PageBase):
@@ -38,7 +42,22 @@ class SavingMixin(PageBase):
     ) -> Any:
         """Guard the form of an existing record against a change by somebody else."""
         form = super().get_form(request, obj, change, **kwargs)
-        return form if obj is None else conflicts.guarded(form)
+        form = form if obj is None else conflicts.guarded(form)
+        return taken.guarded(form, request, request.META.get(_REFUSED, ""))
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: Any = None,
+    ) -> HttpResponse:
+        """Show the form again, with what was typed, where the database refuses what is saved."""
+        try:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        except refusals.REFUSED as error:
+            request.META[_REFUSED] = refusals.words(error)
+        return super().changeform_view(request, object_id, form_url, extra_context)
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         """Delete, on the record."""

@@ -44,7 +44,7 @@ class MovingAdmin(BackofficeAdmin):
 def moving_site(monkeypatch: pytest.MonkeyPatch) -> Iterator[StaffSite]:
     """A site at /moving/ with that one page, beside the project's own addresses."""
     everything: dict[Any, Any] = {(Customer, "moving"): lambda _user, rows: rows}
-    monkeypatch.setattr(policy, "_scopes", {**policy._scopes, **everything})
+    monkeypatch.setattr(policy.registry, "scopes", {**policy.registry.scopes, **everything})
     from backoffice.project import urls  # noqa: PLC0415 - needs the sites of the project
 
     site = StaffSite("moving")

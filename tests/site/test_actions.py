@@ -99,7 +99,7 @@ def test_record_out_of_scope_is_not_there(
     outside: dict[Any, Any] = {
         (Customer, "moving"): lambda _user, rows: rows.exclude(pk=customer.pk)
     }
-    monkeypatch.setattr(policy, "_scopes", {**policy._scopes, **outside})
+    monkeypatch.setattr(policy.registry, "scopes", {**policy.registry.scopes, **outside})
     client = signed_in(mover)
     assert client.get(address(customer)).status_code == 404
     assert client.post(address(customer), values(customer)).status_code == 404

@@ -150,7 +150,7 @@ def test_post_reads_each_row_through_the_scope(
     outside: dict[Any, Any] = {
         (Customer, "moving"): lambda _user, found: found.exclude(pk=rows[0].pk)
     }
-    monkeypatch.setattr(policy, "_scopes", {**policy._scopes, **outside})
+    monkeypatch.setattr(policy.registry, "scopes", {**policy.registry.scopes, **outside})
     page = signed_in(mover).post(SEVERAL, ticked(rows)).content.decode()
     assert countries() == ["France", "Spain", "Spain"]
     assert "not there for you" in page
