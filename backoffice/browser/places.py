@@ -14,7 +14,7 @@ def register() -> None:
             _("Reports of browsers"),
             "browser.violation",
             fields=dict.fromkeys(("blocked", "page", "source"), CLEAN),
-            kept={"key": _("A hash"), "directive": _("A word of the standard")},
+            kept={"key": _("A hash of the report"), "directive": _("A word of the standard")},
             everywhere=True,
         )
     )

@@ -5,7 +5,7 @@ the records that belong to them (`Group.records`).
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from django.contrib.contenttypes.models import ContentType
 from django.contrib.sessions.models import Session
@@ -33,7 +33,12 @@ _STAFF = (
     "socialaccount.socialtoken",
     "usersessions.usersession",
 )
-_NAMES = ("auth.permission", "auth.group", "contenttypes.contenttype")
+_NAMES = (
+    "auth.permission",
+    "auth.group",
+    "contenttypes.contenttype",
+    "masking.purposeuse",
+)
 _KEYS = ("guardian.userobjectpermission", "guardian.groupobjectpermission")
 
 
@@ -146,12 +151,13 @@ def _register_texts() -> None:
             "masking.grant",
             rows=_grants,
             fields={"reason": TOMBSTONE},
-            kept={"object_id": _("A key"), "permission": _("A right")},
+            kept=dict.fromkeys(("object_id", "permission"), _("A key and a right")),
             everywhere=True,
             export=_reasons_of_grants,
         )
     )
     _typed("audit.searches", _("Kept searches"), "audit.savedsearch", "name", "query", delete=True)
+    _typed("masking.alarms", _("Findings about alarms"), "masking.alarm", "facts", "finding")
     _typed("audit.reviews", _("Comments of reviews"), "audit.accessreview", "comment", "figures")
     _typed("accounts.roles", _("Reasons of changed roles"), "accounts.rolechange", "reason")
     _typed("accounts.acting", _("Reasons of acting for somebody"), "accounts.acting", "reason")
@@ -173,6 +179,15 @@ def _reasons_of_grants(group: Group) -> Iterator[Mapping[str, Any]]:
     yield from _grants(group).order_by("pk").values(*columns)
 
 
+# Columns of such tables that hold no text of people.
+_KEPT: Final = {
+    "accounts.rolechange": ("role", "permission"),
+    "accounts.token": ("prefix", "digest", "scopes", "addresses"),
+    "admin.logentry": ("object_id",),
+    "audit.accessreview": ("snapshot",),
+}
+
+
 def _typed(name: str, label: Any, model: str, *columns: str, delete: bool = False) -> None:
     """Register a table all of whose rows are searched for people."""
     subjects.register(
@@ -181,6 +196,7 @@ def _typed(name: str, label: Any, model: str, *columns: str, delete: bool = Fals
             label,
             model,
             fields=dict.fromkeys(columns, BLANK if delete else CLEAN),
+            kept=dict.fromkeys(_KEPT.get(model, ()), _("Words of ours, keys and hashes")),
             everywhere=True,
             delete=delete,
         )

@@ -249,6 +249,7 @@ def with_past(place: Place, *, reason: bool = True) -> Place:
             past._meta.label_lower,
             rows=(lambda group: group.past(label)) if place.rows else None,
             fields={**place.fields, **columns},
+            kept=place.kept,
             everywhere=place.everywhere,
             source=place.source,
             private=("history_user", "history_real_actor"),

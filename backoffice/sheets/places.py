@@ -85,4 +85,20 @@ def register() -> None:
             everywhere=True,
         )
     )
+    _register_exports()
     subjects.register_blocker(busy)
+
+
+def _register_exports() -> None:
+    """Say what stays of a clear export: whose rows and which columns; the file goes by content."""
+    words = ("model", "names", "purpose", "keys", "ids")
+    subjects.register(
+        Place(
+            "sheets.clear_exports",
+            gettext_lazy("Files with clear values that were asked for"),
+            "sheets.clearexport",
+            fields={"filter": CLEAN},
+            kept=dict.fromkeys(words, gettext_lazy("Names of columns, keys and a hash")),
+            everywhere=True,
+        )
+    )

@@ -15,7 +15,9 @@ class SiteConfig(AppConfig):
 
     def ready(self) -> None:
         """Load the pages, then let the checks look at them."""
+        from backoffice.masking import subjects  # noqa: PLC0415 - needs loaded models
         from backoffice.site.checks import check_sites  # noqa: PLC0415 - needs loaded models
 
+        subjects.exempt("backoffice_site.columnchoice", _("Names of columns alone"))
         checks.register(check_sites, checks.Tags.admin)
         autodiscover_modules("admin", "portal")
