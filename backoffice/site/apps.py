@@ -16,8 +16,12 @@ class SiteConfig(AppConfig):
     def ready(self) -> None:
         """Load the pages, then let the checks look at them."""
         from backoffice.masking import subjects  # noqa: PLC0415 - needs loaded models
-        from backoffice.site.checks import check_sites  # noqa: PLC0415 - needs loaded models
+        from backoffice.site.checks import (  # noqa: PLC0415 - needs loaded models
+            check_import_export,
+            check_sites,
+        )
 
         subjects.exempt("backoffice_site.columnchoice", _("Names of columns alone"))
         checks.register(check_sites, checks.Tags.admin)
+        checks.register(check_import_export)
         autodiscover_modules("admin", "portal")

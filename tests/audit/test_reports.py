@@ -24,8 +24,9 @@ CANARIES = (LOCAL, POSTED, TEXT, NOTE, CAUSE, ASKED)
 def broken(request: HttpRequest) -> HttpResponse:
     """Fail with a value in every place from which reports are filled."""
     held = {"email": LOCAL}
+    found: dict[str, HttpResponse] = {}
     try:
-        {}[CAUSE]  # type: ignore[index]
+        return found[CAUSE]
     except KeyError as first:
         error = ValueError(f"{TEXT} {len(held)}")
         error.add_note(NOTE)

@@ -1,6 +1,7 @@
 """The two sites: who gets in, what gets on."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from django.contrib import admin
@@ -8,13 +9,17 @@ from django.contrib.auth.models import Group
 from django.core.checks import run_checks
 from django.test import Client
 from django.urls import reverse
+from guardian.admin import GuardedModelAdmin, GuardedModelAdminMixin
+from import_export.admin import ImportExportModelAdmin
+from pytest_django import Settings
 
 from backoffice.accounts.models import User
 from backoffice.site import BackofficeAdmin, register, seller_site, staff_site
-from backoffice.site.checks import check_sites
-from backoffice.site.sites import StaffSite
+from backoffice.site.checks import check_import_export, check_sites
+from backoffice.site.sites import StaffSite, opens_past_policy
 from customers.models import Customer
 from tests.people import PASSWORD
+from tests.walker.addresses import addresses
 
 
 @pytest.fixture
@@ -163,3 +168,57 @@ def test_seller_page_of_a_model_without_a_scope_is_a_check_error() -> None:
         assert [error.id for error in check_sites(None)] == ["backoffice.E004"]
     finally:
         seller_site.unregister(Customer)
+
+
+class GuardedPage(GuardedModelAdminMixin, BackofficeAdmin):  # type: ignore[misc]
+    """A page with guardian's page of rights below it."""
+
+
+class ImportPage(ImportExportModelAdmin):  # type: ignore[misc]
+    """A page that imports and exports by rights of its own."""
+
+
+@pytest.mark.parametrize("page", [GuardedPage, ImportPage])
+def test_page_that_goes_past_the_policy_is_left_out_and_a_check_error(
+    page: Any, site: StaffSite
+) -> None:
+    site.register(Customer, page)
+    assert not site.is_registered(Customer)
+    assert [error.id for error in check_sites(None)] == ["backoffice.E027"]
+
+
+def test_page_that_goes_past_the_policy_on_djangos_site_is_a_check_error() -> None:
+    admin.site.register(Customer, GuardedModelAdmin)
+    try:
+        assert [error.id for error in check_sites(None)] == ["backoffice.E027"]
+    finally:
+        admin.site.unregister(Customer)
+
+
+def test_no_page_of_ours_goes_past_the_policy() -> None:
+    pages = [type(page) for site in StaffSite.sites for page in site._registry.values()]
+    assert [page for page in pages if opens_past_policy(page)] == []
+    routes = [address.route for address in addresses()]
+    assert [route for route in routes if "user-manage" in route or "/permissions/" in route] == []
+
+
+@pytest.mark.parametrize("name", ["IMPORT", "EXPORT"])
+def test_import_and_export_open_to_all_is_a_check_error(name: str, settings: Settings) -> None:
+    assert check_import_export(None) == []
+    setattr(settings, f"IMPORT_EXPORT_{name}_PERMISSION_CODE", None)
+    assert [error.id for error in check_import_export(None)] == ["backoffice.E028"]
+
+
+def test_staff_without_a_right_import_and_export_nothing(gus: User) -> None:
+    client = sign_in(gus)
+    lists = [
+        reverse(address.key)
+        for address in addresses()
+        if address.key.startswith("admin:") and address.key.endswith("_export")
+        if not address.parameters
+    ]
+    assert len(lists) > 4
+    sent = {url: client.post(url, {"format": "csv"}).status_code for url in lists}
+    assert set(sent.values()) <= {403, 404, 405}, sent
+    assert client.post("/admin/imports/", {}).status_code == 403
+    assert client.get("/admin/imports/").status_code == 403
