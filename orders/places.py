@@ -9,7 +9,7 @@ from backoffice.masking.subjects import CLEAN, Place, Rows
 from orders.models import Charge, Order, OrderLine, Return, ReturnLine
 
 CUSTOMER = "customers.customer"
-# Germany's commercial code, § 257: ten years for what books rest on; other countries alike.
+# National law says for how many years; GDPR, Article 17(3)(b), lets them stay for it.
 _BOOKS = _("Bookkeeping: orders, goods and amounts have to be kept; they name nobody")
 
 
