@@ -58,5 +58,6 @@ class MaskingConfig(AppConfig):
         register(checks.check_pages)
         register(checks.check_models)
         register(checks.check_setting)
+        register(checks.check_masks)
         places.register()
         register(subjects.check_places)

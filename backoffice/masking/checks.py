@@ -2,17 +2,20 @@
 
 ``masking.E001`` a masked field with choices · ``E002`` unique without search (both in `fields`) ·
 ``E003`` a model ordered by a masked field · ``E004`` a page that filters, searches, orders or
-drills down by one · ``E005`` a page that shows a blind index · ``E006`` no key for blind indexes.
+drills down by one · ``E005`` a page that shows a blind index · ``E006`` no key for blind indexes ·
+``E007`` a rule of BACKOFFICE_MASKS that is not there.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from django.apps import AppConfig, apps
+from django.conf import settings
 from django.contrib.admin.sites import all_sites
 from django.core.checks import CheckMessage, Error
 from django.db.models import F, OrderBy
 
+from backoffice.masking import rules
 from backoffice.masking.fields import MaskedMixin
 from backoffice.masking.indexes import BlindIndexField, key_ids
 from backoffice.masking.paths import passes, path_of
@@ -50,6 +53,19 @@ def check_setting(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> lis
         return []
     text = "BACKOFFICE_MASKING_INDEX_KEY is not set, but masked fields are searched."
     return [Error(text, hint="A long random text, kept outside the database.", id="masking.E006")]
+
+
+def check_masks(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Report what BACKOFFICE_MASKS names and is not there."""
+    found: list[CheckMessage] = []
+    for kind in getattr(settings, "BACKOFFICE_MASKS", {}):
+        try:
+            rules.choose(kind)("test value")
+        except Exception as error:  # noqa: BLE001 - a rule of others may fail in any way
+            text = f"BACKOFFICE_MASKS, {kind}: {type(error).__name__}: {error}"
+            hint = "Name one of the rules of its kind, or a function of text by its dotted name."
+            found.append(Error(text, hint=hint, id="masking.E007"))
+    return found
 
 
 def _check_page(page: Any) -> Iterator[CheckMessage]:

@@ -5,6 +5,7 @@ row will. Only writes of the column see the clear value.
 """
 
 import datetime as dt
+import re
 from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -17,7 +18,7 @@ from django.db.models.query_utils import DeferredAttribute
 from django.utils.dateparse import parse_date
 from django.utils.translation import gettext_lazy as _
 
-from backoffice.masking import ciphers, masks
+from backoffice.masking import ciphers, loading, masks
 from backoffice.masking.ciphers import Lost, Stored
 from backoffice.masking.forms import MaskedFormField
 from backoffice.masking.indexes import BlindIndexField
@@ -30,6 +31,7 @@ from backoffice.masking.values import (
     Sealed,
     Whole,
     is_lost,
+    is_mask,
     is_typed,
     loaded,
     stored_of,
@@ -61,6 +63,7 @@ class MaskedAttribute(DeferredAttribute):
     """Seals what is assigned; text equal to the present mask leaves the value as it is."""
 
     field: "MaskedMixin"
+    loads = loading.SEALED
 
     def __set__(self, instance: models.Model, value: object) -> None:
         field = self.field
@@ -84,6 +87,8 @@ class MaskedMixin(_Field):
     default_mask: masks.Mask = masks.text
     # Whether the column brings the clear value as it is.
     is_text = True
+    # Whether a bullet may be a part of what a person writes.
+    is_long = False
 
     def __init__(
         self,
@@ -125,6 +130,7 @@ class MaskedMixin(_Field):
             index = BlindIndexField(source=name, kind=self.kind, unique=self.unique)
             cls.add_to_class(f"{name}_index", index)
         _add_permissions(cls)
+        loading.install(cls)
 
     def seal(self, value: object, present: object = None) -> object:
         """Return `value` sealed; blanks, expressions and foreign masks are returned as they are."""
@@ -132,8 +138,10 @@ class MaskedMixin(_Field):
             return value
         if isinstance(value, Sealed):
             return self._adopted(value)
-        if isinstance(value, str) and MASK_CHAR in value:
-            return present if present == value else value
+        if isinstance(value, str) and MASK_CHAR in value and present == value:
+            return present
+        if self.is_mask(value):
+            return value
         try:
             return self._sealed(self.to_clear(value), typed=True)
         except ValidationError:
@@ -153,6 +161,10 @@ class MaskedMixin(_Field):
     def to_clear(self, value: object) -> Clear:
         """Return the clear value in the column's type; raises ValidationError."""
         return str(value)
+
+    def is_mask(self, value: object) -> bool:
+        """Say whether a plain value holds a mask, whole or altered."""
+        return isinstance(value, str) and is_mask(value, long=self.is_long)
 
     def from_db_value(self, value: Any, _expression: object, _connection: object) -> Any:
         """Seal what a query brings."""
@@ -184,7 +196,7 @@ class MaskedMixin(_Field):
         """Leave a sealed value as it is; refuse a mask."""
         if value is None or isinstance(value, Sealed):
             return value
-        if isinstance(value, str) and MASK_CHAR in value:
+        if self.is_mask(value):
             raise ValidationError(self.error_messages["masked"], code="masked")
         return self.to_clear(value)
 
@@ -205,8 +217,8 @@ class MaskedMixin(_Field):
     def get_prep_value(self, value: Any) -> Any:
         """Return the clear value for the column. Raises MaskWriteError for a mask."""
         if isinstance(value, Sealed):
-            value = _to_write(value, self)
-        elif isinstance(value, str) and MASK_CHAR in value:
+            return _to_write(value, self)
+        if self.is_mask(value):
             msg = f"{self} would be overwritten by its mask"
             raise MaskWriteError(msg)
         return super().get_prep_value(str(value) if isinstance(value, Whole) else value)
@@ -268,6 +280,8 @@ class MaskedMixin(_Field):
         kwargs["form_class"] = MaskedFormField
         kwargs.pop("choices_form_class", None)
         field = super().formfield(**kwargs)
+        if isinstance(field, MaskedFormField):
+            field.is_long = self.is_long
         if field is not None and hasattr(field.widget, "input_type"):
             # A browser would refuse a mask in an e-mail or date box.
             field.widget.input_type = "text"
@@ -314,6 +328,18 @@ def _is_history(model: type[models.Model]) -> bool:
     return any(base.__name__ == "HistoricalChanges" for base in model.__mro__)
 
 
+# ITU-T E.164: a number has at most 15 digits with its country; the shortest in use have five.
+_PHONE = re.compile(r"\+?[0-9(][0-9 ()./-]*")
+_PHONE_DIGITS = range(5, 16)
+
+
+def validate_phone(value: str) -> None:
+    """Raise ValidationError for text that is no phone number."""
+    digits = sum(character.isdigit() for character in value)
+    if not _PHONE.fullmatch(value.strip()) or digits not in _PHONE_DIGITS:
+        raise ValidationError(_("Type a phone number, for example +82 10 1234 5678."), "phone")
+
+
 def _without_value(error: ValidationError) -> ValidationError:
     """Return the error with the clear value taken out of what its text may hold."""
     params = {**(error.params or {}), "value": MASK_CHAR * 3} if error.params else None
@@ -342,9 +368,27 @@ class MaskedCharField(MaskedMixin, _CharField):
     default_error_messages = {"masked": _MASKED}
 
 
-class MaskedTextField(MaskedMixin, _TextField):
-    """A longer text, shown as its mask."""
+class MaskedPhoneField(MaskedCharField):
+    """A phone number, checked, and compared with its country (BACKOFFICE_PHONE_COUNTRY)."""
 
+    default_mask = masks.phone
+    default_validators = [validate_phone]
+    description = _("Masked phone number")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("max_length", 40)
+        super().__init__(*args, **kwargs)
+
+    @property
+    def kind(self) -> str:
+        """Compare with the country, whatever the mask."""
+        return "phone_number"
+
+
+class MaskedTextField(MaskedMixin, _TextField):
+    """A longer text, shown as its mask; a person may write a list with bullets in it."""
+
+    is_long = True
     default_error_messages = {"masked": _MASKED}
 
 

@@ -6,12 +6,14 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-from backoffice.masking.values import MASK_CHAR, Sealed
+from backoffice.masking.values import Sealed, is_mask
 
 
 class MaskedFormField(forms.CharField):
     """Shows the mask; posted unchanged it means "unchanged", changed it must be a whole value."""
 
+    # Whether a bullet may be a part of what a person writes.
+    is_long = False
     default_error_messages = {
         "masked": _("Type the whole new value, or leave the masked one as it was.")
     }
@@ -31,7 +33,7 @@ class MaskedFormField(forms.CharField):
     def to_python(self, value: Any) -> Any:
         """Refuse what holds a mask."""
         text = super().to_python(value)
-        if isinstance(text, str) and MASK_CHAR in text:
+        if isinstance(text, str) and is_mask(text, long=self.is_long):
             raise ValidationError(self.error_messages["masked"], code="masked")
         return text
 

@@ -14,6 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import models
 from django.db.models.query_utils import DeferredAttribute
 
+from backoffice.masking import loading
 from backoffice.masking.masks import NORMAL_FORMS
 from backoffice.masking.values import (
     MASK_CHAR,
@@ -95,6 +96,7 @@ class _IndexAttribute(DeferredAttribute):
     """
 
     field: "BlindIndexField"
+    loads = loading.PLAIN
 
     def __get__(self, instance: models.Model | None, cls: Any = None) -> Any:
         if instance is None:

@@ -1,6 +1,6 @@
 """Masks: what of a value may be seen, and how a whole value is compared.
 
-The number of bullets is fixed, so that a mask does not tell the length of what it hides.
+What each kind shows is a rule (`rules`), chosen by a setting.
 """
 
 import re
@@ -8,17 +8,10 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from django.conf import settings
 from django.utils.dateparse import parse_date
 
-from backoffice.masking.values import MASK_CHAR
-
-_RUN = MASK_CHAR * 5
-_WORDS_SHOWN = 4
-_LONGEST_PLAIN_ENDING = 3
-_DIGITS_TO_SHOW_TWO = 7
-_HIDDEN = MASK_CHAR * 8
-_PHONE_HEAD = f"{MASK_CHAR * 3} " * 3
-_PHONE_END = 11
+from backoffice.masking import rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,38 +26,7 @@ class Mask:
 
     def __call__(self, clear: str) -> str:
         """Return the mask of `clear`; never blank for a value that is not."""
-        return (self.hide(clear) or _HIDDEN) if clear else ""
-
-
-def _hide_name(clear: str) -> str:
-    words = clear.split(None, _WORDS_SHOWN)[:_WORDS_SHOWN]
-    return " ".join([word[0] + _RUN for word in words])
-
-
-def _hide_email(clear: str) -> str:
-    box, at, host = clear.strip().rpartition("@")
-    if not (box and at and host):
-        return _hide_text(clear)
-    _rest, dot, ending = host.rpartition(".")
-    shown = ending if dot and 0 < len(ending) <= _LONGEST_PLAIN_ENDING else MASK_CHAR * 3
-    return f"{box[0]}{_RUN}@{host[0]}{_RUN}.{shown}"
-
-
-def _hide_phone(clear: str) -> str:
-    # The end of most numbers says enough, and costs a quarter of asking each character.
-    digits = clear[-_PHONE_END:].replace(" ", "").replace("-", "")
-    if not (digits.isdigit() and len(digits) >= _DIGITS_TO_SHOW_TWO):
-        digits = "".join(filter(str.isdigit, clear))
-    ending = digits[-2:] if len(digits) >= _DIGITS_TO_SHOW_TWO else MASK_CHAR * 2
-    return _PHONE_HEAD + ending
-
-
-def _hide_text(_clear: str) -> str:
-    return _HIDDEN
-
-
-def _hide_date(_clear: str) -> str:
-    return f"{MASK_CHAR * 4}-{MASK_CHAR * 2}-{MASK_CHAR * 2}"
+        return (self.hide(clear) or rules.hide_text(clear)) if clear else ""
 
 
 def _plain(text: str) -> str:
@@ -89,16 +51,38 @@ def _iso_date(text: str) -> str:
     return date.isoformat() if date else plain
 
 
+def _account(text: str) -> str:
+    return re.sub(r"[\W_]", "", _plain(text)).upper()
+
+
+def _number(text: str) -> str:
+    """Return a phone number with its country: one from home gets BACKOFFICE_PHONE_COUNTRY."""
+    plain = _plain(text)
+    digits = _digits(plain)
+    home = digits.startswith("0") and not plain.startswith(("+", "00"))
+    country = getattr(settings, "BACKOFFICE_PHONE_COUNTRY", "")
+    return f"{country}{digits[1:]}" if home and country else digits
+
+
 NORMAL_FORMS: dict[str, Callable[[str], str]] = {
     "name": _without_case,
     "email": _without_case,
     "phone": _digits,
+    "phone_number": _number,
     "text": _plain,
     "date": _iso_date,
+    "address": _without_case,
+    "birth_date": _iso_date,
+    "bank_account": _account,
+    "card": _digits,
 }
 
-name = Mask("name", _hide_name)
-email = Mask("email", _hide_email)
-phone = Mask("phone", _hide_phone)
-text = Mask("text", _hide_text)
-date = Mask("date", _hide_date)
+name = Mask("name", rules.by_setting("name"))
+email = Mask("email", rules.by_setting("email"))
+phone = Mask("phone", rules.by_setting("phone"))
+text = Mask("text", rules.hide_text)
+date = Mask("date", rules.hide_date)
+address = Mask("address", rules.by_setting("address"))
+birth_date = Mask("birth_date", rules.by_setting("birth_date"))
+bank_account = Mask("bank_account", rules.by_setting("bank_account"))
+card = Mask("card", rules.by_setting("card"))

@@ -7,13 +7,19 @@ from django.utils.dateparse import parse_date
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
-from backoffice.masking.fields import MaskedDateField, MaskedEmailField, MaskedMixin
-from backoffice.masking.values import MASK_CHAR, Whole
+from backoffice.masking.fields import (
+    MaskedDateField,
+    MaskedEmailField,
+    MaskedMixin,
+    MaskedTextField,
+)
+from backoffice.masking.values import MASK_CHAR, Whole, is_mask
 
 
 class MaskedSerializerField(serializers.CharField):
     """Text that holds the mask character is refused, unless it is the very mask that was given."""
 
+    is_long = False
     default_error_messages = {
         "masked": _("Type the whole new value, or leave the masked one as it was.")
     }
@@ -23,7 +29,8 @@ class MaskedSerializerField(serializers.CharField):
         if isinstance(data, str) and MASK_CHAR in data:
             if data == self._present():
                 raise serializers.SkipField
-            self.fail("masked")
+            if is_mask(data, long=self.is_long):
+                self.fail("masked")
         return super().run_validation(data)
 
     def _present(self) -> str | None:
@@ -40,6 +47,12 @@ class MaskedSerializerField(serializers.CharField):
     def to_representation(self, value: Any) -> str:
         """Return the mask."""
         return str(value)
+
+
+class MaskedTextSerializerField(MaskedSerializerField):
+    """A longer text, in which a person may write bullets."""
+
+    is_long = True
 
 
 class MaskedEmailSerializerField(MaskedSerializerField):
@@ -74,6 +87,7 @@ def register() -> None:
     serializers.ModelSerializer.serializer_field_mapping.update(
         {
             MaskedMixin: MaskedSerializerField,
+            MaskedTextField: MaskedTextSerializerField,
             MaskedEmailField: MaskedEmailSerializerField,
             MaskedDateField: MaskedDateSerializerField,
         }

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import logging
+import re
 from collections.abc import Callable
 from typing import Any, NoReturn, Self
 
@@ -15,7 +16,20 @@ MASK_CHAR = "\N{BULLET}"
 
 type Clear = str | dt.date
 
+# In long text a bullet may begin a line or stand between words. A mask, also one that somebody
+# changed, has bullets side by side, beside a letter or digit, or at the end of a line.
+_MASK_IN_TEXT = re.compile(
+    rf"{MASK_CHAR}\s*(?:{MASK_CHAR}|$)|\w{MASK_CHAR}|{MASK_CHAR}[^\s{MASK_CHAR}]", re.MULTILINE
+)
+
 _log = logging.getLogger(__name__)
+
+
+def is_mask(text: str, *, long: bool = False) -> bool:
+    """Say whether text holds a mask, whole or altered; in long text not every bullet is one."""
+    if MASK_CHAR not in text:
+        return False
+    return not long or _MASK_IN_TEXT.search(text) is not None
 
 
 class MaskWriteError(ValueError):

@@ -45,6 +45,11 @@ if PRODUCTION and _DEVELOPMENT_KEY in {
     msg = "The development keys must not be used in production."
     raise ImproperlyConfigured(msg)
 
+# What of a value its mask shows, by kind, e.g. name:kr,card:bin (docs/masking.md); and the country
+# of phone numbers that are written without one, e.g. 82.
+BACKOFFICE_MASKS = dict(part.partition(":")[::2] for part in env.words("BACKOFFICE_MASKS"))
+BACKOFFICE_PHONE_COUNTRY = env.text("BACKOFFICE_PHONE_COUNTRY", "")
+
 # Keys that seal secrets which lie in the database (those of second factors, say): the newest first,
 # each as id:secret. See docs/operations.md for how one is changed.
 BACKOFFICE_KEYS = env.keys(
