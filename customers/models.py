@@ -35,6 +35,10 @@ class Customer(models.Model):
     phone = MaskedCharField(_("phone"), max_length=40, blank=True, mask=masks.phone, search="exact")
     born = MaskedDateField(_("born"), null=True, blank=True)
     address = MaskedTextField(_("address"), blank=True)
+    # For refunds by bank transfer; sealed in the database beyond the mask.
+    bank_account = MaskedCharField(
+        _("bank account"), max_length=64, blank=True, mask=masks.text, encrypted=True
+    )
     country = models.CharField(_("country"), max_length=80, blank=True, db_index=True)
     merged_into = models.ForeignKey(
         "self",
@@ -64,6 +68,7 @@ class Customer(models.Model):
             ("approve_merge", _("Can approve merges of customers")),
             ("see_reveals", _("Can see who looked into a customer's personal data")),
         )
+        indexes = [models.Index(fields=["-created_at"], name="customer_newest")]
         constraints = [
             models.CheckConstraint(condition=~Q(number=""), name="customer_has_number"),
             models.CheckConstraint(

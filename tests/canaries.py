@@ -96,6 +96,7 @@ CUSTOMER = (
 HOME = (
     Canary("address", "Wxqylane 7714\n108 Zqopvik", ("Wxqylane", "Zqopvik", "7714\n108")),
     Canary("birth date", "1931-07-19", ("1931-07-19", "19 Jul 1931", "19 July 1931")),
+    Canary("bank account", "GB33XQZK20201555917364", ("XQZK20201555", "GB33 XQZK 2020")),
 )
 FORMER = (
     Canary("old name", "Olvazyqova Zyqformer", ("Olvazyqova", "Zyqformer")),

@@ -28,11 +28,17 @@ class CustomerAdmin(BackofficeAdmin):
 
     list_subtitle = _("Personal data is masked. You may reveal one field at a time, with a reason.")
     list_display: ClassVar[list[Any]] = ["number", "name", "phone", "email", "country"]
-    more_columns: ClassVar[tuple[str, ...]] = ("address", "born", "created_at", "updated_at")
+    more_columns: ClassVar[tuple[str, ...]] = (
+        "address",
+        "born",
+        "bank_account",
+        "created_at",
+        "updated_at",
+    )
     list_filter: ClassVar[list[Any]] = ["country", "created_at", MergedFilter, WaitingFilter]
     sortable_by = ("number", "country", "created_at", "updated_at")
     ordering = ("number",)
-    fields = ("number", "name", "email", "phone", "address", "born", "country")
+    fields = ("number", "name", "email", "phone", "born", "country", "address", "bank_account")
     readonly_fields = ("number",)
     exact_search: ClassVar[list[str]] = ["number", "email", "phone", "name"]
     export_fields: ClassVar[list[str]] = [
@@ -86,6 +92,13 @@ class CustomerAdmin(BackofficeAdmin):
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Customers come from sheets and from the API."""
         return False
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Give the address as many lines as an address has."""
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field is not None and db_field.name == "address":
+            field.widget.attrs["rows"] = 3
+        return field
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:  # noqa: FBT001
         """Edit through the service, which locks the row and records the fields."""

@@ -14,7 +14,9 @@ from backoffice.masking.fields import masked_fields
 from backoffice.policy import may
 from customers.models import Customer
 
-EDITABLE: Final = frozenset({"name", "email", "phone", "born", "address", "country"})
+EDITABLE: Final = frozenset(
+    {"name", "email", "phone", "born", "address", "bank_account", "country"}
+)
 
 
 def edit_customer(

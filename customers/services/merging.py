@@ -249,15 +249,14 @@ def _restore(merge: CustomerMerge) -> list[str]:
 
 
 def _record(verb: str, merge: CustomerMerge, actor: Any, keys: belongings.Keys) -> None:
-    """Put it on the record of both, with how many rows; their keys stand in the merge."""
+    """Put it on the record of both, with how many rows; the keys stand in the merge."""
     facts = {
         "merge": merge.pk,
         "kept": merge.kept.number,
         "gone": merge.gone.number,
         "rows": {label: len(found) for label, found in keys.items()},
     }
-    for customer in (merge.kept, merge.gone):
-        record(verb, actor=actor, subject=customer, context=facts)
+    record(verb, actor=actor, subject=merge.kept, also=[merge.gone], context=facts)
 
 
 def _dropped(request: ApprovalRequest) -> None:

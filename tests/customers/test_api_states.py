@@ -92,7 +92,7 @@ def test_put_wants_the_whole_record(client: Client, eve: User, customer: Custome
     client.force_login(eve)
     answer = write(client, "put", {"name": "Anna Costa"}, "*")
     assert answer.status_code == 400
-    assert set(answer.json()) <= {"email", "phone", "address", "born"}
+    assert set(answer.json()) <= {"email", "phone", "address", "born", "bank_account"}
 
 
 def test_state_is_told_to_nobody_who_may_not_look(

@@ -57,6 +57,7 @@ def test_edit_with_a_wrong_value_writes_nothing(
         {"phone": "+351 210 555 0112"},
         {"born": "1990-12-31"},
         {"address": "1 Mill Lane"},
+        {"bank_account": "GB33BUKB20201555555555"},
         {"address": "1 Mill Lane", "country": "Spain"},
     ],
 )

@@ -22,7 +22,7 @@ type Values = Mapping[str, Any]
 # From the world to the parameters of each visit.
 type Fill = Callable[[World], list[Values]]
 
-MASKED = ("name", "email", "phone", "address", "born")
+MASKED = ("name", "email", "phone", "address", "born", "bank_account")
 
 
 def once(**values: Any) -> Fill:

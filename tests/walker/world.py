@@ -131,7 +131,7 @@ def make_customer(actor: User) -> Customer:
     customer.name, customer.email, customer.phone = old_name, old_email, old_phone
     save_with_history(customer, actor=actor, reason="first contact")
     customer.name, customer.email, customer.phone = (canary.value for canary in CUSTOMER)
-    customer.address, customer.born = (canary.value for canary in HOME)
+    customer.address, customer.born, customer.bank_account = (canary.value for canary in HOME)
     save_with_history(customer, actor=actor, reason="moved")
     return Customer.objects.get(pk=customer.pk)
 
