@@ -9,6 +9,9 @@ from dataclasses import dataclass
 
 from backoffice import keyring
 
+# How every sealed text begins.
+FORM = "v1."
+
 
 @dataclass(frozen=True, slots=True)
 class Stored:
