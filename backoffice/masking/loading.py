@@ -51,7 +51,7 @@ def _from_db(
     state.adding = False
     state.db = db
     if fetch_mode is not None:
-        state.fetch_mode = fetch_mode  # type: ignore[attr-defined]
+        state.fetch_mode = fetch_mode
     inside.update(zip(plan[0], values))  # noqa: B905 - of one length, as seen above
     return new
 
