@@ -23,7 +23,7 @@ def register() -> None:
         ("orders.charge", "orders.order", _of(Charge, "order")),
     ):
         subjects.belongs(label, owner, rows)
-    for name, label, model, texts, kept in (
+    for name, title, model, texts, kept in (
         ("orders.orders", _("Orders"), "orders.order", ("batch",),
          ("number", "country", "currency", "total_minor")),
         ("orders.returns", _("Returns"), "orders.return", ("batch",),
@@ -38,7 +38,7 @@ def register() -> None:
         subjects.with_past(
             Place(
                 name,
-                label,
+                title,
                 model,
                 rows=_own(model),
                 fields=dict.fromkeys(texts, CLEAN),

@@ -4,7 +4,7 @@ import io
 import re
 import zipfile
 from collections.abc import Iterable, Iterator
-from typing import Final
+from typing import IO, Final
 
 from backoffice.masking.mentions import Mentions
 
@@ -28,7 +28,7 @@ def names(parts: Iterable[bytes], mentions: Mentions, depth: int = _DEPTH) -> bo
             return _in_archive(whole, mentions, depth - 1)
         except (zipfile.BadZipFile, RuntimeError, NotImplementedError):  # locked, or only begins so
             whole.seek(0)
-            return _in_text(iter(lambda: whole.read(_WINDOW), b""), mentions)
+            return _in_text(_blocks(whole), mentions)
     return _in_text(_chain(first, parts), mentions)
 
 
@@ -38,9 +38,14 @@ def _in_archive(file: io.BytesIO, mentions: Mentions, depth: int) -> bool:
             return True
         for name in archive.namelist():
             with archive.open(name) as member:
-                if names(iter(lambda member=member: member.read(_WINDOW), b""), mentions, depth):
+                if names(_blocks(member), mentions, depth):
                     return True
     return False
+
+
+def _blocks(file: IO[bytes]) -> Iterator[bytes]:
+    while block := file.read(_WINDOW):
+        yield block
 
 
 def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:

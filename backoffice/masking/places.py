@@ -44,7 +44,8 @@ _KEYS = ("guardian.userobjectpermission", "guardian.groupobjectpermission")
 
 def events_about(group: Group) -> Rows:
     """Return the events about the people and about what belongs to them."""
-    return Event.objects.concerning_any(group.records()).select_related(None).order_by()
+    found: Rows = Event.objects.concerning_any(group.records()).select_related(None).order_by()
+    return found
 
 
 def _reasons(group: Group) -> Rows:
@@ -88,7 +89,8 @@ def _grants(group: Group) -> Rows:
     kinds = {f"{kind.app_label}.{kind.model}": kind.pk for kind in ContentType.objects.all()}
     for label, keys in group.own_records().items():
         named |= Q(content_type=kinds.get(label), object_id__in=keys)
-    return Grant.objects.filter(named)
+    found: Rows = Grant.objects.filter(named)
+    return found
 
 
 def end_sessions(_place: Place, erasure: Erasure, _after: Any, _limit: int) -> Step:

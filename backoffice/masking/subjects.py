@@ -21,7 +21,7 @@ text. Whoever exports or erases a person goes through `places()`; see `erasing` 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from django.apps import apps
 from django.core import checks
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 type Text = str | Promise
 type Rows = QuerySet[Any]
+# Erases at most so many rows behind a key, and says where the next batch begins.
+type Steps = Callable[["Place", "Erasure", Any, int], "Step"]
 
 # How a column is erased: emptied, overwritten by a word (where it must not be empty), or searched
 # for the person and else left alone.
@@ -46,14 +48,6 @@ TOMBSTONE: Final = "tombstone"
 CLEAN: Final = "clean"
 DELETE: Final = "delete"
 TOMBSTONE_TEXT: Final = "(erased)"
-
-
-class Steps(Protocol):
-    """Erases one batch behind the key `after` and says where the next one begins."""
-
-    def __call__(self, place: "Place", erasure: "Erasure", after: Any, limit: int) -> "Step":
-        """Erase at most `limit` rows."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,15 +112,16 @@ class Group:
 
     def rows(self, label: str) -> Rows:
         """Return the rows of a model that belong to the people."""
-        return apps.get_model(label)._default_manager.filter(pk__in=self.keys(label))
+        found: Rows = apps.get_model(label)._default_manager.filter(pk__in=self.keys(label))
+        return found
 
     def past(self, label: str) -> Rows:
         """Return the rows of a model's history that belong to the people."""
         model = apps.get_model(label)
-        past = model.history.model  # type: ignore[attr-defined]
-        return past._default_manager.filter(  # type: ignore[no-any-return]
-            **{f"{model._meta.pk.attname}__in": self.keys(label)}
-        )
+        past = model.history.model
+        mine = {f"{model._meta.pk.attname}__in": self.keys(label)}
+        found: Rows = past._default_manager.filter(**mine)
+        return found
 
     def own_records(self) -> dict[str, list[str]]:
         """Return model label -> keys as text, of every model whose rows belong to people."""

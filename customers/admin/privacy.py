@@ -1,7 +1,7 @@
 """The privacy desk: what people asked for about their own data, by when, and what came of it."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 from django import forms
 from django.db.models import QuerySet
@@ -222,7 +222,7 @@ class NumberedCaseForm(CaseForm):
     """The same on the desk, where the customer is named by number."""
 
     number = forms.CharField(label=gettext_lazy("Number of the customer"), max_length=40)
-    field_order: ClassVar[list[str]] = ["number", "kind", "received_on", "ground", "note"]
+    field_order = ["number", "kind", "received_on", "ground", "note"]
 
     def clean_number(self) -> Customer:
         """Return the customer, who must be one of those this person may see."""

@@ -101,7 +101,7 @@ def _start(day: str | dt.date) -> dt.datetime:
     return timezone.make_aware(dt.datetime.combine(date, dt.time.min))
 
 
-def customers_due(day: str | dt.date) -> QuerySet[Customer]:
+def customers_due(day: str | dt.date) -> QuerySet[Any]:
     """Return the customers, none of whose rows was used since the day; oldest first.
 
     A customer is used by being added and by each order; one who was merged counts with the other.
@@ -110,9 +110,8 @@ def customers_due(day: str | dt.date) -> QuerySet[Customer]:
     last: Any = F("created_at")
     if any(relation.name == "orders" for relation in Customer._meta.related_objects):
         last = Coalesce(Max("orders__placed_at"), F("created_at"))
-    return (
-        rows.annotate(last_used=last).filter(last_used__lt=_start(day)).order_by("last_used", "pk")
-    )
+    rows = rows.annotate(last_used=last).filter(last_used__lt=_start(day))
+    return rows.order_by("last_used", "pk")
 
 
 def former_due(day: str | dt.date) -> QuerySet[Any]:

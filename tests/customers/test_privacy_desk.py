@@ -107,7 +107,10 @@ def test_asker_does_not_approve(customer: Customer, pia: User) -> None:
     with pytest.raises(PermissionDenied):
         approvals.approve(request, actor=pia)
     case.refresh_from_db()
-    assert (case.state, Job.objects.filter(kind=privacy.JOBS["erasure"]).exists()) == (
+    assert (
+        case.state,
+        Job.objects.filter(kind=privacy.JOBS[PrivacyCase.Kind.ERASURE]).exists(),
+    ) == (
         State.WAITING,
         False,
     )

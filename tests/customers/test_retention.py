@@ -172,11 +172,15 @@ def test_former_values_go_and_the_present_ones_stay(settings: Any, pia: User, ki
 
 def test_schedule_needs_to_be_switched_on(settings: Any) -> None:
     customer_of(date(2020, 1, 1))
-    job = jobs.start(privacy.JOBS["retention"], actor=None, title="retention", params={})
+    job = jobs.start(
+        privacy.JOBS[PrivacyCase.Kind.RETENTION], actor=None, title="retention", params={}
+    )
     run.execute(job.pk)
     assert Job.objects.get(pk=job.pk).state == Job.State.FAILED
     settings.BACKOFFICE_RETENTION_UNATTENDED = True
-    job = jobs.start(privacy.JOBS["retention"], actor=None, title="retention", params={})
+    job = jobs.start(
+        privacy.JOBS[PrivacyCase.Kind.RETENTION], actor=None, title="retention", params={}
+    )
     run.execute(job.pk)
     case = PrivacyCase.objects.get()
     assert (case.state, case.asked_by, case.receipt["customers"]) == ("done", None, 1)
