@@ -86,7 +86,7 @@ soak-login: ## bad log-ins against eight processes: TRIES=10000 DATABASES=sqlite
 	$(DEV) exec $(PY) tests/soak/soak_login.py --tries $(or $(TRIES),10000) --databases $(or $(DATABASES),sqlite,postgres)
 
 soak-policy: ## who may do what, drawn by lot: all surfaces agree: SAMPLES=10000 POLICY_SEED=1
-	$(DEV) exec env SAMPLES=$(or $(SAMPLES),10000) POLICY_SEED=$(or $(POLICY_SEED),20260101) $(PY) -m pytest -q -n0 -s -p no:logging tests/soak/soak_policy.py
+	$(DEV) exec env BACKOFFICE_LOG_LEVEL=CRITICAL SAMPLES=$(or $(SAMPLES),10000) POLICY_SEED=$(or $(POLICY_SEED),20260101) $(PY) -m pytest -q -n0 -s -p no:logging tests/soak/soak_policy.py
 
 fuzz-api: ## schemathesis over the whole API on both databases: EXAMPLES=100
 	$(DEV) export BACKOFFICE_FUZZ_EXAMPLES=$(or $(EXAMPLES),100) && $(PY) -m pytest -q -n0 tests/project/test_api_fuzz.py && $(PY) .ci/postgres $(PY) -m pytest -q -n0 tests/project/test_api_fuzz.py
