@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import BinaryIO, ClassVar, cast
 
 from django.conf import settings
 from django.db import models
@@ -64,9 +64,10 @@ class KeptFile(models.Model):
     def prove(self) -> None:
         """Raise DamagedError unless the file is as it was kept; reads all of it."""
         with self.file.storage.open(str(self.file.name)) as source:
-            sealing.prove(source, key=self.sealed_key, use=self.use)
+            sealing.prove(cast("BinaryIO", source), key=self.sealed_key, use=self.use)
 
     def chunks(self) -> Iterator[bytes]:
         """Yield what was kept, decrypted, a chunk at a time. Raises DamagedError."""
         with self.file.storage.open(str(self.file.name)) as source:
-            yield from sealing.opened(source, key=self.sealed_key, use=self.use)
+            file = cast("BinaryIO", source)
+            yield from sealing.opened(file, key=self.sealed_key, use=self.use)

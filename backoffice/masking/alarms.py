@@ -70,7 +70,7 @@ def _raise(kind: Alarm.Kind, person: User, facts: dict[str, Any]) -> Alarm | Non
 
 def _is_told(kind: Alarm.Kind, person: User) -> bool:
     since = timezone.now() - QUIET[kind]
-    return Alarm.objects.filter(person=person, kind=kind, raised_at__gt=since).exists()
+    return bool(Alarm.objects.filter(person=person, kind=kind, raised_at__gt=since).exists())
 
 
 def officers(person: User) -> Iterable[User]:

@@ -78,7 +78,7 @@ def message(client: Client, customer: Customer) -> tuple[bytes, dict[str, str]]:
 
 
 def revealed() -> int:
-    return Event.objects.filter(verb=REVEALED, outcome="done").count()
+    return int(Event.objects.filter(verb=REVEALED, outcome="done").count())
 
 
 def test_twenty_clients_at_once_cannot_exceed_the_cap(server: int, ann: User, pia: User) -> None:

@@ -55,8 +55,10 @@ class AlarmAdmin(BackofficeAdmin):
     def figures(alarm: Alarm) -> str:
         """Return the counts in words."""
         if alarm.kind == Alarm.Kind.UNUSUAL:
-            return _("%(seen)s records that day, usually %(usual)s") % alarm.facts
-        return _("%(seen)s records that day, asked for %(asked)s more") % alarm.facts
+            text = _("%(seen)s records that day, usually %(usual)s")
+        else:
+            text = _("%(seen)s records that day, asked for %(asked)s more")
+        return str(text % alarm.facts)
 
     @staticmethod
     def status(alarm: Alarm) -> Badge:

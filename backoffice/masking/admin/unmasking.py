@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Any
 
 from django import forms
-from django.contrib.admin.views.main import IncorrectLookupParameters
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import BadRequest, PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse

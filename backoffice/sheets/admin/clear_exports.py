@@ -4,7 +4,7 @@ from http import HTTPStatus
 from typing import Any
 
 from django import forms
-from django.contrib.admin.views.main import IncorrectLookupParameters
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
