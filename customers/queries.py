@@ -1,6 +1,6 @@
 """Shared reads about customers: who stands for whom."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.db.models import QuerySet
@@ -27,6 +27,13 @@ def standing_keys(rows: QuerySet[Any], most: int) -> list[Any]:
     """
     found = dict(rows.values_list("pk", "merged_into")[:most])
     return list(dict.fromkeys(_ends(found, found)))
+
+
+def standing_of(keys: Mapping[str, int]) -> dict[str, int]:
+    """Return the same words with the keys of who stands for these customers now."""
+    rows = Customer.objects.filter(pk__in=keys.values())
+    known = dict(rows.values_list("pk", "merged_into"))
+    return dict(zip(keys, _ends(keys.values(), known), strict=True))
 
 
 def _ends(keys: Iterable[Any], known: dict[Any, Any]) -> Iterable[Any]:

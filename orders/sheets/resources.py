@@ -1,7 +1,7 @@
 """Orders, returns, their lines and charges in sheets, and what is settled after them."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from django.db.models import (
@@ -21,6 +21,7 @@ from django.utils.translation import gettext_lazy as _
 from backoffice.sheets.formats import Derivation, Record
 from backoffice.sheets.problems import Problem, quote
 from backoffice.sheets.resources import Field, ForeignKeyWidget, Settlement, SheetResource
+from customers import queries
 from customers.models import Customer
 from orders.models import Charge, Order, OrderLine, Return, ReturnLine
 from orders.sheets.links import Links
@@ -94,17 +95,23 @@ class DocumentSheet(SheetResource):
         wanted = record.values["customer"]
         if wanted is None or present.customer_id is None:
             return None
-        if self._numbers.get(present.customer_id) == wanted:
+        if present.customer_id == self._standing.get(wanted):
             return None
         problem = self.problem("other-customer-stored", record, "customer")
         problem.value = quote(wanted)
         return problem
 
     def enrich(self, records: Sequence[Record], derivation: Derivation) -> None:
-        """Read the numbers of the customers once a chunk."""
+        """Read once a chunk who stands for the customers of these numbers."""
         numbers = {record.values["customer"] for record in records}
         known = Customer.objects.filter(number__in=numbers - {None})
-        self._numbers = dict(known.values_list("pk", "number"))
+        self._standing = queries.standing_of(dict(known.values_list("number", "pk")))
+
+    @staticmethod
+    def _lookup(widget: ForeignKeyWidget, naturals: Iterable[Any]) -> dict[Any, int]:
+        """Give what names a customer who was merged to the one who stands for them."""
+        found = SheetResource._lookup(widget, naturals)  # noqa: SLF001 - the method it replaces
+        return queries.standing_of(found) if widget.model is Customer else found
 
 
 class OrderSheet(DocumentSheet):

@@ -18,6 +18,7 @@ from orders.models import Charge, Order, OrderLine, Return, ReturnLine
 from orders.sheets.resources import most_frequent
 from sellers.models import Product, Seller
 from sellers.sheets import category_of
+from tests.factories import make_customer
 from tests.orders import retail
 from tests.sheets.made import FIXTURE, SHARED, book, bring_in, line, said
 
@@ -256,6 +257,17 @@ def test_order_that_exists_keeps_its_state(oli: User) -> None:
     Order.objects.update(status=Order.Status.CANCELLED)
     bring_in(book([line()]), oli)
     assert Order.objects.get().status == Order.Status.CANCELLED
+
+
+def test_number_of_a_merged_customer_means_who_stands_for_them(oli: User) -> None:
+    bring_in(book([line()]), oli)
+    gone, kept = Customer.objects.get(), make_customer(number="99999")
+    Order.objects.update(customer=kept)
+    Customer.objects.filter(pk=gone.pk).update(merged_into=kept)
+    job = bring_in(book([line(), line(600002)]), oli)
+    assert [code for code, *_where in said(job) if "customer" in code] == []
+    assert set(Order.objects.values_list("customer", flat=True)) == {kept.pk}
+    assert Order.objects.count() == 2
 
 
 def test_line_that_comes_later_is_added_to_the_total(oli: User) -> None:
