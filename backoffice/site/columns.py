@@ -88,7 +88,7 @@ class ColumnsMixin(PageBase):
         name = f"{self.opts.app_label}_{self.opts.model_name}_columns"
         return [path("columns/", view, name=name), *super().get_urls()]
 
-    def get_list_display(self, request: HttpRequest) -> list[str]:
+    def get_list_display(self, request: HttpRequest) -> Any:
         """Return the columns this person chose, else those of the page."""
         return [column.name for column in self.offered_columns(request) if column.shown]
 
@@ -128,7 +128,7 @@ class ColumnsMixin(PageBase):
         """Keep the choice, or forget it (`usual`), and go back to the list as it was filtered."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        mine = {"user_id": request.user.pk, "page": self._page_key}
+        mine: dict[str, Any] = {"user_id": request.user.pk, "page": self._page_key}
         if "usual" in request.POST:
             ColumnChoice.objects.filter(**mine).delete()
         else:

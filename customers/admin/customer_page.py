@@ -27,7 +27,7 @@ class CustomerAdmin(BackofficeAdmin):
     """Customers by number, found by a whole value, changed through the service."""
 
     list_subtitle = _("Personal data is masked. You may reveal one field at a time, with a reason.")
-    list_display: ClassVar[list[Any]] = ["number", "name", "phone", "email", "country"]
+    list_display = ("number", "name", "phone", "email", "country")
     more_columns: ClassVar[tuple[str, ...]] = (
         "address",
         "born",
@@ -35,7 +35,7 @@ class CustomerAdmin(BackofficeAdmin):
         "created_at",
         "updated_at",
     )
-    list_filter: ClassVar[list[Any]] = ["country", "created_at", MergedFilter, WaitingFilter]
+    list_filter = ("country", "created_at", MergedFilter, WaitingFilter)
     sortable_by = ("number", "country", "created_at", "updated_at")
     ordering = ("number",)
     fields = ("number", "name", "email", "phone", "born", "country", "address", "bank_account")

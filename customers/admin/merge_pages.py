@@ -251,15 +251,8 @@ class CustomerMergeAdmin(BackofficeAdmin):
     list_title = gettext_lazy("Merges of customers")
     list_subtitle = gettext_lazy("Two numbers that turned out to be one person.")
     empty_text = gettext_lazy("A merge is asked for on the page of a customer.")
-    list_display: ClassVar[list[Any]] = [
-        "pair",
-        "state",
-        "requested_by",
-        "created_at",
-        "merged_at",
-        "undone_at",
-    ]
-    list_filter: ClassVar[list[Any]] = ["state", "created_at"]
+    list_display = ("pair", "state", "requested_by", "created_at", "merged_at", "undone_at")
+    list_filter = ("state", "created_at")
     list_select_related = ("kept", "gone", "requested_by")
     fields = ("kept", "gone", "requested_by", "created_at", "merged_at", "undone_at")
     badges: ClassVar[dict[str, Any]] = {"state": STATES}

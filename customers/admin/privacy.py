@@ -161,13 +161,8 @@ def _preview(case: PrivacyCase) -> list[erasure.Line]:
 def _receipt(case: PrivacyCase) -> list[tuple[str, int]]:
     """Return (place in words, rows) of the receipt; places with nothing are left out."""
     labels = {place.name: str(place.label) for place in subjects.places()}
-    past = _("%(place)s, history")
-    return [
-        (past % {"place": labels.get(name, name)} if name.endswith(".past")
-         else labels.get(name, name), rows)
-        for name, rows in case.receipt.get("rows", {}).items()
-        if rows
-    ]  # fmt: skip
+    rows = case.receipt.get("rows", {}).items()
+    return [(labels.get(name, name), count) for name, count in rows if count]
 
 
 def _file_url(request: HttpRequest, case: PrivacyCase) -> str:

@@ -186,7 +186,11 @@ def test_miss_says_so_and_the_box_says_how_it_searches(eve: User) -> None:
 @pytest.mark.parametrize("tab", TABS)
 def test_tab_asks_as_much_for_three_rows_as_for_one(ann: User, eve: User, tab: str) -> None:
     client, customer = signed_in(ann), busy(eve)
-    looked = {"actor": ann, "subject": customer, "context": {"field": "phone", "purpose": "call"}}
+    looked: dict[str, Any] = {
+        "actor": ann,
+        "subject": customer,
+        "context": {"field": "phone", "purpose": "call"},
+    }
     edit_customer(customer, changes={"country": "Italy"}, actor=eve)
     record(REVEALED, **looked)
     address = f"{LIST}{customer.pk}/tab/{tab}/"
