@@ -35,6 +35,8 @@ def write() -> None:
     with _lock:
         taken = dict(_pending)
         _pending.clear()
+    if not taken:
+        return
     try:
         with transaction.atomic():
             for (purpose, day), more in sorted(taken.items()):
