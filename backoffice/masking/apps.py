@@ -34,6 +34,7 @@ class MaskingConfig(AppConfig):
         """Guard the queries, teach the API its field, tell the policy where grants stand."""
         from backoffice import policy  # noqa: PLC0415 - needs loaded models
         from backoffice.masking import (  # noqa: PLC0415
+            api_checks,
             checks,
             compiling,
             grants,
@@ -59,5 +60,7 @@ class MaskingConfig(AppConfig):
         register(checks.check_models)
         register(checks.check_setting)
         register(checks.check_masks)
+        register(checks.check_keys)
+        register(api_checks.check_api)
         places.register()
         register(subjects.check_places)

@@ -3,7 +3,9 @@
 ``masking.E001`` a masked field with choices · ``E002`` unique without search (both in `fields`) ·
 ``E003`` a model ordered by a masked field · ``E004`` a page that filters, searches, orders or
 drills down by one · ``E005`` a page that shows a blind index · ``E006`` no key for blind indexes ·
-``E007`` a rule of BACKOFFICE_MASKS that is not there.
+``E007`` a rule of BACKOFFICE_MASKS that is not there · ``E008`` a view of the API that filters,
+searches or orders by a masked field (in `api_checks`) · ``E009`` an encrypted field without keys ·
+``E010`` an index over an encrypted column (in `fields`).
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,8 +17,9 @@ from django.contrib.admin.sites import all_sites
 from django.core.checks import CheckMessage, Error
 from django.db.models import F, OrderBy
 
+from backoffice import keyring
 from backoffice.masking import rules
-from backoffice.masking.fields import MaskedMixin
+from backoffice.masking.fields import MaskedMixin, masked_fields
 from backoffice.masking.indexes import BlindIndexField, key_ids
 from backoffice.masking.paths import passes, path_of
 
@@ -55,6 +58,23 @@ def check_setting(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> lis
     return [Error(text, hint="A long random text, kept outside the database.", id="masking.E006")]
 
 
+def check_keys(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Report encrypted fields where no key is set."""
+    if keyring.key_ids():
+        return []
+    return [
+        Error(
+            f"{model._meta.label}.{field.name} is encrypted, but BACKOFFICE_KEYS holds no key.",
+            hint="A list of (id, secret), the newest first, kept outside the database.",
+            obj=field,
+            id="masking.E009",
+        )
+        for model in apps.get_models()
+        for field in masked_fields(model)
+        if field.encrypted
+    ]
+
+
 def check_masks(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """Report what BACKOFFICE_MASKS names and is not there."""
     found: list[CheckMessage] = []
@@ -74,6 +94,9 @@ def _check_page(page: Any) -> Iterator[CheckMessage]:
         "search_fields": _names(name.lstrip("^=@") for name in page.search_fields),
         "ordering": _names(page.ordering or ()),
         "date_hierarchy": _names([page.date_hierarchy] if page.date_hierarchy else ()),
+        "prepopulated_fields": _names(
+            name for names in page.prepopulated_fields.values() for name in names
+        ),
     }
     for option, names in questions.items():
         for name in names:

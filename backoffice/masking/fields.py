@@ -300,6 +300,9 @@ class MaskedMixin(_Field):
         if self.unique and not self.search:
             text = "A unique masked field needs search='exact': it is compared by its index."
             found.append(checks.Error(text, obj=self, id="masking.E002"))
+        if self.encrypted and self.db_index and not self.unique and not _is_history(self.model):
+            text = "An index over an encrypted column finds nothing: use search='exact'."
+            found.append(checks.Error(text, obj=self, id="masking.E010"))
         return found
 
 

@@ -1,15 +1,19 @@
 """System checks that find what would tell a hidden value."""
 
 from collections.abc import Iterator
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, ClassVar
 
 import pytest
+from django.apps import apps
 from django.contrib import admin
 from django.db.models import F
 from pytest_django import Settings
+from rest_framework.filters import OrderingFilter
+from rest_framework.viewsets import ModelViewSet
 
-from backoffice.masking import checks
-from backoffice.masking.fields import MaskedCharField
+from backoffice.masking import api_checks, checks
+from backoffice.masking.fields import MaskedCharField, masked_fields
 from customers.models import Customer
 from orders.models import Order
 
@@ -46,6 +50,7 @@ def test_project_as_it_is_has_nothing_to_report() -> None:
         {"ordering": ["-name"]},
         {"ordering": [F("name").desc()]},
         {"date_hierarchy": "email"},
+        {"prepopulated_fields": {"number": ["name"]}},
     ],
 )
 def test_page_that_asks_by_a_masked_field(site: admin.AdminSite, options: dict[str, Any]) -> None:
@@ -75,6 +80,53 @@ def test_model_ordered_by_a_masked_field(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_missing_key(settings: Settings) -> None:
     settings.BACKOFFICE_MASKING_INDEX_KEY = ""
     assert ids(checks.check_setting(None)) == ["masking.E006"]
+
+
+class ByMail:
+    """A filterset as django-filter makes it: what it asks by stands in the filters."""
+
+    base_filters: ClassVar = {
+        "number": SimpleNamespace(field_name="number"),
+        "mail": SimpleNamespace(field_name="customer__email"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("options", "count"),
+    [
+        ({}, 0),
+        ({"search_fields": ["number"], "ordering_fields": ["number"]}, 0),
+        ({"search_fields": ["=customer__email"]}, 1),
+        ({"filterset_fields": ["customer__phone"]}, 1),
+        ({"filterset_fields": {"customer__name": ["exact"]}}, 1),
+        ({"filterset_class": ByMail}, 1),
+        ({"ordering": ["-customer__name"]}, 1),
+        ({"ordering_fields": ["customer__email_index"]}, 1),
+        ({"queryset": Customer.objects.all(), "ordering_fields": "__all__"}, None),
+        ({"queryset": Customer.objects.all(), "filter_backends": [OrderingFilter]}, None),
+    ],
+)
+def test_view_of_the_api(options: dict[str, Any], count: int | None) -> None:
+    view = type("View", (ModelViewSet,), {"queryset": Order.objects.all(), **options})
+    count = len(masked_fields(Customer)) if count is None else count
+    assert ids(api_checks.check_view(view)) == ["masking.E008"] * count
+
+
+def test_views_of_the_project_are_found_and_have_nothing_to_report(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[Any] = []
+    assert api_checks.check_api(None) == []
+    monkeypatch.setattr(api_checks, "check_view", lambda view: seen.append(view) or [])
+    api_checks.check_api(None)
+    assert {"CustomerViewSet", "OrderViewSet"} <= {view.__name__ for view in seen}
+
+
+def test_encrypted_fields_without_a_key(settings: Settings) -> None:
+    settings.BACKOFFICE_KEYS = []
+    found = set(ids(checks.check_keys(None)))
+    encrypted = any(one.encrypted for model in apps.get_models() for one in masked_fields(model))
+    assert found == ({"masking.E009"} if encrypted else set())
 
 
 @pytest.mark.parametrize(
