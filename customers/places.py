@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy
 
 from backoffice.audit import history
 from backoffice.masking import subjects
-from backoffice.masking.erasing import Erasure, Step, write
+from backoffice.masking.erasing import Erasure, Step, blank, write
 from backoffice.masking.fields import masked_fields
 from backoffice.masking.subjects import BLANK, Blocker, Group, Place, Rows
 from backoffice.masking.values import Sealed
@@ -68,7 +68,7 @@ def clear_taken(place: Place, erasure: Erasure, _after: Any, _limit: int) -> Ste
     changes = {}
     for row in _others(erasure.group).order_by("pk").values_list("pk", *names):
         held = {name: value for name, value in zip(names, row[1:], strict=True) if value in mine}
-        changes[row[0]] = {name: None if name == "born" else "" for name in held}
+        changes[row[0]] = {name: blank(place, name) for name in held}
     return Step(write(place, changes, erasure))
 
 

@@ -144,10 +144,11 @@ def _new(place: Place, name: str, way: str, value: Any, group: Group) -> Any:
         return value
     if way == subjects.CLEAN:
         return _cut(place, name, group.mentions.cleaned(value))
-    return subjects.TOMBSTONE_TEXT if way == subjects.TOMBSTONE else _blank(place, name)
+    return subjects.TOMBSTONE_TEXT if way == subjects.TOMBSTONE else blank(place, name)
 
 
-def _blank(place: Place, name: str) -> Any:
+def blank(place: Place, name: str) -> Any:
+    """Return what an emptied column of the place holds."""
     column = place.table()._meta.get_field(name)
     if getattr(column, "null", False):
         return None
@@ -162,8 +163,8 @@ def _cleaned(place: Place, columns: Mapping[str, str], row: Row, group: Group) -
             continue
         cleaned = group.mentions.cleaned(value)
         if cleaned != value:
-            blank = columns[name] == subjects.BLANK
-            found[name] = _blank(place, name) if blank else _cut(place, name, cleaned)
+            empty = columns[name] == subjects.BLANK
+            found[name] = blank(place, name) if empty else _cut(place, name, cleaned)
     return found
 
 

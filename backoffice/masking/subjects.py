@@ -28,6 +28,8 @@ from django.core import checks
 from django.db import models
 from django.db.models import QuerySet
 from django.utils.functional import Promise
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
 
 from backoffice.masking.fields import MaskedMixin, masked_fields
 from backoffice.masking.mentions import Mentions, Value
@@ -240,7 +242,7 @@ def with_past(place: Place, *, reason: bool = True) -> Place:
     return register(
         Place(
             f"{place.name}.past",
-            place.label,
+            format_lazy(_("{place}, history"), place=place.label),
             past._meta.label_lower,
             rows=(lambda group: group.past(label)) if place.rows else None,
             fields={**place.fields, **columns},

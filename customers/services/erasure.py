@@ -61,8 +61,8 @@ def preview(customer: Customer) -> list[Line]:
 
 def _line(place: Place, rows: int) -> Line:
     goes = bool(place.columns() or place.step or place.delete)
-    return Line(str(place.label), rows, place.everywhere or not place.rows, goes,
-                list(place.kept.items()))  # fmt: skip
+    kept = [] if place.name.endswith(".past") else list(place.kept.items())
+    return Line(str(place.label), rows, place.everywhere or not place.rows, goes, kept)
 
 
 @registry.handler(privacy.JOBS[_Kind.ERASURE])

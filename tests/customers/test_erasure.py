@@ -46,7 +46,11 @@ from tests.processes import python
 NAME, EMAIL, PHONE = (canary.value for canary in CUSTOMER)
 OLD_NAME, OLD_EMAIL, OLD_PHONE = (canary.value for canary in FORMER)
 ADDRESS = "Quzzwick Lane 41, Vexhollow"
-MORE = (Canary("address", ADDRESS, ("Quzzwick", "Vexhollow")),)
+ACCOUNT = "DE89 3704 0044 0532 0130 00"
+MORE = (
+    Canary("address", ADDRESS, ("Quzzwick", "Vexhollow")),
+    Canary("account", ACCOUNT, ("3704 0044", "37040044")),
+)
 CANARIES = (*CUSTOMER, *FORMER, *MORE)
 pytestmark = pytest.mark.django_db
 
@@ -64,7 +68,7 @@ def customer(kim: User) -> Customer:
     customer.name, customer.email, customer.phone = OLD_NAME, OLD_EMAIL, OLD_PHONE
     save_with_history(customer, actor=kim, reason=f"first contact of {OLD_NAME}")
     customer.name, customer.email, customer.phone = NAME, EMAIL, PHONE
-    customer.address, customer.born = ADDRESS, "1961-02-17"
+    customer.address, customer.born, customer.bank_account = ADDRESS, "1961-02-17", ACCOUNT
     save_with_history(customer, actor=kim, reason="moved to Quzzwick")
     return Customer.objects.get(pk=customer.pk)
 
@@ -90,7 +94,7 @@ def spread(customer: Customer, people: dict[str, User]) -> Order:
         requested_by=ann, state=Refund.State.FAILED, answer=f"refused for {EMAIL}",
     )  # fmt: skip
     save_with_history(refund, actor=ann, reason="Xyvcanary called")
-    typed = f"Mr {NAME} wrote from {EMAIL}, call {PHONE}"
+    typed = f"Mr {NAME} wrote from {EMAIL}, call {PHONE}, pay to {ACCOUNT}"
     record(verbs.CHANGED, actor=kim, subject=customer, reason="asked by Xyvcanary")
     record(verbs.CHANGED, actor=kim, subject=kim, reason=typed)
     request = approvals.ask(
@@ -233,8 +237,8 @@ def test_history_rows_stay_without_values(customer: Customer, people: dict[str, 
     erase(customer, people)
     after = set(customer.history.values_list("history_id", "history_type", "history_date"))
     assert before <= after
-    values = ("name", "email", "phone", "address", "country", "email_index", "phone_index",
-              "name_index")  # fmt: skip
+    texts = ("name", "email", "phone", "address", "bank_account", "country")
+    values = (*texts, "email_index", "phone_index", "name_index")
     assert {value for row in customer.history.values_list(*values) for value in row} <= {"", None}
     assert set(customer.history.values_list("born", flat=True)) == {None}
     assert set(customer.history.values_list("number", flat=True)) == {"17850"}
