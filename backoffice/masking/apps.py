@@ -37,6 +37,7 @@ class MaskingConfig(AppConfig):
             api_checks,
             checks,
             compiling,
+            filters,
             grants,
             guards,
             places,
@@ -50,6 +51,7 @@ class MaskingConfig(AppConfig):
 
         guards.install()
         compiling.install()
+        filters.install()
         purposes.count_by(uses.count)
         uniqueness.install()
         rotation.register()
