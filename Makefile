@@ -8,7 +8,7 @@ DEV := @.ci/bootstrap dev &&
 .DEFAULT_GOAL := help
 .PHONY: help run web worker backends reset shell test lint format types imports deploy migrations \
 	messages catalogues test-sqlite test-postgres test-browser postgres bench-sheets bench-audit \
-	soak-jobs soak-login soak-policy fuzz-api audit wheel lock clean
+	bench-masking mutate-masking fuzz-masking soak-jobs soak-login soak-policy fuzz-api audit wheel lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -90,6 +90,15 @@ soak-policy: ## who may do what, drawn by lot: all surfaces agree: SAMPLES=10000
 
 fuzz-api: ## schemathesis over the whole API on both databases: EXAMPLES=100
 	$(DEV) export BACKOFFICE_FUZZ_EXAMPLES=$(or $(EXAMPLES),100) && $(PY) -m pytest -q -n0 tests/project/test_api_fuzz.py && $(PY) .ci/postgres $(PY) -m pytest -q -n0 tests/project/test_api_fuzz.py
+
+bench-masking: ## what masks cost, on both databases: a list at most 1.15 x plain, loading at most 2 x
+	$(DEV) $(PY) -m pytest -q -n0 -s tests/benchmarks/bench_masking.py && $(PY) .ci/postgres $(PY) -m pytest -q -n0 -s tests/benchmarks/bench_masking.py
+
+mutate-masking: ## take each protection of personal data away in turn: the tests have to notice (ONLY=part of a name)
+	$(DEV) exec $(PY) tests/mutation/mutate_masking.py --only "$(ONLY)"
+
+fuzz-masking: ## requests by chance on two states that differ in hidden values only: EXAMPLES=2000
+	$(DEV) export BACKOFFICE_EXAMPLES=$(or $(EXAMPLES),2000) && $(PY) -m pytest -q -n0 tests/walker/test_differential.py && $(PY) .ci/postgres $(PY) -m pytest -q -n0 tests/walker/test_differential.py
 
 bench-audit: ## a million events on both databases: seal, verify, pages
 	$(DEV) $(PY) tests/benchmarks/bench_audit.py && $(PY) .ci/postgres $(PY) tests/benchmarks/bench_audit.py
