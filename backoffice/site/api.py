@@ -26,7 +26,7 @@ from rest_framework.views import APIView
 from backoffice.accounts.models import User
 from backoffice.policy import STAFF, Decision, Target, may, scope
 from backoffice.refusals import REFUSED
-from backoffice.site import api_schema, etags, taken  # noqa: F401 - its extensions have to be known
+from backoffice.site import api_errors, api_schema, etags  # noqa: F401 - its extensions have to be known
 from backoffice.site.api_access import GuardedView, ScopePermission, site_of
 from backoffice.site.bearer import is_plain_text
 
@@ -212,14 +212,15 @@ class PolicyViewSet(GuardedView, viewsets.GenericViewSet[Any]):
     @override
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
-        if request.method in {"POST", "PUT", "PATCH"}:
-            taken.require_answers(request.user, self.model, request.data)
+        # A call that the view does not have is refused next, its body unread.
+        if getattr(self, "action", None) and request.method in {"POST", "PUT", "PATCH"}:
+            api_errors.require_answers(request.user, self.model, request.data)
 
     @override
     def handle_exception(self, exc: Exception) -> Response:
         """Say nothing of whom a single personal value belongs to; runs outside of transactions."""
         if isinstance(exc, (exceptions.ValidationError, *REFUSED)):
-            exc = taken.reworded(exc, self.request.user, self.model, self.request.data)
+            exc = api_errors.reworded(exc, self.request.user, self.model, self.request.data)
         return super().handle_exception(exc)
 
     def answer(self, obj: Model, status: int = status.HTTP_200_OK) -> Response:
