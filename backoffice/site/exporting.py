@@ -5,6 +5,7 @@ They ask for fresh proof of who the person is.
 
 from typing import Any
 
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import BadRequest, PermissionDenied
 from django.http import HttpRequest, QueryDict
 from django.http.response import HttpResponseBase
@@ -50,7 +51,7 @@ class ExportMixin(PageBase):
         if asking is not None:
             return asking
         rates.spend("export", request.user.pk, actor=request.user)
-        rows = self.get_changelist_instance(request).get_queryset(request)
+        rows = self._listed(request)
         record(
             verbs.EXPORTED,
             actor=request.user,
@@ -64,6 +65,13 @@ class ExportMixin(PageBase):
             },
         )
         return writers.response(self, rows, kind)
+
+    def _listed(self, request: HttpRequest) -> Any:
+        """Return the rows of the list; an address that the list does not know is a bad request."""
+        try:
+            return self.get_changelist_instance(request).get_queryset(request)
+        except IncorrectLookupParameters:
+            raise BadRequest from None
 
 
 def told_filter(parameters: QueryDict) -> dict[str, str]:

@@ -21,8 +21,7 @@ from pytest_django import DjangoDbBlocker, Settings
 from backoffice.accounts.models import User
 from backoffice.masking import masks
 from backoffice.masking.fields import MaskedCharField, MaskedEmailField
-from backoffice.site import BackofficeAdmin
-from backoffice.site.sites import StaffSite
+from backoffice.site import BackofficeAdmin, staff_site
 
 ROWS = int(os.environ.get("ROWS", "50000"))
 PAGES = int(os.environ.get("PAGES", "40"))
@@ -82,10 +81,9 @@ class Page(BackofficeAdmin):
     list_per_page = SHOWN
 
 
-site = StaffSite("bench")
 for _model in KINDS:
-    site.register(_model, Page)
-urlpatterns = [path("bench/", site.urls), path("", include("backoffice.project.urls"))]
+    staff_site.register(_model, Page)
+urlpatterns = [path("admin/", staff_site.urls), path("", include("backoffice.project.urls"))]
 
 
 @pytest.fixture(scope="session")
@@ -152,7 +150,7 @@ def test_list_costs_little_more(rows: None, settings: Settings) -> None:
 
     def page(name: str) -> Callable[[], object]:
         def get() -> None:
-            answer = client.get(f"/bench/reports/{name}/")
+            answer = client.get(f"/admin/reports/{name}/")
             assert answer.status_code == 200
             assert answer.content.count(b"Malm") >= SHOWN
 
