@@ -129,7 +129,7 @@ def _register_record() -> None:
             rows=_reasons,
             step=erase_typed,
             export=lambda _group: (),
-            kept={"salt": _("Emptied with the text"), "text": _("Emptied by the record itself")},
+            fields={"text": BLANK, "salt": BLANK},
         )
     )
     subjects.register(

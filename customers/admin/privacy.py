@@ -136,7 +136,7 @@ class CasePage(SitePage):
             "row": Row(case),
             "case": case,
             "customer_url": _customer_url(request, case.customer),
-            "lines": _preview(case),
+            **_preview(case),
             "blockers": privacy.blockers(case) if case.kind == _Kind.ERASURE and is_open else [],
             "rows": _receipt(case),
             "file_url": _file_url(request, case),
@@ -151,11 +151,12 @@ def _customer_url(request: HttpRequest, customer: Customer | None) -> str:
     return reverse("admin:customers_customer_change", args=[customer.pk])
 
 
-def _preview(case: PrivacyCase) -> list[erasure.Line]:
+def _preview(case: PrivacyCase) -> dict[str, Any]:
+    """Return what would be done, while nothing was."""
     if case.customer is None or case.state not in {_State.OPEN, _State.WAITING}:
-        return []
-    lines = erasure.preview(case.customer)
-    return lines if case.kind == _Kind.ERASURE else [line for line in lines if line.rows]
+        return {}
+    lines, also = erasure.preview(case.customer)
+    return {"lines": lines, "also": also}
 
 
 def _receipt(case: PrivacyCase) -> list[tuple[str, int]]:

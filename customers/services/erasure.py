@@ -11,7 +11,6 @@ from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
-from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
 from backoffice.accounts.models import User
@@ -36,33 +35,40 @@ _Kind, _State = PrivacyCase.Kind, PrivacyCase.State
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One place as the preview shows it: rows that belong to the person, and what stays."""
+    """One place as the preview shows it: rows that belong to the person, and what stays of them.
+
+    `goes` says that their values are erased, `searched` that texts are searched for the person.
+    """
 
     label: str
     rows: int
-    searched: bool
     goes: bool
-    kept: "list[tuple[str, str | Promise]]"
+    searched: bool
+    kept: "list[str]"
 
 
-def preview(customer: Customer) -> list[Line]:
-    """Return what an erasure would do, place by place; places that hold nothing are left out.
+def preview(customer: Customer) -> tuple[list[Line], list[str]]:
+    """Return what an erasure would do where rows belong to the person, their own ones first.
 
-    Other people's texts are searched by the job only: that reads all of them.
+    Beside it the names of the places all of which the job searches; a page would take too long.
     """
     group = person(customer)
-    found = []
-    for place in subjects.places():
-        rows = erasing.count(place, group)
-        if rows or place.everywhere or place.step:
-            found.append(_line(place, rows))
-    return found
+    places = sorted(subjects.places(), key=lambda place: not place.source)
+    counted = [(place, erasing.count(place, group)) for place in places]
+    also = [str(place.label) for place, rows in counted if not rows and not place.rows]
+    return [_line(place, rows) for place, rows in counted if rows], also
 
 
 def _line(place: Place, rows: int) -> Line:
-    goes = bool(place.columns() or place.step or place.delete)
-    kept = [] if place.name.endswith(".past") else list(place.kept.items())
-    return Line(str(place.label), rows, place.everywhere or not place.rows, goes, kept)
+    ways = set(place.columns().values())
+    kept = [] if place.name.endswith(".past") else {str(why): None for why in place.kept.values()}
+    return Line(
+        label=str(place.label),
+        rows=rows,
+        goes=bool(ways - {subjects.CLEAN}) or place.delete,
+        searched=subjects.CLEAN in ways,
+        kept=list(kept),
+    )
 
 
 @registry.handler(privacy.JOBS[_Kind.ERASURE])
@@ -220,11 +226,8 @@ def effects(request: ApprovalRequest) -> list[Effect]:
     if customer is None:
         return []
     gone, stays = _("erased"), _("stays, names nobody")
-    return [
-        Effect(line.label, str(line.rows), gone if line.goes else stays)
-        for line in preview(customer)
-        if line.rows
-    ]
+    lines, _also = preview(customer)
+    return [Effect(line.label, str(line.rows), gone if line.goes else stays) for line in lines]
 
 
 privacy.register_rule(_Kind.ERASURE, effects)
