@@ -18,6 +18,7 @@ from backoffice.masking.services import give_grant
 from backoffice.masking.values import unseal
 from customers.models import Customer, CustomerMerge
 from customers.services import belongings, edit_customer, request_merge, request_undo
+from customers.services.merging import MERGE_RULE
 from orders.models import Order, Return
 from payments.models import Refund
 from payments.services import request_refund
@@ -287,3 +288,16 @@ def test_edit_and_merge_at_once_lose_nothing(
     assert clear(kept, "country") == ["Spain"]
     if merge.state == "merged":
         assert clear(gone, "country") == ["Portugal"]
+
+
+def test_merge_compares_once_more_under_the_lock(
+    kept: Customer, gone: Customer, eve: User, kim: User
+) -> None:
+    """An edit may commit between the look of the approval and the lock: it is seen there too."""
+    merge = ask(kept, gone, eve)
+    request = ApprovalRequest.objects.get(pk=merge.approval_id)
+    request.decided_by = kim
+    edit_customer(gone, changes={"country": "Spain"}, actor=eve)
+    with pytest.raises(approvals.VoidError):
+        MERGE_RULE.execute(request)
+    assert not Customer.objects.exclude(merged_into=None).exists()
