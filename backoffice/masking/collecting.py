@@ -19,7 +19,7 @@ from backoffice.masking import purposes, subjects
 from backoffice.masking.erasing import page, plain
 from backoffice.masking.indexes import BlindIndexField
 from backoffice.masking.subjects import Group, Place
-from backoffice.masking.values import Sealed, unseal
+from backoffice.masking.values import Sealed, opened
 
 _log = logging.getLogger(__name__)
 EXPORT: Final = purposes.register("masking.person_export", _("Give a person all that is stored"))
@@ -106,8 +106,7 @@ def _values(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     """Return the value as JSON holds it, clear."""
-    if isinstance(value, Sealed):
-        value = unseal(value)
+    value = opened(value)
     if isinstance(value, dt.date | dt.time):
         return value.isoformat()
     return value if isinstance(value, _PLAIN) and not isinstance(value, Decimal) else str(value)

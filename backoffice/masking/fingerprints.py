@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from django.db.models import Model
 from django.utils.crypto import salted_hmac
 
-from backoffice.masking.values import Sealed, unseal
+from backoffice.masking.values import opened_text
 
 _SALT = "backoffice.masking.fingerprints"
 
@@ -25,4 +25,4 @@ def of_rows(rows: Iterable[Model], names: Sequence[str]) -> str:
 
 
 def _clear(value: object) -> str:
-    return str(unseal(value)) if isinstance(value, Sealed) else str(value or "")
+    return opened_text(value)

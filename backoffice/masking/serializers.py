@@ -2,11 +2,13 @@
 
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.utils.dateparse import parse_date
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
+from backoffice.masking.documents import MaskedJSONField
 from backoffice.masking.fields import (
     MaskedDateField,
     MaskedEmailField,
@@ -82,11 +84,35 @@ class MaskedDateSerializerField(MaskedSerializerField):
         return value
 
 
+class MaskedJSONSerializerField(serializers.Field[Any, Any, Any, Any]):
+    """A document with its masks; a mask that comes back where it was shown stays what it hid."""
+
+    default_error_messages = {
+        "masked": _("Type the whole new value, or leave the masked one as it was.")
+    }
+
+    def to_representation(self, value: Any) -> Any:
+        """Return the document; its hidden leaves are text that is the mask."""
+        return value
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Return the document merged into the stored one; raises ValidationError for a mask."""
+        serializer: Any = self.parent
+        column = serializer.Meta.model._meta.get_field(self.source)
+        instance = serializer.instance
+        present = getattr(instance, self.source) if hasattr(instance, "_meta") else None
+        try:
+            return column.to_python(column.seal(data, present))
+        except ValidationError:
+            self.fail("masked")
+
+
 def register() -> None:
     """Make every ModelSerializer use these for masked fields."""
     serializers.ModelSerializer.serializer_field_mapping.update(
         {
             MaskedMixin: MaskedSerializerField,
+            MaskedJSONField: MaskedJSONSerializerField,
             MaskedTextField: MaskedTextSerializerField,
             MaskedEmailField: MaskedEmailSerializerField,
             MaskedDateField: MaskedDateSerializerField,

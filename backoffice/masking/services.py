@@ -22,7 +22,7 @@ from backoffice.masking import alarms, allowances, grants
 from backoffice.masking.allowances import REVEALED, Allowance, allowance
 from backoffice.masking.fields import MaskedMixin
 from backoffice.masking.models import Grant
-from backoffice.masking.values import Clear, Sealed, unseal, whole
+from backoffice.masking.values import opened_text, whole
 from backoffice.policy import codename, may, may_many
 
 __all__ = ["REVEALED", "Allowance", "allowance"]
@@ -219,12 +219,7 @@ def _clear_texts(
 ) -> list[tuple[Any, dict[str, str]]]:
     """Read the columns anew: the objects in memory may be old or changed."""
     rows = model._default_manager.filter(pk__in=keys).values_list("pk", *names)
-    return [(key, dict(zip(names, map(_text, values), strict=True))) for key, *values in rows]
-
-
-def _text(value: Any) -> str:
-    clear: Clear = unseal(value) if isinstance(value, Sealed) else value or ""
-    return str(clear)
+    return [(key, dict(zip(names, map(opened_text, values), strict=True))) for key, *values in rows]
 
 
 def note_copied(event_id: int, *, actor: User, field_name: str) -> bool:

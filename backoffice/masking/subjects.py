@@ -33,7 +33,7 @@ from django.utils.translation import gettext_lazy as _
 
 from backoffice.masking.fields import MaskedMixin, masked_fields
 from backoffice.masking.mentions import Mentions, Value
-from backoffice.masking.values import Sealed, unseal
+from backoffice.masking.values import Sealed, is_lost, unseal
 
 if TYPE_CHECKING:
     from backoffice.masking.erasing import Erasure, Step
@@ -149,7 +149,7 @@ class Group:
         names = [column.name for column in columns]
         for row in place.rows(self).values_list(*names) if place.rows and names else ():
             for column, value in zip(columns, row, strict=True):
-                if isinstance(value, Sealed):
+                if isinstance(value, Sealed) and not is_lost(value):
                     yield column.kind, str(unseal(value))
 
 

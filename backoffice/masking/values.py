@@ -1,6 +1,7 @@
 """Values of masked fields: text whose characters are the mask, the clear value riding inside."""
 
 import datetime as dt
+import json
 import logging
 import re
 from collections.abc import Callable
@@ -149,6 +150,26 @@ def unseal(value: Sealed) -> Clear:
 def is_lost(value: object) -> bool:
     """Say whether this is an encrypted value that no key opens."""
     return isinstance(value, Sealed) and isinstance(value._raw, Lost)  # noqa: SLF001 - the one door
+
+
+def opened(value: Any) -> Any:
+    """Return what a column of a masked field holds, clear, documents too; for whom may see it.
+
+    What no key opens is its mask: there is nothing else to show.
+    """
+    if isinstance(value, Sealed):
+        return str(value) if is_lost(value) else unseal(value)
+    if isinstance(value, dict):
+        return {key: opened(one) for key, one in value.items()}
+    return [opened(one) for one in value] if isinstance(value, list) else value
+
+
+def opened_text(value: Any) -> str:
+    """Return what a column holds as text, clear; a document as JSON, None as a blank."""
+    clear = opened(value)
+    if isinstance(clear, dict | list):
+        return json.dumps(clear, ensure_ascii=False, indent=2)
+    return "" if clear is None else str(clear)
 
 
 def stored_of(value: Sealed) -> Stored | None:

@@ -9,7 +9,7 @@ from django.db import connection
 from django.db.models import Model
 from pytest_django import DjangoDbBlocker
 
-from tests.masking.models import Account, Letter, Login, Person
+from tests.masking.models import Account, Folder, Letter, Login, Person
 
 NAME = "Qzanna Qzlindqvist"
 EMAIL = "qzx1anna@qzhost.example"
@@ -33,7 +33,8 @@ def leaks(text: object) -> list[str]:
 @pytest.fixture(scope="session")
 def tables(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
     """Make the tables of the test models for the session."""
-    models: tuple[type[Model], ...] = (Person, Letter, Account, Account.history.model, Login)
+    past = Account.history.model
+    models: tuple[type[Model], ...] = (Person, Letter, Account, past, Login, Folder)
     with django_db_blocker.unblock():
         with connection.schema_editor() as editor:
             for model in models:

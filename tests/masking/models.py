@@ -8,6 +8,7 @@ from simple_history.models import HistoricalRecords
 
 from backoffice.audit.models import ActedFor
 from backoffice.masking import masks
+from backoffice.masking.documents import MaskedJSONField
 from backoffice.masking.fields import (
     MaskedCharField,
     MaskedDateField,
@@ -99,3 +100,26 @@ class Login(models.Model):
 for _column in Account.history.model._meta.local_fields:
     if _column.remote_field is not None:
         _column.db_constraint = False
+
+
+class Folder(models.Model):
+    """Documents, one of them encrypted."""
+
+    data = MaskedJSONField(
+        null=True, blank=True, open=["status", "items.sku"], masks={"contact.email": masks.email}
+    )
+    secret = MaskedJSONField(
+        null=True,
+        blank=True,
+        encrypted=True,
+        open=["status", "items.sku"],
+        masks={"contact.email": masks.email},
+    )
+
+    objects: ClassVar[models.Manager["Folder"]] = models.Manager()
+
+    class Meta:
+        app_label = "masking_tests"
+
+    def __str__(self) -> str:
+        return "Folder"

@@ -13,7 +13,7 @@ from backoffice import keyring
 from backoffice.audit import history
 from backoffice.masking import masks, whole
 from backoffice.masking.fields import MaskedCharField, MaskedDateField
-from backoffice.masking.values import MaskedQueryError, MaskWriteError, is_lost, unseal
+from backoffice.masking.values import MaskedQueryError, MaskWriteError, is_lost, opened_text, unseal
 from tests.masking.conftest import leaks
 from tests.masking.models import Account, Person
 
@@ -210,6 +210,10 @@ def test_what_no_key_opens_is_found_by_nothing_but_can_be_replaced(lost: Account
     lost.iban = "DE00 1111"
     lost.save()
     assert unseal(Account.objects.get().iban) == "DE00 1111"
+
+
+def test_what_no_key_opens_is_its_mask_also_where_it_would_be_shown_clear(lost: Account) -> None:
+    assert [opened_text(getattr(lost, name)) for name in FIELDS] == ["•" * 8] * 4
 
 
 def test_what_no_key_opens_goes_to_no_other_field(lost: Account) -> None:
