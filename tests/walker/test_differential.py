@@ -1,0 +1,100 @@
+"""Two states that differ in hidden values only answer the same to whatever chance asks.
+
+`make fuzz-masking EXAMPLES=5000` asks longer than the suite does, and something else each time.
+"""
+
+import os
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pytest_django import Settings
+
+from backoffice.accounts.models import User
+from customers.models import Customer
+from tests.walker.battery import Asked, requests
+from tests.walker.test_oracles import FIRST, SECOND, client_of, hide, pair, root
+from tests.walker.world import World
+
+__all__ = ["pair", "root"]
+
+EXAMPLES = int(os.environ.get("BACKOFFICE_EXAMPLES", "0"))
+_FREE = (
+    "BACKOFFICE_API_PER_MINUTE",
+    "BACKOFFICE_API_ADDRESS_PER_MINUTE",
+    "BACKOFFICE_EXPORTS_PER_HOUR",
+    "BACKOFFICE_PALETTE_PER_MINUTE",
+)
+asked_by_chance = settings(
+    max_examples=EXAMPLES or 40,
+    derandomize=not EXAMPLES,
+    database=None,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+
+
+@pytest.fixture
+def _no_limits(settings: Settings) -> None:
+    for name in _FREE:
+        setattr(settings, name, 0)
+
+
+def swap(pair: tuple[Customer, Customer], first: Any, second: Any) -> None:
+    """Give the two customers these hidden values."""
+    for customer, values in zip(pair, (first, second), strict=True):
+        hide(customer, values)
+
+
+@pytest.mark.usefixtures("_no_limits")
+def test_answers_are_the_same_whatever_is_hidden(
+    pair: tuple[Customer, Customer], root: User
+) -> None:
+    client = client_of(root)
+
+    @asked_by_chance
+    @given(st.data())
+    def ask(data: st.DataObject) -> None:
+        asked: Asked = data.draw(requests(pair))
+        before = asked.send(client)
+        swap(pair, SECOND, FIRST)
+        after = asked.send(client)
+        swap(pair, FIRST, SECOND)
+        assert before[0] < 500, asked
+        assert before == after, asked
+
+    ask()
+
+
+@pytest.mark.usefixtures("_no_limits")
+def test_battery_notices_a_plain_value(
+    pair: tuple[Customer, Customer], root: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The test itself is tested: where the country differs, chance finds it."""
+    client = client_of(root)
+    found: list[Asked] = []
+
+    @asked_by_chance
+    @given(st.data())
+    def ask(data: st.DataObject) -> None:
+        asked: Asked = data.draw(requests(pair))
+        if found:
+            return
+        before = asked.send(client)
+        Customer.objects.filter(pk=pair[0].pk).update(country="Norway")
+        if asked.send(client) != before:
+            found.append(asked)
+        Customer.objects.filter(pk=pair[0].pk).update(country="Iceland")
+
+    ask()
+    assert found != []
+
+
+def test_world_has_two_customers_of_one_face(pair: tuple[Customer, Customer], world: World) -> None:
+    faces = [
+        {name: str(getattr(Customer.objects.get(pk=one.pk), name)) for name in FIRST}
+        for one in pair
+    ]
+    assert faces[0] == faces[1]
+    assert not set(FIRST.values()) & set(SECOND.values())
