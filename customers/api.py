@@ -16,7 +16,7 @@ _READ = {
     "phone": "••• ••• ••• 11",
     "address": "••••••••",
     "born": "••••-••-••",
-    "bank_account": "••••••••",
+    "bank_account": "GB•• •••• 5555",
     "country": "Belgium",
     "created_at": "2011-11-30T16:47:00Z",
     "updated_at": "2011-12-09T12:50:00Z",
@@ -27,7 +27,7 @@ _PUT = {
     "phone": "+32 2 555 0199",
     "address": "••••••••",
     "born": "••••-••-••",
-    "bank_account": "••••••••",
+    "bank_account": "GB•• •••• 5555",
 }
 # What may be corrected and is a mask in every answer.
 _MASKED = ("name", "email", "phone", "address", "born", "bank_account")

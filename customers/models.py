@@ -37,7 +37,7 @@ class Customer(models.Model):
     address = MaskedTextField(_("address"), blank=True)
     # For refunds by bank transfer; sealed in the database beyond the mask.
     bank_account = MaskedCharField(
-        _("bank account"), max_length=64, blank=True, mask=masks.text, encrypted=True
+        _("bank account"), max_length=64, blank=True, mask=masks.bank_account, encrypted=True
     )
     country = models.CharField(_("country"), max_length=80, blank=True, db_index=True)
     merged_into = models.ForeignKey(
