@@ -188,6 +188,16 @@ def test_rows_that_change_before_the_job_make_no_file(
     assert not Event.objects.filter(verb=clear_exports.IN_FILE).exists()
 
 
+def test_rows_that_change_while_they_are_noted_make_no_file(
+    rows: list[Customer], kim: User, pia: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export = ask(kim)
+    approvals.approve(request_of(export), actor=pia)
+    monkeypatch.setattr(clear_exports, "_note_each", lambda *_args: change_value(rows))
+    assert run_job(export).state == Job.State.FAILED
+    assert KeptFile.objects.count() == 0
+
+
 def test_what_is_not_exported_may_change(rows: list[Customer], kim: User, pia: User) -> None:
     export = ask(kim)
     Customer.objects.filter(pk=rows[0].pk).update(country="DE", email="new@example.org")
