@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.core.exceptions import PermissionDenied
 from django.db.models import Model
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
@@ -37,6 +38,8 @@ class RecordMixin(PageBase):
         """Show the record; GET without `edit` only reads."""
         if request.method in {"GET", "HEAD"} and "edit" not in request.GET:
             request.META[READING] = True
+        elif request.method == "POST" and not self.editable:
+            raise PermissionDenied  # states change by actions only, whatever right somebody has
         return super().change_view(request, object_id, form_url, extra_context)
 
     def delete_view(

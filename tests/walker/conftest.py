@@ -1,5 +1,6 @@
 """The world of the walk, and the systems that its pages ask."""
 
+import tempfile
 import threading
 from collections.abc import Iterator
 
@@ -45,6 +46,12 @@ def systems() -> Iterator[tuple[str, str]]:
 
 
 @pytest.fixture
+def _temporary(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give temporary files a folder of the test's own, which is looked through at its end."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path_factory.mktemp("temporary")))
+
+
+@pytest.fixture
 def _asked(systems: tuple[str, str], settings: Settings) -> None:
     """Lead the sources to the two systems."""
     settings.BACKOFFICE_CUSTOMER_API_URL, settings.BACKOFFICE_ORDER_API_URL = systems
@@ -52,6 +59,7 @@ def _asked(systems: tuple[str, str], settings: Settings) -> None:
 
 @pytest.fixture
 def world(
+    _temporary: None,
     _asked: None,
     ann: User,
     eve: User,

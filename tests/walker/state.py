@@ -1,10 +1,13 @@
 """The whole database as digests, and what of it holds a canary."""
 
 import hashlib
+import tempfile
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 from allauth.usersessions.models import UserSession
+from django.conf import settings
 from django.contrib.sessions.models import Session
 from django.core import mail
 from django.core.cache import cache
@@ -71,9 +74,18 @@ def _places(log: str) -> Iterator[tuple[str, str]]:
     yield "the log", log
     for message in getattr(mail, "outbox", []):
         yield "a mail", str(message.message())
+    yield from _files()
     yield "the cache", repr(getattr(cache, "_cache", {}))
     for session in Session.objects.all():
         yield "a session", repr(session.get_decoded())
     for table in tables():
         if table not in AT_REST:
             yield f"table {table}", repr(_rows(table))
+
+
+def _files() -> Iterator[tuple[str, str]]:
+    """Yield what lies in the folder of people's files, and what this process left as temporary."""
+    for folder in {settings.MEDIA_ROOT, tempfile.tempdir or settings.MEDIA_ROOT}:
+        for path in Path(folder).rglob("*"):
+            if path.is_file():
+                yield f"file {path}", path.read_bytes().decode("latin-1")

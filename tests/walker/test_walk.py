@@ -3,8 +3,11 @@
 import logging
 
 import pytest
+from django.contrib.auth.models import Permission
 
+from backoffice.accounts.models import User
 from tests.canaries import OF_SAM, OF_SOL, REMOTE, Canary
+from tests.people import make_person
 from tests.walker import state
 from tests.walker.addresses import addresses
 from tests.walker.registry import gone, unregistered, visits
@@ -29,6 +32,10 @@ EVERYBODY = [
     pytest.param(name, marks=[] if name in ON_BOTH else [pytest.mark.sqlite])
     for name in (NOBODY, *STAFF, *SELLERS)
 ]
+
+
+# Made for the walk: people with one kind of right on everything, as no role has it.
+ONE_KIND_OF_RIGHT = ("add", "view", "change")
 
 
 def walker_of(name: str, world: World) -> Walker:
@@ -81,3 +88,24 @@ def test_other_methods_of_the_api_tell_no_secret(name: str, method: str, world: 
         walker.go(visit)
     assert walker.findings == []
     assert state.changed(before, state.snapshot()) == []
+
+
+@pytest.mark.sqlite
+@pytest.mark.parametrize("kind", ONE_KIND_OF_RIGHT)
+def test_who_has_one_kind_of_right_sees_no_secret(
+    kind: str, world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Somebody who may only add, or only view, everything there is."""
+    caplog.set_level(logging.DEBUG)
+    person = make_person(kind)
+    person.user_permissions.set(Permission.objects.filter(codename__startswith=f"{kind}_"))
+    world.people[kind] = User.objects.get(pk=person.pk)
+    walker = walker_of(kind, world)
+    before = state.snapshot()
+    for visit in visits(addresses(), world):
+        walker.go(visit)
+    assert state.changed(before, state.snapshot()) == []
+    for visit in visits(addresses(), world, "POST"):
+        walker.go(visit)
+    assert walker.findings == []
+    assert state.kept(world.secrets, caplog.text) == []
