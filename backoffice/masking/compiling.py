@@ -70,18 +70,23 @@ def hidden(node: Any) -> MaskedMixin | None:
     if isinstance(node, Col):
         field = node.target
     elif isinstance(node, Ref):
-        return hidden(node.source)
+        return hidden(node.get_source_expressions()[0])
     elif isinstance(node, Subquery):
-        field = node._output_field_or_none  # noqa: SLF001 - the property would raise
+        field = _out(node)
     elif isinstance(node, Query):
         field = _column_of(node)
     return field if isinstance(field, MaskedMixin) else None
 
 
+def _out(node: Any) -> object:
+    """Return the field that a node's values are read by; None where it cannot say."""
+    return getattr(node, "_output_field_or_none", None)
+
+
 def _column_of(query: Query) -> object:
     """Return the field of a query of one column, as it stands on the right of IN."""
     shown = [*query.select, *query.annotation_select.values()]
-    return getattr(shown[0], "_output_field_or_none", None) if len(shown) == 1 else None
+    return _out(shown[0]) if len(shown) == 1 else None
 
 
 def require_shown(node: Any, path: Sequence[Any]) -> None:
@@ -91,12 +96,14 @@ def require_shown(node: Any, path: Sequence[Any]) -> None:
     show other characters of it.
     """
     for parent in reversed(path):
-        if isinstance(parent, IsNull) or (isinstance(parent, Count) and not parent.distinct):
+        if isinstance(parent, IsNull) or (
+            isinstance(parent, Count) and not getattr(parent, "distinct", False)
+        ):
             return
         if not isinstance(parent, _CHOOSING):
             _refuse("a masked column is shown as it is; nothing is computed or found by it")
     field = hidden(node)
-    out = getattr(path[0], "_output_field_or_none", None) if path else field
+    out = _out(path[0]) if path else field
     if field is None or not isinstance(out, MaskedMixin) or not _same(field, out):
         _refuse("a masked column comes out of a query under its own mask only")
 
@@ -121,12 +128,12 @@ def require_shown_in(expression: Any, path: Sequence[Any] = ()) -> None:
 def _combined(original: Any, compiler: Any, part: Any) -> Any:
     """Let a UNION bring masked values into columns of the same mask only."""
     sql = original(compiler, part)
-    outs = [getattr(column, "_output_field_or_none", None) for column, _sql, _alias in part.select]
+    outs = [_out(column) for column, _sql, _alias in part.select]
     tops = [column for column, _sql, _alias in compiler.select or ()]
     for place, out in enumerate(outs):
         if not isinstance(out, MaskedMixin):
             continue
-        top = getattr(tops[place], "_output_field_or_none", None) if place < len(tops) else None
+        top = _out(tops[place]) if place < len(tops) else None
         if not isinstance(top, MaskedMixin) or not _same(out, top):
             _refuse("a masked column is combined with a column of the same mask only")
         if compiler.query.combinator != "union" and not _has_key(part.select):

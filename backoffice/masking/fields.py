@@ -173,8 +173,8 @@ class MaskedMixin(_Field):
         if self.encrypted:
             return self._opened(value)
         # Each value of each row comes by here: no more calls than there have to be.
-        clear = value if self.is_text else self.to_clear(value)
-        text = clear if self.is_text else str(clear)
+        clear: Any = value if self.is_text else self.to_clear(value)
+        text: str = clear if self.is_text else str(clear)
         return loaded(self._hide(text) or masks.text(text), clear, self)
 
     def _read(self, value: Any, stored: Stored | None = None) -> Sealed:
@@ -300,7 +300,12 @@ class MaskedMixin(_Field):
         if self.unique and not self.search:
             text = "A unique masked field needs search='exact': it is compared by its index."
             found.append(checks.Error(text, obj=self, id="masking.E002"))
-        if self.encrypted and self.db_index and not self.unique and not _is_history(self.model):
+        if (
+            self.encrypted
+            and getattr(self, "db_index", False)
+            and not self.unique
+            and not _is_history(self.model)
+        ):
             text = "An index over an encrypted column finds nothing: use search='exact'."
             found.append(checks.Error(text, obj=self, id="masking.E010"))
         return found

@@ -113,7 +113,7 @@ def _all(fields: list[Any], row: Row, change: Callable[[Any, Row], Row]) -> Row:
 def _masked(field: Any, row: Row) -> Row:
     value, index = row[field.column], index_of(field)
     if value is None or value == "":
-        return {} if index is None or value is None else {index.column: ""}
+        return {} if index is None or value is None else {str(index.column): ""}
     found: Row = {}
     if field.encrypted:
         known = ciphers.read(str(value), field.binding)

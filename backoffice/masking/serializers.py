@@ -100,7 +100,7 @@ class MaskedJSONSerializerField(serializers.Field[Any, Any, Any, Any]):
         serializer: Any = self.parent
         column = serializer.Meta.model._meta.get_field(self.source)
         instance = serializer.instance
-        present = getattr(instance, self.source) if hasattr(instance, "_meta") else None
+        present = getattr(instance, str(self.source)) if hasattr(instance, "_meta") else None
         try:
             return column.to_python(column.seal(data, present))
         except ValidationError:

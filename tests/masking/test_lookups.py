@@ -39,6 +39,7 @@ from django.db.models.functions import (
     Substr,
 )
 from django.db.models.lookups import Exact, GreaterThan, IsNull, StartsWith
+from django.test.utils import register_lookup
 
 from backoffice.masking import whole
 from backoffice.masking.fields import MaskedCharField
@@ -68,6 +69,11 @@ def test_lookup_of_a_part_is_refused(db: None, prefix: str, field: str, lookup: 
 def test_plain_text_is_refused_as_a_query_string_would_bring_it(db: None, field: str) -> None:
     with pytest.raises(MaskedQueryError):
         Person.objects.filter(**{field: EMAIL})
+
+
+def test_transform_that_somebody_registered_is_refused(db: None) -> None:
+    with register_lookup(CharField, Lower), pytest.raises(MaskedQueryError):
+        Person.objects.filter(email__lower__exact="a")
 
 
 @pytest.mark.parametrize("lookup", ["startswith", "lt", "regex", "range", "contains"])
@@ -170,7 +176,7 @@ def test_counting_and_asking_for_presence_is_allowed(person: Person) -> None:
     assert list(Person.objects.annotate(x=known).values_list("x", flat=True)) == [1]
 
 
-def people() -> object:
+def people() -> Any:
     return Person.objects.filter(pk=OuterRef("person"))
 
 

@@ -107,7 +107,7 @@ def rows(name: str) -> list[tuple[Any, ...]]:
             f"SELECT phone, iban, notes, born, joined, {TABLES[name]} FROM {APP}_{name} "  # noqa: S608
             f"ORDER BY {TABLES[name]}"
         )
-        return cursor.fetchall()
+        return list(cursor.fetchall())
 
 
 def everything() -> dict[str, list[tuple[Any, ...]]]:
@@ -187,7 +187,8 @@ def test_filling_that_was_stopped_is_ended_by_the_next_run(
     from backoffice.masking import operations  # noqa: PLC0415 - patched below
 
     apply(1)
-    write, written = operations._write, []
+    write = operations._write
+    written: list[None] = []
 
     def die(*args: Any) -> None:
         if len(written) == 3:
