@@ -288,3 +288,12 @@ def test_index_shows_nothing_of_itself(person: Person) -> None:
 def test_mask_of_an_index_is_not_written(person: Person) -> None:
     with pytest.raises(MaskWriteError):
         Letter.objects.filter(person__email_index="••••••••").exists()
+
+
+def test_error_of_a_value_does_not_hold_it(person: Person) -> None:
+    person.email = "qzx1anna without a host"
+    with pytest.raises(ValidationError) as refused:
+        person.full_clean()
+    errors = refused.value.error_dict["email"]
+    assert errors[0].params
+    assert "qzx1anna" not in str([error.params for error in errors])

@@ -98,7 +98,7 @@ MUTATIONS = [
          "        return models.Field.get_transform(self, name)"),
     ),
     *_of(
-        f"{MASKING}/fields.py", FORMS,
+        f"{MASKING}/fields.py", (*FORMS, *FIELDS),
         ("an error does not quote the value", '{**(error.params or {}), "value": MASK_CHAR * 3}',
          "{**(error.params or {})}"),
         ("the form field is ours", '        kwargs["form_class"] = MaskedFormField\n', ""),
