@@ -24,8 +24,9 @@ from urllib.parse import quote, quote_plus
 
 _DIGITS_OF_A_PHONE = 7
 _LEAST_LENGTH = 7
-# What may stand between the digits of a number that was laid out anew.
-_GAP = r"(?:\D|%20|&#\d+;){0,6}"
+# What may stand between the digits of a number that was laid out anew: no letters, or the few
+# digits of a random token would soon hold one.
+_GAP = r"(?:[^0-9A-Za-z]|%[0-9A-F]{2}|&(?:#\d+|#x[0-9a-f]+|nbsp);|\\u00a0|<[^<>\d]{0,40}>){0,6}"
 _ZIP, _GZIP = b"PK\x03\x04", b"\x1f\x8b"
 
 

@@ -4,21 +4,80 @@ import sys
 import time
 from collections.abc import Iterator
 from functools import wraps
+from inspect import signature
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.db import connection
 from django.db.models import QuerySet
 from pytest_django import DjangoDbBlocker
 
 from backoffice.accounts import limits
 from backoffice.audit import history, triggers
+from tests.migrated import Migrated
 
 pytest_plugins = ["tests.people"]
 
 _DAY = 24 * 60 * 60
 # marker -> the database that the test needs
 NEEDS = {"postgres": "postgresql", "sqlite": "sqlite"}
+# Without one of them pytest-django lets no test near the database; `request` may ask for any.
+USES = {"db", "transactional_db", "live_server"}
+MAY_USE = "request"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """On PostgreSQL leave out what uses no database: it has run on SQLite, and can tell no more.
+
+    A test whose processes use the database says so by the marker `both_databases`.
+    """
+    if connection.vendor != "postgresql":
+        return
+    alike = [item for item in items if not differs(item)]
+    config.hook.pytest_deselected(items=alike)
+    items[:] = [item for item in items if differs(item)]
+
+
+def differs(item: pytest.Item) -> bool:
+    """Say whether the outcome of the test may depend on the database."""
+    named = any(item.get_closest_marker(name) for name in ("both_databases", *NEEDS))
+    return named or uses_database(item)
+
+
+def uses_database(item: pytest.Item) -> bool:
+    """Say whether the test asks for the database, by a fixture or by the marker."""
+    asked = USES & set(getattr(item, "fixturenames", ()))
+    may = isinstance(item, pytest.Function) and MAY_USE in signature(item.function).parameters
+    return bool(asked) or may or item.get_closest_marker("django_db") is not None
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(
+    request: pytest.FixtureRequest,
+    django_db_modify_db_settings: None,
+    django_db_blocker: DjangoDbBlocker,
+    worker_id: str,
+    testrun_uid: str,
+) -> Iterator[None]:
+    """Let one worker of a run migrate, and the others begin with a copy."""
+    if worker_id == "master":
+        request.getfixturevalue("django_db_setup")
+        yield
+        return
+    shared = Migrated(connection, testrun_uid, Path(settings.VAR_DIR))
+    with django_db_blocker.unblock(), shared.locked():
+        if shared.exists():
+            with shared.copied():
+                request.getfixturevalue("django_db_setup")
+        else:
+            request.getfixturevalue("django_db_setup")
+            shared.keep()
+    yield
+    if shared.made:
+        with django_db_blocker.unblock(), shared.locked():
+            shared.drop()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -84,7 +143,11 @@ def _flushes(request: pytest.FixtureRequest) -> bool:
 def _guarded(
     request: pytest.FixtureRequest, django_db_setup: None, django_db_blocker: DjangoDbBlocker
 ) -> Iterator[None]:
-    """After a flush the database is as migrated again."""
+    """After a flush the database is as migrated again.
+
+    Whoever gets the database says so before the tests are chosen, see above.
+    """
+    assert uses_database(request.node), "ask for `db`: else this never runs on PostgreSQL"
     yield
     if _flushes(request):
         with django_db_blocker.unblock():

@@ -14,7 +14,7 @@ import pytest
 from backoffice.http import Bearer, Client, HttpError, Kind, Secret, identify_with
 from backoffice.http.connection import Exchange
 
-SLOW = 3
+SLOW = 30
 """Seconds, more than any deadline here."""
 
 
@@ -172,7 +172,7 @@ def test_deadline_ends_a_call_whatever_the_peer_does(hasty: Client, path: str) -
     started = time.monotonic()
     error = failure(hasty, path)
     assert (error.kind, error.sent) == (Kind.TIMEOUT, True)
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < SLOW / 2
 
 
 def test_huge_body_is_refused_while_it_comes(client: Client) -> None:

@@ -40,5 +40,5 @@ def register() -> None:
                 everywhere=True,
             )
         )
-    for label in ("jobs.worker", "jobs.recurring"):
-        subjects.exempt(label, _("Names of processes and functions"))
+    for own in ("jobs.worker", "jobs.recurring"):
+        subjects.exempt(own, _("Names of processes and functions"))

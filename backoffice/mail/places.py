@@ -1,4 +1,4 @@
-"""Where personal data could lie in the outbox: mails go to staff and sellers and may name people."""
+"""Where personal data could lie in the outbox: mails go to staff and sellers, and name people."""
 
 from django.utils.translation import gettext_lazy as _
 

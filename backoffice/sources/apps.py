@@ -21,8 +21,8 @@ class SourcesConfig(AppConfig):
 
     def ready(self) -> None:
         """Forward our request's id to the systems that we ask; check them now and for ever."""
-        from backoffice.sources import places  # noqa: PLC0415 - needs loaded models
-        from backoffice.sources import services  # noqa: F401, PLC0415 - needs loaded models
+        # The models have to be loaded first.
+        from backoffice.sources import places, services  # noqa: F401, PLC0415
 
         places.register()
         identify_with(lambda: current().request_id)

@@ -295,6 +295,7 @@ def test_merge_compares_once_more_under_the_lock(
 ) -> None:
     """An edit may commit between the look of the approval and the lock: it is seen there too."""
     merge = ask(kept, gone, eve)
+    assert merge.approval_id is not None
     request = ApprovalRequest.objects.get(pk=merge.approval_id)
     request.decided_by = kim
     edit_customer(gone, changes={"country": "Spain"}, actor=eve)

@@ -3,10 +3,12 @@
 import subprocess
 import sys
 
+import pytest
 from django.db import connection
 
 from tests.processes import ROOT
 
+pytestmark = pytest.mark.both_databases
 SOAK = ROOT / "tests" / "soak" / "soak_jobs.py"
 
 

@@ -29,8 +29,12 @@ child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
 open(sys.argv[1], "w").write(str(child.pid))
 time.sleep(60)
 """
-DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"
-STUBBORN = [sys.executable, "-c", DEAF]
+DEAF = """
+import pathlib, signal, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+pathlib.Path(sys.argv[1]).touch()
+time.sleep(60)
+"""
 
 
 @pytest.fixture
@@ -95,7 +99,7 @@ def test_child_that_dies_young_waits_longer_each_time(supervisor: Supervisor) ->
 def test_stop_ends_what_a_child_started(supervisor: Supervisor, tmp_path: Path) -> None:
     note = tmp_path / "pid"
     child = supervisor.add("parent", [sys.executable, "-c", PARENT, str(note)])
-    assert wait_until(lambda: note.exists() and note.read_text() != "", 20)
+    assert wait_until(lambda: note.exists() and note.read_text() != "", 60)
 
     supervisor.stop()
 
@@ -119,12 +123,13 @@ def test_children_end_when_the_supervisor_is_killed(tmp_path: Path) -> None:
 
 
 def test_stop_kills_a_child_that_does_not_listen(
-    said: list[str], monkeypatch: pytest.MonkeyPatch
+    said: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr("backoffice.project.supervisor.STOP_SECONDS", 0.3)
     supervisor = Supervisor(said.append)
-    child = supervisor.add("stubborn", STUBBORN)
-    time.sleep(1)  # until it ignores the signal
+    note = tmp_path / "deaf"
+    child = supervisor.add("stubborn", [sys.executable, "-c", DEAF, str(note)])
+    assert wait_until(note.exists, 60)  # from now on it ignores the signal
 
     supervisor.stop()
 

@@ -148,11 +148,11 @@ class Strict(Query):
 def test_hanging_source_is_left_behind_in_time(
     eve: User, customer_api: Backend, order_api: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(CustomerOrders, "budget", 1.0)
-    order_api.play(delay=5)
+    monkeypatch.setattr(CustomerOrders, "budget", 3.0)
+    order_api.play(delay=20)
     started = time.monotonic()
     joined = show(eve)
-    assert time.monotonic() - started < 2.5
+    assert time.monotonic() - started < 15
     assert states(joined) == {"customer-api": State.UP, "order-api": State.DOWN}
     assert str(joined.down[0].reason) == "did not answer in time"
 

@@ -7,6 +7,7 @@ import os
 from typing import Any
 
 import pytest
+from django.test import Client
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pytest_django import Settings
@@ -47,6 +48,18 @@ def swap(pair: tuple[Customer, Customer], first: Any, second: Any) -> None:
         hide(customer, values)
 
 
+type Told = tuple[int, str, str]
+
+
+def both(asked: Asked, client: Client, pair: tuple[Customer, Customer]) -> tuple[Told, Told]:
+    """Return the answers to one request in the two states."""
+    before = asked.send(client)
+    swap(pair, SECOND, FIRST)
+    after = asked.send(client)
+    swap(pair, FIRST, SECOND)
+    return before, after
+
+
 @pytest.mark.usefixtures("_no_limits")
 def test_answers_are_the_same_whatever_is_hidden(
     pair: tuple[Customer, Customer], root: User
@@ -57,11 +70,11 @@ def test_answers_are_the_same_whatever_is_hidden(
     @given(st.data())
     def ask(data: st.DataObject) -> None:
         asked: Asked = data.draw(requests(pair))
-        before = asked.send(client)
-        swap(pair, SECOND, FIRST)
-        after = asked.send(client)
-        swap(pair, FIRST, SECOND)
+        before, after = both(asked, client, pair)
         assert before[0] < 500, asked
+        if before != after:
+            # "A minute ago" may have become two in between: only the same again is a leak.
+            before, after = both(asked, client, pair)
         assert before == after, asked
 
     ask()

@@ -11,6 +11,7 @@ from tests.walker.registry import visits
 from tests.walker.world import World
 
 
+@pytest.mark.sqlite  # what a middleware refuses, no database decides
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("name", ["kim", "sol"])
 def test_without_a_factor_every_page_leads_to_enrolment(
