@@ -18,7 +18,7 @@ from backoffice.accounts import limits
 from backoffice.audit import history, triggers
 from tests.migrated import Migrated
 
-pytest_plugins = ["tests.people"]
+pytest_plugins = ["tests.people", "tests.masking.tables"]
 
 _DAY = 24 * 60 * 60
 # marker -> the database that the test needs

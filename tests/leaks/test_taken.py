@@ -20,10 +20,7 @@ from backoffice.site.api import ReadViewSet
 from backoffice.site.sites import StaffSite
 from backoffice.site.taken import guarded
 from customers.models import Customer
-from tests.masking.conftest import tables
 from tests.masking.models import Login
-
-__all__ = ["tables"]
 
 TAKEN, FREE = "qzholder@example.com", "qznobody@example.com"
 ADD = "/single/customers/customer/add/"

@@ -1,15 +1,12 @@
-"""A person whose every value is a canary, and the tables of the test models."""
+"""A person whose every value is a canary."""
 
 import datetime as dt
 import re
-from collections.abc import Iterator
 
 import pytest
 from django.db import connection
-from django.db.models import Model
-from pytest_django import DjangoDbBlocker
 
-from tests.masking.models import Account, Folder, Letter, Login, Person
+from tests.masking.models import Person
 
 NAME = "Qzanna Qzlindqvist"
 EMAIL = "qzx1anna@qzhost.example"
@@ -28,21 +25,6 @@ _CANARIES = re.compile(f"{_WORDS}|{_PHONE}|{_BORN}")
 def leaks(text: object) -> list[str]:
     """Return the canaries found in `text`."""
     return [found[0] for found in _CANARIES.finditer(str(text).lower())]
-
-
-@pytest.fixture(scope="session")
-def tables(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    """Make the tables of the test models for the session."""
-    past = Account.history.model
-    models: tuple[type[Model], ...] = (Person, Letter, Account, past, Login, Folder)
-    with django_db_blocker.unblock():
-        with connection.schema_editor() as editor:
-            for model in models:
-                editor.create_model(model)
-        yield
-        with connection.schema_editor() as editor:
-            for model in reversed(models):
-                editor.delete_model(model)
 
 
 @pytest.fixture

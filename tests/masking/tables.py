@@ -1,0 +1,28 @@
+"""The tables of the test models, made once a session, for whoever asks (a plugin of `conftest`).
+
+A fixture that two modules import is two fixtures: the second would make tables that stand already.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+from django.db import connection
+from django.db.models import Model
+from pytest_django import DjangoDbBlocker
+
+from tests.masking.models import Account, Folder, Letter, Login, Person
+
+
+@pytest.fixture(scope="session")
+def tables(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """Make the tables of the test models for the session."""
+    past = Account.history.model
+    models: tuple[type[Model], ...] = (Person, Letter, Account, past, Login, Folder)
+    with django_db_blocker.unblock():
+        with connection.schema_editor() as editor:
+            for model in models:
+                editor.create_model(model)
+        yield
+        with connection.schema_editor() as editor:
+            for model in reversed(models):
+                editor.delete_model(model)
