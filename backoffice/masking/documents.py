@@ -97,11 +97,8 @@ class MaskedJSONField(MaskedMixin, _Field):
                 for key, one in value.items()
             }
         if isinstance(value, list | tuple):
-            rest = present if isinstance(present, list) else []
-            return [
-                self._sealed_tree(one, rest[place] if place < len(rest) else None, path)
-                for place, one in enumerate(value)
-            ]
+            rest = present if self._is_same_list(value, present, path) else [None] * len(value)
+            return [self._sealed_tree(one, old, path) for one, old in zip(value, rest, strict=True)]
         return self._sealed_leaf(value, present, path)
 
     def _sealed_leaf(self, value: Any, present: Any, path: tuple[str, ...]) -> Any:
@@ -112,6 +109,26 @@ class MaskedJSONField(MaskedMixin, _Field):
             return clear
         mask = self.masks.get(path, masks.text)
         return Sealed(mask(str(clear)) or masks.text(str(clear)), clear, field=self)
+
+    def _is_same_list(self, value: Sequence[Any], present: Any, path: tuple[str, ...]) -> bool:
+        """Say whether a list may take masks over by place: as long, and alike in what is shown.
+
+        In a list that lost, got or moved an item, a mask would stand for another item's value.
+        """
+        return isinstance(present, list) and self._opened(value, path) == self._opened(
+            present, path
+        )
+
+    def _opened(self, value: Any, path: tuple[str, ...]) -> Any:
+        """Return the shape of lists and the open leaves, nothing of what is hidden."""
+        if self._is_open(path):
+            return value
+        if isinstance(value, dict):
+            below = {key: self._opened(one, (*path, str(key))) for key, one in value.items()}
+            return {key: one for key, one in below.items() if one is not _MISSING}
+        if isinstance(value, list | tuple):
+            return [self._opened(one, path) for one in value]
+        return _MISSING
 
     def _is_open(self, path: tuple[str, ...]) -> bool:
         return any(path[: len(known)] == known for known in self.open_paths)

@@ -103,6 +103,39 @@ def test_altered_mask_is_refused(folder: Folder, foreign: str) -> None:
     assert as_json(stored()) == DATA
 
 
+FIRST, SECOND = SHOWN["items"]  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        [SECOND],
+        [FIRST],
+        [SECOND, FIRST],
+        [FIRST, FIRST, SECOND],
+        [{**FIRST, "sku": "C-3"}, SECOND],
+    ],
+    ids=["first removed", "second removed", "swapped", "one added", "another item"],
+)
+def test_mask_in_a_list_stands_for_no_other_items_value(folder: Folder, items: list[Any]) -> None:
+    folder.data = {**SHOWN, "items": items}
+    with pytest.raises(ValidationError):
+        folder.full_clean()
+    with pytest.raises(MaskWriteError), transaction.atomic():
+        folder.save()
+    assert as_json(stored()) == DATA
+
+
+def test_lists_change_with_values_in_place_of_masks(folder: Folder) -> None:
+    folder.data = {**SHOWN, "items": [{**FIRST, "for": "Qznew"}, SECOND]}
+    save(folder)
+    assert as_json(stored())["items"] == [{"sku": "A-1", "for": "Qznew"}, DATA["items"][1]]
+    row = Folder.objects.get()
+    row.data["items"].reverse()  # what was read knows what it hides
+    save(row)
+    assert as_json(stored())["items"] == [DATA["items"][1], {"sku": "A-1", "for": "Qznew"}]
+
+
 @pytest.mark.parametrize("lookup", ["data", "data__contains", "data__status", "data__has_key"])
 def test_document_is_found_by_nothing(folder: Folder, lookup: str) -> None:
     with pytest.raises(MaskedQueryError):
@@ -119,10 +152,10 @@ def test_form_shows_masks_and_keeps_what_is_not_touched(folder: Folder) -> None:
     assert (untouched.has_changed(), untouched.is_valid()) == (False, True)
     untouched.save()
     assert as_json(stored()) == DATA
-    changed = form_class({"data": shown.replace("A-1", "C-3")}, instance=folder)
+    changed = form_class({"data": shown.replace('"open"', '"closed"')}, instance=folder)
     assert (changed.has_changed(), changed.errors) == (True, {})
     changed.save()
-    assert as_json(stored())["items"][0] == {"sku": "C-3", "for": "Qzanna"}
+    assert as_json(stored()) == {**DATA, "status": "closed"}
 
 
 @pytest.mark.parametrize("typed", ['{"a": ', '{"unknown": "••••"}'])

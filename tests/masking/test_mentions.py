@@ -2,9 +2,11 @@
 
 import io
 import zipfile
+from collections.abc import Iterable
 
 import pytest
 
+from backoffice.files import mentions
 from backoffice.files.mentions import names
 from backoffice.masking.mentions import REMOVED, Mentions
 
@@ -92,6 +94,53 @@ def packed(text: str, *, twice: bool = False) -> bytes:
 def test_person_is_found_in_a_file(content: bytes) -> None:
     assert names([content], PERSON)
     assert not names([b"x,y\n", packed("nobody")], PERSON)
+
+
+def bomb(layers: int, size: int = 1_000_000) -> bytes:
+    """Return archives in archives, each of two of the layer below, with zeros at the bottom."""
+    content = b"0" * size
+    for _layer in range(layers):
+        target = io.BytesIO()
+        with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("a", content)
+            archive.writestr("b", content)
+        content = target.getvalue()
+    return content
+
+
+def test_archive_is_unpacked_to_an_end_and_counts_as_holding_the_person(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read = []
+    inner = mentions._in_text
+
+    def counted(parts: Iterable[bytes], people: Mentions) -> bool:
+        return inner((read.append(len(part)) or part for part in parts), people)  # type: ignore[func-returns-value]
+
+    monkeypatch.setattr(mentions, "_in_text", counted)
+    monkeypatch.setattr(mentions, "UNPACKED", 9_000_000)
+    assert not names([bomb(3)], PERSON)
+    assert sum(read) == 8_000_000
+    read.clear()
+    monkeypatch.setattr(mentions, "UNPACKED", 3_000_000)
+    assert names([bomb(3)], PERSON)
+    assert sum(read) <= 3_000_000
+
+
+def test_archive_deeper_than_is_looked_counts_as_holding_the_person() -> None:
+    assert not names([bomb(3, 10)], PERSON)
+    assert names([bomb(4, 10)], PERSON)
+
+
+def test_long_text_outside_of_archives_has_no_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mentions, "UNPACKED", 10)
+    assert not names([b"nobody here, " * 10], PERSON)
+
+
+def test_damaged_archive_is_read_as_text() -> None:
+    whole = bytearray(packed("nobody " * 50))
+    whole[40:60] = b"07700904831".center(20)
+    assert names([bytes(whole)], PERSON)
 
 
 def test_value_across_two_blocks_is_found() -> None:
