@@ -8,8 +8,8 @@ of who the person is is asked for.
 from typing import Any
 
 from django import forms
-from django.core.exceptions import ValidationError
-from django.db import models
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import models, transaction
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -17,8 +17,10 @@ from django.utils.translation import gettext_lazy
 from backoffice.audit import verbs
 from backoffice.audit.services import record, save_with_history
 from backoffice.masking.fields import MaskedMixin
-from backoffice.site import diffs
+from backoffice.policy import may
+from backoffice.site import conflicts, diffs, doing
 from backoffice.site.actions import Action, ReasonForm
+from backoffice.site.versions import version_of
 
 RESTORED = verbs.register("record.restored", gettext_lazy("Earlier version restored"))
 
@@ -55,37 +57,69 @@ def fields_of(page: Any, request: HttpRequest, obj: models.Model) -> list[Any]:
 
 
 def restore(
-    obj: models.Model, version: Any, fields: list[Any], *, actor: Any, reason: str
+    obj: models.Model,
+    version: Any,
+    fields: list[Any],
+    *,
+    actor: Any,
+    reason: str,
+    seen: str | None = None,
+    site: str | None = None,
 ) -> list[str]:
     """Give these fields their values of the version, as a new change; return what changed.
 
-    Raises ValidationError when nothing differs or the values no longer hold.
+    Row and version are read anew with the row locked: what happened since they were shown (an
+    erasure, a merge) is not undone. `seen` is the version of the record that the person saw, `site`
+    the one they act on. Raises PermissionDenied when they may not change the record (any more),
+    ValidationError when it changed, nothing differs or the values no longer hold.
     """
-    changed = [
-        field for field in fields if getattr(obj, field.attname) != getattr(version, field.attname)
-    ]
-    if not changed:
+    with transaction.atomic():
+        kept = type(obj)._default_manager.select_for_update().get(pk=obj.pk)
+        _require(kept, actor, seen, site)
+        changed = _taken_back(kept, kept.history.get(pk=version.pk), fields)
+        # A masked value was checked when it was typed; its mask would be checked here.
+        masked = [field.name for field in kept._meta.fields if isinstance(field, MaskedMixin)]
+        kept.full_clean(exclude=masked)
+        save_with_history(kept, actor=actor, reason=reason, update_fields=_written(kept, changed))
+        facts = {"version": version.pk, "fields": changed}
+        record(RESTORED, actor=actor, subject=kept, reason=reason, context=facts)
+    return changed
+
+
+def _require(kept: models.Model, actor: Any, seen: str | None, site: str | None) -> None:
+    if not may(actor, "change", kept, site=site):
+        raise PermissionDenied
+    if seen is not None and seen != version_of(kept):
+        raise ValidationError(doing.STALE)
+
+
+def _taken_back(kept: models.Model, version: Any, fields: list[Any]) -> list[str]:
+    """Set the fields that differ and return their names. Raises ValidationError for none."""
+    names = []
+    for field in fields:
+        if getattr(kept, field.attname) != getattr(version, field.attname):
+            setattr(kept, field.attname, getattr(version, field.attname))
+            names.append(field.name)
+    if not names:
         raise ValidationError(_("This version is no different. Nothing was done."))
-    for field in changed:
-        setattr(obj, field.attname, getattr(version, field.attname))
-    # A masked value was checked when it was typed; its mask would be checked here.
-    masked = [field.name for field in obj._meta.fields if isinstance(field, MaskedMixin)]
-    obj.full_clean(exclude=masked)
-    save_with_history(obj, actor=actor, reason=reason)
-    names = [field.name for field in changed]
-    facts = {"version": version.pk, "fields": names}
-    record(RESTORED, actor=actor, subject=obj, reason=reason, context=facts)
     return names
 
 
+def _written(kept: models.Model, changed: list[str]) -> list[str]:
+    """Return the columns to write: what changed, and when; an index goes with its field."""
+    dated = [field.name for field in kept._meta.fields if getattr(field, "auto_now", False)]
+    return [*changed, *dated]
+
+
 def _act(page: Any, request: HttpRequest, obj: Any, form: Any) -> str:
-    version = form.cleaned_data["version"]
     restore(
         obj,
-        version,
+        form.cleaned_data["version"],
         fields_of(page, request, obj),
         actor=request.user,
         reason=form.cleaned_data["reason"],
+        seen=request.POST.get(conflicts.FIELD, ""),
+        site=page.admin_site.name,
     )
     return _("The version is restored, as a new change.")
 

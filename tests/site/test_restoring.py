@@ -3,15 +3,19 @@
 from typing import Any
 
 import pytest
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from backoffice.accounts.models import User
+from backoffice.audit.history import recorded
 from backoffice.audit.models import Event
 from backoffice.audit.services import save_with_history
 from backoffice.masking import whole
 from backoffice.site import restoring
+from backoffice.site.versions import version_of
 from customers.models import Customer
 from tests.factories import make_order
 from tests.people import PASSWORD, allow
@@ -150,3 +154,77 @@ def test_version_that_is_no_different_does_nothing(editor: User, customer: Custo
             customer, same, list(Customer._meta.concrete_fields), actor=editor, reason="x"
         )
     assert customer.history.count() == 2
+
+
+def restore_now(customer: Customer, editor: User, **known: Any) -> list[str]:
+    fields = [Customer._meta.get_field(name) for name in ("phone", "country")]
+    return restoring.restore(
+        customer, first(customer), fields, actor=editor, reason="Wrong record", **known
+    )
+
+
+def test_only_what_comes_back_is_written(editor: User, customer: Customer) -> None:
+    now = Customer.objects.get(pk=customer.pk)
+    now.name = "Anna Keller-Moreau"
+    save_with_history(now, actor=editor, reason="Married")
+    assert sorted(restore_now(customer, editor)) == ["country", "phone"]
+    kept = Customer.objects.get(pk=customer.pk)
+    assert kept.name == now.name
+    assert stored(customer) == ("", "+33 1 23 45 67 18")
+    assert kept.updated_at > now.updated_at
+    assert list(Customer.objects.filter(phone=whole("+33 1 23 45 67 18"))) == [kept]
+
+
+def test_columns_that_come_back_are_named_to_the_database(editor: User, customer: Customer) -> None:
+    with CaptureQueriesContext(connection) as queries:
+        restore_now(customer, editor)
+    [written] = [
+        one["sql"] for one in queries if one["sql"].startswith('UPDATE "customers_customer"')
+    ]
+    assert ('"phone"' in written, '"updated_at"' in written) == (True, True)
+    assert ('"name"' in written, '"erased_at"' in written) == (False, False)
+
+
+@pytest.mark.parametrize("what", ["erased", "merged"])
+def test_nothing_comes_back_for_who_was_erased_or_merged_meanwhile(
+    editor: User, customer: Customer, what: str
+) -> None:
+    rows = update_rows(customer)
+    if what == "erased":
+        rows(erased_at=timezone.now(), phone="")
+    else:
+        rows(merged_into=Customer.objects.create(number="9"), phone="")
+    with pytest.raises(PermissionDenied):
+        restore_now(customer, editor)
+    assert stored(customer)[1] == ""
+
+
+def update_rows(customer: Customer) -> Any:
+    def write(**values: Any) -> None:
+        with recorded():
+            Customer.objects.filter(pk=customer.pk).update(**values)
+
+    return write
+
+
+def test_version_that_the_person_did_not_see_is_left_alone(
+    editor: User, customer: Customer
+) -> None:
+    seen = version_of(customer)
+    now = Customer.objects.get(pk=customer.pk)
+    now.country = "Peru"
+    save_with_history(now, actor=editor, reason="Moved")
+    with pytest.raises(ValidationError):
+        restore_now(customer, editor, seen=seen)
+    assert stored(customer)[0] == "Peru"
+    assert restore_now(customer, editor, seen=version_of(customer))
+
+
+def test_history_that_was_emptied_meanwhile_brings_nothing_back(
+    editor: User, customer: Customer
+) -> None:
+    opened = first(customer)
+    Customer.history.filter(history_id=opened.history_id).update(phone="")
+    fields = [Customer._meta.get_field("phone")]
+    restoring.restore(customer, opened, fields, actor=editor, reason="Wrong record")
+    assert stored(customer)[1] == ""
