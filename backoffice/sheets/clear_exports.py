@@ -70,7 +70,8 @@ def ask(
 ) -> ClearExport:
     """Ask for a file of the masked fields `names` of `rows`; somebody else decides.
 
-    `told` is the filter in words, for approvers and the record. Raises PermissionDenied (on the
+    `told` is the filter in words, for approvers and the record. Rows that the policy denies (an
+    erased customer) are left out. Raises PermissionDenied (on the
     record) without `export_clear_<model>`, ValidationError without a reason, for no rows and for
     more than the cap (on the record), ValueError for fields that are not masked.
     """
@@ -82,7 +83,7 @@ def ask(
         _note_refusal(model, actor, reason, {**facts, "rule": decision.rule})
         raise PermissionDenied
     reason.clean()
-    keys = [str(key) for key in rows.values_list("pk", flat=True)[: cap() + 1]]
+    keys = _keys(rows, actor)
     if not keys:
         raise ValidationError(_("There are no rows to export."))
     if len(keys) > cap():
@@ -160,12 +161,33 @@ def labels(export: ClearExport) -> list[str]:
 
 
 def _rows(export: ClearExport) -> Iterator[Any]:
-    """Yield the rows in the order of `keys`, as far as they exist for the owner now."""
+    """Yield the rows in the order of `keys`, as far as the owner may have them in a file now."""
     scoped = policy.scope(export.owner, model_of(export)._default_manager.all())
     for start in range(0, len(export.keys), _BATCH):
         keys = export.keys[start : start + _BATCH]
-        found = {str(row.pk): row for row in scoped.filter(pk__in=keys)}
+        found = {str(row.pk): row for row in _allowed(export.owner, scoped.filter(pk__in=keys))}
         yield from (found[key] for key in keys if key in found)
+
+
+def _allowed(owner: User, rows: QuerySet[Any]) -> list[Any]:
+    """Return the rows whose clear values the person may have: a denial is of single records."""
+    found = list(rows)
+    decisions = policy.may_many(owner, RIGHT, found)
+    return [row for row in found if decisions[row.pk]]
+
+
+def _keys(rows: QuerySet[Any], actor: User) -> list[str]:
+    """Return the keys of the rows that may be in the file, in their order; too many as they are."""
+    found = list(rows.values_list("pk", flat=True)[: cap() + 1])
+    if len(found) > cap():
+        return [str(key) for key in found]
+    every = rows.model._default_manager.all()
+    allowed = {
+        row.pk
+        for start in range(0, len(found), _BATCH)
+        for row in _allowed(actor, every.filter(pk__in=found[start : start + _BATCH]))
+    }
+    return [str(key) for key in found if key in allowed]
 
 
 def _facts(request: ApprovalRequest) -> dict[str, Any]:

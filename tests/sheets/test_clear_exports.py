@@ -16,6 +16,7 @@ from backoffice.accounts.models import User
 from backoffice.approvals import services as approvals
 from backoffice.approvals.models import ApprovalRequest
 from backoffice.audit import reviews
+from backoffice.audit.history import recorded
 from backoffice.audit.models import Event
 from backoffice.files import links
 from backoffice.files import services as files
@@ -305,3 +306,54 @@ def test_page_shows_others_only_to_who_oversees(
     where = reverse("admin:clear_exports")
     shown = [len(signed_in(user).get(where).context["lines"]) for user in (kim, ada, ann)]
     assert shown == [1, 1, 0]
+
+
+def erase(customer: Customer) -> None:
+    with recorded():
+        Customer.objects.filter(pk=customer.pk).update(erased_at=timezone.now())
+
+
+def test_record_that_is_denied_is_left_out(rows: list[Customer], kim: User, pia: User) -> None:
+    erase(rows[1])
+    export = made(kim, pia)
+    assert export.keys == [str(rows[0].pk), str(rows[2].pk)]
+    assert rows[1].number not in [
+        line.split(",")[0] for line in body(download(signed_in(kim), export)).splitlines()
+    ]
+    denied = Event.objects.filter(verb=clear_exports.IN_FILE, subject_id=str(rows[1].pk))
+    assert not denied.exists()
+
+
+def test_nothing_but_denied_records_makes_no_file(rows: list[Customer], kim: User) -> None:
+    for row in rows:
+        erase(row)
+    with pytest.raises(ValidationError):
+        ask(kim)
+    assert not ClearExport.objects.exists()
+
+
+def test_denied_records_make_no_room_below_the_cap(
+    rows: list[Customer], kim: User, settings: Settings
+) -> None:
+    settings.BACKOFFICE_CLEAR_EXPORT_ROWS = 2
+    erase(rows[0])
+    with pytest.raises(ValidationError, match="at most"):
+        ask(kim)
+
+
+def test_record_denied_after_the_approval_is_in_no_file(
+    rows: list[Customer], kim: User, pia: User
+) -> None:
+    export = ask(kim)
+    approvals.approve(request_of(export), actor=pia)
+    erase(rows[1])
+    assert run_job(export).state == Job.State.FAILED
+    assert export.file is None
+
+
+def test_record_denied_before_the_approval_voids_the_request(
+    rows: list[Customer], kim: User, pia: User
+) -> None:
+    export = ask(kim)
+    erase(rows[1])
+    assert approvals.approve(request_of(export), actor=pia).state == "void"
