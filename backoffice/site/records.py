@@ -39,6 +39,8 @@ class RecordMixin(PageBase):
         if request.method in {"GET", "HEAD"} and "edit" not in request.GET:
             request.META[READING] = True
         elif request.method == "POST" and not self.editable:
+            if self.record_or_none(request, object_id) is None:
+                raise Http404  # what is not there for a person comes before what they may not do
             raise PermissionDenied  # states change by actions only, whatever right somebody has
         return super().change_view(request, object_id, form_url, extra_context)
 

@@ -142,7 +142,7 @@ def test_record_says_by_which_token(eve: User) -> None:
     text = token_of(eve, "customers:write")
     answer = Client().patch(
         f"{CUSTOMERS}{customer.number}/",
-        '{"phone": "+32 2 555 0199"}',
+        '{"phone": "+32 2 555 0199", "reason": "Called from it"}',
         content_type="application/json",
         headers={"Authorization": f"Bearer {text}", "If-Match": "*"},
     )
