@@ -6,6 +6,8 @@ from django.utils.translation import gettext_lazy as _
 _verbs: dict[str, str | Promise] = {}
 # verb -> what it does with personal data; the access review counts these.
 _personal: dict[str, str] = {}
+# verb -> the permission without which a record's page does not tell of it.
+_rights: dict[str, str] = {}
 PERSONAL = ("revealed", "searched", "exported", "granted", "in_file")
 
 
@@ -13,10 +15,11 @@ class UnknownVerbError(LookupError):
     """A verb was used that nobody registered."""
 
 
-def register(verb: str, text: str | Promise, *, personal: str = "") -> str:
+def register(verb: str, text: str | Promise, *, personal: str = "", right: str = "") -> str:
     """Register `verb` ("app.what_happened") and return it; the same verb twice is an error.
 
-    `personal`, one of PERSONAL, says that it gives sight of personal data.
+    `personal`, one of PERSONAL, says that it gives sight of personal data. `right`
+    ("app.codename") is needed to read of it in the timeline of a record.
     """
     if _verbs.get(verb, text) != text:
         msg = f"the verb {verb} is registered already"
@@ -24,12 +27,19 @@ def register(verb: str, text: str | Promise, *, personal: str = "") -> str:
     _verbs[verb] = text
     if personal:
         _personal[verb] = PERSONAL[PERSONAL.index(personal)]
+    if right:
+        _rights[verb] = right
     return verb
 
 
 def personal(*kinds: str) -> list[str]:
     """Return the verbs that give sight of personal data, of these kinds or of all."""
     return [verb for verb, kind in _personal.items() if not kinds or kind in kinds]
+
+
+def rights() -> dict[str, str]:
+    """Return verb -> permission, of the verbs that need one to be read of on a record's page."""
+    return dict(_rights)
 
 
 def personal_kind(verb: str) -> str:

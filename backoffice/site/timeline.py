@@ -4,6 +4,11 @@ An upper app lets its own records tell their story on the page of a lower one:
 
     timeline.follow(Order, lambda order: {"payments.refund": Refund.objects.filter(…)})
 
+Who looked at personal data stands there for those who may see it: who has `see_reveals` of the
+record's app where its model declares that right, else who reads the whole record of activity. A
+verb may ask for a right of its own (`verbs.register(…, right=…)`). What was typed as the reason of
+such an event is for who reads the whole record, and for who typed it.
+
 Whatever the number of entries, a record asks the same number of queries.
 """
 
@@ -22,9 +27,15 @@ from backoffice.approvals.models import ApprovalRequest
 from backoffice.audit import verbs
 from backoffice.audit.history import people, who
 from backoffice.audit.models import Event, Outcome
+from backoffice.masking.alarms import RAISED, SETTLED
+from backoffice.masking.services import COPIED, GRANT_ENDED
+from backoffice.policy import may
 from backoffice.site.panels import Panel
 from backoffice.site.tabs import Tab
 
+SEES = "see_reveals"
+"""Codename of the right to see who looked at personal data, where a model declares it."""
+_READS_ALL = "audit.view_event"
 _MOST = 12
 # Rows of another kind that are followed from one record; the newest.
 _FOLLOWED = 50
@@ -52,24 +63,55 @@ def follow(model: type[Model], related: Follow) -> None:
     _followed[model].append(related)
 
 
-def entries(obj: Model) -> list[Entry]:
-    """Return the newest entries of `obj`; a constant number of queries."""
-    return Stream(obj)[:_MOST]
+def entries(obj: Model, user: Any) -> list[Entry]:
+    """Return the newest entries of `obj` that `user` may see; a constant number of queries."""
+    return Stream(obj, user)[:_MOST]
 
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """All entries of a record, newest first; a slice of it is read when it is asked for."""
+    """What a person may see of a record's entries, newest first; a slice is read when asked for."""
 
     obj: Model
+    user: Any
 
     def __getitem__(self, part: slice) -> list[Entry]:
         """Return the entries from `part.start` to `part.stop`, both from the newest."""
         most = part.stop
-        about = Event.objects.concerning_any(_subjects(self.obj)).exclude(verb__in=_LEFT_OUT)
-        events = about.select_related("actor", "real_actor", "typed")[:most]
-        stream = [_of_event(event) for event in events] + _of_history(self.obj, most)
+        about = Event.objects.concerning_any(_subjects(self.obj))
+        shown = about.exclude(verb__in=_LEFT_OUT | self._hidden())
+        events = list(shown.select_related("actor", "real_actor", "typed")[:most])
+        stream = self._of_events(events) + _of_history(self.obj, most)
         return sorted(stream, key=lambda entry: entry.at, reverse=True)[part.start : most]
+
+    def _hidden(self) -> set[str]:
+        """Return the verbs that the person does not read of here."""
+        asked = {right: may(self.user, right, None).allowed for right in verbs.rights().values()}
+        hidden = {verb for verb, right in verbs.rights().items() if not asked[right]}
+        return hidden if _sees_looks(self.user, self.obj) else hidden | _looks()
+
+    def _of_events(self, events: list[Event]) -> list[Entry]:
+        """Return the events in words; a guarded reason for who wrote it or reads everything."""
+        guarded = _looks() | set(verbs.rights())
+        reads_all = may(self.user, _READS_ALL, None).allowed
+        return [
+            _of_event(
+                event,
+                why=reads_all or event.verb not in guarded or event.actor_id == self.user.pk,
+            )
+            for event in events
+        ]
+
+
+def _looks() -> set[str]:
+    """Return the verbs that tell who looked at personal data, and what came of it."""
+    return {*verbs.personal(), COPIED, GRANT_ENDED, RAISED, SETTLED}
+
+
+def _sees_looks(user: Any, obj: Model) -> bool:
+    if SEES not in dict(obj._meta.permissions):
+        return may(user, _READS_ALL, None).allowed
+    return may(user, f"{obj._meta.app_label}.{SEES}", obj).allowed
 
 
 def _subjects(obj: Model) -> dict[str, list[str]]:
@@ -94,12 +136,12 @@ def _keys(wanted: Mapping[str, Iterable[str]]) -> set[str]:
     return {key for keys in wanted.values() for key in keys}
 
 
-def _of_event(event: Event) -> Entry:
+def _of_event(event: Event, *, why: bool) -> Entry:
     tone = "" if event.outcome == Outcome.DONE else "fail"
     what = event.verb_label
     if event.outcome != Outcome.DONE:
         what = f"{what} ({event.get_outcome_display()})"
-    return Entry(event.at, what, event.who, event.reason, tone)
+    return Entry(event.at, what, event.who, event.reason if why else "", tone)
 
 
 def _of_history(obj: Model, most: int) -> list[Entry]:
@@ -121,11 +163,11 @@ def _of_history(obj: Model, most: int) -> list[Entry]:
 
 
 def _context(request: HttpRequest, obj: Model) -> dict[str, Any]:
-    return {"entries": entries(obj)}
+    return {"entries": entries(obj, request.user)}
 
 
 def _stream(request: HttpRequest, obj: Model) -> Stream:
-    return Stream(obj)
+    return Stream(obj, request.user)
 
 
 TAB = Tab(
