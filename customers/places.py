@@ -23,7 +23,8 @@ _NUMBER = gettext_lazy(
     "A number that is an e-mail address, a phone number or a name is replaced"
 )
 _WORDS = gettext_lazy("A word of ours, keys, counts or a hash")
-_OPEN = (PrivacyCase.State.WAITING, PrivacyCase.State.RUNNING)
+# One that was only noted counts too: whoever asked for their data must not be erased before.
+_OPEN = (PrivacyCase.State.OPEN, PrivacyCase.State.WAITING, PrivacyCase.State.RUNNING)
 
 
 def person(customer: Customer) -> Group:
@@ -64,20 +65,33 @@ def _tells(number: str, erasure: Erasure) -> bool:
 def clear_taken(place: Place, erasure: Erasure, _after: Any, _limit: int) -> Step:
     """Empty what other customers' history holds of the people by a merge that was undone."""
     mine = _values(erasure.group)
-    names = [column.name for column in masked_fields(place.table())]
+    masked = {column.name for column in masked_fields(place.table())}
     changes = {}
-    for row in _others(erasure.group).order_by("pk").values_list("pk", *names):
-        held = {name: value for name, value in zip(names, row[1:], strict=True) if value in mine}
-        changes[row[0]] = {name: blank(place, name) for name in held}
+    for other, taken in sorted(_takers(erasure.group).items()):
+        names = sorted(taken & masked)
+        rows = Customer.history.filter(id=other).order_by("pk")
+        for key, *values in rows.values_list("pk", *names):
+            held = [name for name, value in zip(names, values, strict=True) if value in mine]
+            changes[key] = {name: blank(place, name) for name in held}
     return Step(write(place, changes, erasure))
 
 
-def _others(group: Group) -> Rows:
-    keys = group.keys(LABEL)
-    pairs = CustomerMerge.objects.filter(Q(kept__in=keys) | Q(gone__in=keys))
-    others = {key for pair in pairs.values_list("kept", "gone") for key in pair} - set(keys)
-    rows: Rows = Customer.history.filter(id__in=others)
-    return rows
+def _takers(group: Group) -> dict[int, set[str]]:
+    """Return customer -> fields that a merge took over from the people, and that was undone.
+
+    One that was rejected wrote nothing. What one took another may have taken from it.
+    """
+    mine = set(group.keys(LABEL))
+    undone = CustomerMerge.objects.filter(state=CustomerMerge.State.UNDONE)
+    found: dict[int, set[str]] = {}
+    sources = mine
+    while sources:
+        pairs = list(undone.filter(gone__in=sources).values_list("kept", "taken"))
+        sources = {kept for kept, _taken in pairs} - mine - found.keys()
+        for kept, taken in pairs:
+            if kept not in mine:
+                found.setdefault(kept, set()).update(taken)
+    return found
 
 
 class _Held:
@@ -117,6 +131,7 @@ def _merges(keys: list[Any]) -> Rows:
 def register() -> None:
     """Say that customers are people, and put the places in force."""
     subjects.announce(LABEL)
+    subjects.reserve(lambda: PrivacyCase.Ground.labels)
     subjects.belongs(_CASE, LABEL, _cases)
     subjects.belongs(_MERGE, LABEL, _merges)
     subjects.register(

@@ -22,7 +22,7 @@ def forget_files(_place: Place, erasure: Erasure, after: Any, _limit: int) -> St
     """
     rows = KeptFile.objects.order_by("pk").filter(pk__gt=after or 0)
     found = list(rows[:_FEW])
-    named = [kept for kept in found if _holds(kept, erasure.group.mentions)]
+    named = [kept for kept in found if _holds(kept, erasure.group.elsewhere)]
     for kept in named:
         kept.file.delete(save=False)
         kept.delete()

@@ -79,7 +79,7 @@ def _own(place: Place, group: Group) -> Iterator[dict[str, Any]]:
 def _mentioning(place: Place, group: Group) -> Iterator[dict[str, Any]]:
     """Yield the texts of other rows that name the people."""
     columns = [name for name in place.columns() if name not in place.private]
-    key, mentions = None, group.mentions
+    key, mentions = None, group.elsewhere
     while found := page(place.table()._default_manager.all(), key, _PAGE, columns):
         key = found[-1][0]
         for row in found:

@@ -24,6 +24,8 @@ from backoffice.masking.values import Sealed
 _log = logging.getLogger(__name__)
 ERASE: Final = purposes.register("masking.erase", _("Erase a person from all places"))
 BATCH: Final = 500
+# Rows of a place that are looked through to tell an approver how many are others'.
+COUNTED: Final = 2000
 # The two passes over a table: rows that belong to the people, then all rows.
 _OWN, _ALL = "own", "all"
 
@@ -96,7 +98,7 @@ def _own(place: Place, erasure: Erasure, key: Any, limit: int) -> Step:
 def _all(place: Place, erasure: Erasure, key: Any, limit: int) -> Step:
     """Take the people out of the next rows of the whole table."""
     columns = {name: way for name, way in place.columns().items() if _is_text(place, name)}
-    if not (columns and erasure.group.mentions):
+    if not (columns and erasure.group.elsewhere):
         return Step(0)
     found = page(place.table()._default_manager.all(), key, limit * 4, columns)
     changes = {row[0]: _cleaned(place, columns, row, erasure.group) for row in found}
@@ -156,16 +158,26 @@ def blank(place: Place, name: str) -> Any:
 
 
 def _cleaned(place: Place, columns: Mapping[str, str], row: Row, group: Group) -> dict[str, Any]:
-    """Return what changes in any row where it names the people; empty columns go empty."""
-    found = {}
-    for name, value in zip(columns, row[1:], strict=True):
-        if not value:
-            continue
-        cleaned = group.mentions.cleaned(value)
-        if cleaned != value:
-            empty = columns[name] == subjects.BLANK
-            found[name] = blank(place, name) if empty else _cut(place, name, cleaned)
-    return found
+    """Return what changes in a row of anybody where it names the people; the rest of it stays."""
+    cleaned = {
+        name: (value, group.elsewhere.cleaned(value))
+        for name, value in zip(columns, row[1:], strict=True)
+        if value
+    }
+    return {name: _cut(place, name, new) for name, (old, new) in cleaned.items() if new != old}
+
+
+def others(place: Place, group: Group, limit: int = COUNTED) -> int:
+    """Return how many of a place's newest rows are not the people's own and name them."""
+    if place.others is not None:
+        return place.others(group, limit)
+    if not (place.model and place.everywhere):
+        return 0
+    columns = {name: way for name, way in place.columns().items() if _is_text(place, name)}
+    rows = place.table()._default_manager.order_by("-pk")
+    own = set(place.rows(group).values_list("pk", flat=True)) if place.rows else set()
+    found = rows.values_list("pk", *columns)[:limit] if columns else ()
+    return sum(row[0] not in own and bool(_cleaned(place, columns, row, group)) for row in found)
 
 
 def _cut(place: Place, name: str, value: Any) -> Any:

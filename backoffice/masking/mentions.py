@@ -27,6 +27,35 @@ _LEAST_PHONE: Final = 7
 REMOVED: Final = "[erased]"
 
 type Value = tuple[str, str]
+_EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+_PHONES: Final = frozenset({"phone", "phone_number"})
+_LEAST_ACCOUNT: Final = 8
+
+
+def identifies(kind: str, clear: str) -> bool:
+    """Say whether the value alone stands for one person in a text about anybody.
+
+    The shape counts beside the kind: a phrase that somebody put where a number belongs does not.
+    """
+    if kind == "email":
+        return bool(_EMAIL.fullmatch(clear.strip()))
+    digits = sum(letter.isdigit() for letter in clear)
+    if kind in _PHONES:
+        return digits >= _LEAST_PHONE and not any(map(str.isalpha, clear))
+    return kind in {"bank_account", "card"} and digits >= _LEAST_ACCOUNT
+
+
+def is_full_name(clear: str, labels: Iterable[str]) -> bool:
+    """Say whether a text is two words or more, and no part of our own labels.
+
+    Who names a customer like a choice of ours must not take it out of everybody's texts.
+    """
+    joined = _joined(clear)
+    if len(_WORD.findall(clear)) < 2 and not _UNSPACED.fullmatch(joined):  # noqa: PLR2004 - two
+        return False
+    if not any(map(str.isalpha, joined)):  # a birth date, a phrase of digits
+        return False
+    return not any(joined in _joined(label) for label in labels)
 
 
 class Mentions:
@@ -58,7 +87,7 @@ class Mentions:
         joined = _joined(clear)
         if kind == "date" or not joined:
             return
-        if kind == "phone":
+        if kind in _PHONES:
             self._learn_phone(joined)
         elif _UNSPACED.fullmatch(joined):
             if len(joined) >= _LEAST_UNSPACED:
@@ -126,6 +155,25 @@ class Mentions:
     def _unspaced_spans(self, text: str) -> Iterator[tuple[int, int]]:
         if self._unspaced_pattern is not None:
             yield from (match.span() for match in self._unspaced_pattern.finditer(text))
+
+
+class Elsewhere(Mentions):
+    """The people in texts that are not about them: found by the values that stand for them alone.
+
+    Where one of those is found, all values go.
+    """
+
+    def __init__(self, alone: Iterable[Value], every: Mentions) -> None:
+        super().__init__(alone)
+        self._every = every
+
+    def without(self, text: str) -> str:
+        """Return the text with each value replaced, where it names one of the people."""
+        return self._every.without(text) if self.find(text) else text
+
+    def cleaned(self, value: Any) -> Any:
+        """Return JSON cleaned as a whole: a name beside an address goes with it."""
+        return self._every.cleaned(value) if super().cleaned(value) != value else value
 
 
 def _joined(text: str) -> str:

@@ -14,9 +14,10 @@ from django.utils.translation import gettext_lazy as _
 
 from backoffice.audit import verbs
 from backoffice.audit.models import Event, EventReason
-from backoffice.masking import subjects
+from backoffice.masking import purposes, subjects
 from backoffice.masking.erasing import Erasure, Step, page
 from backoffice.masking.models import Grant
+from backoffice.masking.services import Purpose
 from backoffice.masking.subjects import BLANK, CLEAN, TOMBSTONE, Group, Place, Rows
 
 _ACCOUNTS = _("Accounts of staff and sellers, not of the people whose data is kept")
@@ -58,15 +59,39 @@ def erase_typed(place: Place, erasure: Erasure, after: Any, limit: int) -> Step:
     The chain holds only their salted hash, and still verifies.
     """
     turn, key = after or ["own", None]
-    rows = _reasons(erasure.group) if turn == "own" else EventReason.objects.filter(erased_in=None)
-    found = page(rows.exclude(event=erasure.event), key, limit, ["text"])
-    mentions = erasure.group.mentions
-    keys = [pk for pk, text in found if turn == "own" or mentions.find(text)]
+    group = erasure.group
+    rows = _reasons(group) if turn == "own" else EventReason.objects.filter(erased_in=None)
+    found = page(rows.exclude(event=erasure.event), key, limit, _TYPED)
+    keys = [row[0] for row in found if turn == "own" or _is_named(group, *row[1:])]
     mine = EventReason.objects.filter(pk__in=keys, erased_in=None)
     changed = mine.update(text="", salt="", erased_in=erasure.event)
     if len(found) == limit:
         return Step(changed, [turn, found[-1][0]])
-    return Step(changed, ["all", None] if turn == "own" and mentions else None)
+    return Step(changed, ["all", None] if turn == "own" and group.elsewhere else None)
+
+
+_TYPED: Final = ("text", "event__subject_id")
+
+
+def _is_named(group: Group, text: str, about: str) -> bool:
+    """Say whether a reason names the people; of an event about somebody else no name alone does.
+
+    A reason goes as a whole, so that a customer named like a reason would take the record away.
+    """
+    return (group.identifiers if about else group.elsewhere).find(text)
+
+
+def _others_typed(group: Group, limit: int) -> int:
+    """Return how many of the newest reasons of events about others would go."""
+    rows = EventReason.objects.filter(erased_in=None).exclude(pk__in=_reasons(group).values("pk"))
+    found = rows.order_by("-pk").values_list(*_TYPED)[:limit]
+    return sum(_is_named(group, *row) for row in found)
+
+
+def _words() -> Iterator[Any]:
+    yield from (label for _verb, label in verbs.choices())
+    yield from Purpose.labels
+    yield from (purpose.text for purpose in purposes.registered())
 
 
 def _told(group: Group) -> Iterator[Mapping[str, Any]]:
@@ -104,7 +129,7 @@ def end_sessions(_place: Place, erasure: Erasure, _after: Any, _limit: int) -> S
 
 
 def _names(value: Any, erasure: Erasure) -> bool:
-    return bool(erasure.group.mentions.cleaned(value) != value)
+    return bool(erasure.group.elsewhere.cleaned(value) != value)
 
 
 def register() -> None:
@@ -117,6 +142,7 @@ def register() -> None:
         subjects.exempt(label, _("Keys of records alone"))
     for label in ("audit.seal", "audit.checkpoint", "audit.eventsubject"):
         subjects.exempt(label, _("Keys and hashes alone"))
+    subjects.reserve(_words)
     _register_record()
     _register_texts()
 
@@ -129,6 +155,7 @@ def _register_record() -> None:
             "audit.eventreason",
             rows=_reasons,
             step=erase_typed,
+            others=_others_typed,
             export=lambda _group: (),
             fields={"text": BLANK, "salt": BLANK},
         )

@@ -14,26 +14,29 @@ A person is a record of a model that is announced once ("customers.customer"). I
     subjects.exempt("sellers.product", _("Says what is sold"))
 
 `fields` says how each column is erased. With `everywhere` the same columns of all other rows are
-searched for the person's name, address and numbers too (`mentions`), which are taken out of the
-text. Whoever exports or erases a person goes through `places()`; see `erasing` and `collecting`.
+searched for the person's full name, address and numbers too (`Group.elsewhere`), which are taken
+out of the text. Whoever exports or erases a person goes through `places()`; see `erasing` and
+`collecting`.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from django.apps import apps
+from django.conf import settings
 from django.core import checks
 from django.db import models
 from django.db.models import QuerySet
+from django.utils import translation
 from django.utils.functional import Promise
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
+from backoffice.masking import standing
 from backoffice.masking.fields import MaskedMixin, masked_fields
-from backoffice.masking.mentions import Mentions, Value
-from backoffice.masking.values import Sealed, is_lost, unseal
+from backoffice.masking.mentions import Elsewhere, Mentions, Value, identifies, is_full_name
 
 if TYPE_CHECKING:
     from backoffice.masking.erasing import Erasure, Step
@@ -58,8 +61,8 @@ class Place:
 
     `rows(group)` are the rows that belong to the people; None where none do and all rows are
     searched. `delete` takes whole rows away. `kept` names columns that stay, each with the reason.
-    `source` says that the people's own values stand here, so it is erased last. `step`, `count` and
-    `export` stand in for what is done with a table.
+    `source` says that the people's own values stand here, so it is erased last. `step`, `count`,
+    `others` and `export` stand in for what is done with a table.
     """
 
     name: str
@@ -73,6 +76,7 @@ class Place:
     source: bool = False
     private: Collection[str] = ()
     step: Steps | None = None
+    others: "Callable[[Group, int], int] | None" = None
     count: "Callable[[Group], int] | None" = None
     export: "Callable[[Group], Iterable[Mapping[str, Any]]] | None" = None
 
@@ -141,16 +145,38 @@ class Group:
 
     @cached_property
     def mentions(self) -> Mentions:
-        """The people's values of today and of their history, clear, for this process alone."""
-        return Mentions(value for place in places() if place.source for value in self._of(place))
+        """The people's values of today and of their history, clear, for this process alone.
 
-    def _of(self, place: Place) -> Iterable[Value]:
-        columns = masked_fields(place.table())
-        names = [column.name for column in columns]
-        for row in place.rows(self).values_list(*names) if place.rows and names else ():
-            for column, value in zip(columns, row, strict=True):
-                if isinstance(value, Sealed) and not is_lost(value):
-                    yield column.kind, str(unseal(value))
+        For texts about the people; about anybody else look for `elsewhere`.
+        """
+        return Mentions(self._values())
+
+    @cached_property
+    def identifiers(self) -> Mentions:
+        """Of these the whole e-mail addresses, phone and account numbers."""
+        return Mentions(value for value in self._values() if identifies(*value))
+
+    @cached_property
+    def elsewhere(self) -> Elsewhere:
+        """What texts about others are searched for: identifiers, and full names that stood."""
+        labels = _labels()
+        names = (value for value in self._standing() if is_full_name(value[1], labels))
+        alone = [*names, *(value for value in self._values() if identifies(*value))]
+        return Elsewhere(alone, self.mentions)
+
+    def _sources(self) -> "Iterator[tuple[Rows, list[MaskedMixin]]]":
+        for place in places():
+            if place.source and place.rows:
+                yield place.rows(self), masked_fields(place.table())
+
+    def _values(self) -> Iterator[Value]:
+        for rows, columns in self._sources():
+            yield from standing.values(rows, columns)
+
+    def _standing(self) -> Iterator[Value]:
+        for rows, columns in self._sources():
+            is_past = hasattr(rows.model, "instance_type")
+            yield from (standing.stood if is_past else standing.values)(rows, columns)
 
 
 _announced: list[str] = []
@@ -160,6 +186,7 @@ _owners: "dict[str, tuple[str, Callable[[list[Any]], Rows]]]" = {}
 _about: "dict[str, Callable[[Group], Rows]]" = {}
 _places: dict[str, Place] = {}
 _exempt: dict[str, Text] = {}
+_words: "list[Callable[[], Iterable[Text]]]" = []
 _blockers: "list[Callable[[Group], Iterable[Blocker]]]" = []
 
 
@@ -212,6 +239,21 @@ def register_blocker(blocker: Callable[[Group], Iterable[Blocker]]) -> None:
     """Let `blocker(group)` name what is open and needs the people still."""
     if blocker not in _blockers:
         _blockers.append(blocker)
+
+
+def reserve(words: Callable[[], Iterable[Text]]) -> None:
+    """Say which words of ours (choices of a reason, say) are nobody's name."""
+    if words not in _words:
+        _words.append(words)
+
+
+def _labels() -> list[str]:
+    """Return the words of ours in every language that people work in."""
+    found = []
+    for code, _name in settings.LANGUAGES:
+        with translation.override(code):
+            found += [str(word) for words in _words for word in words()]
+    return found
 
 
 def blockers(group: Group) -> list[Blocker]:

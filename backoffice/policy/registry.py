@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db.models import Model, QuerySet
+from django.utils.functional import Promise
 
 type Person = AbstractBaseUser | AnonymousUser
 type Target = Model | type[Model] | None
@@ -15,7 +16,7 @@ type Narrow = Callable[[Any, Rows], Rows]
 # grants(user, "app.codename", rows of one model) -> primary key -> the grant that covers the row.
 type Grants = Callable[[Any, str, Sequence[Model]], Mapping[Any, Granted]]
 # denials(user, "app.codename", rows of one model) -> primary key -> why not, in words.
-type Denials = Callable[[Any, str, Sequence[Model]], dict[Any, str]]
+type Denials = Callable[[Any, str, Sequence[Model]], Mapping[Any, str | Promise]]
 
 _Row = TypeVar("_Row", bound=Model)
 

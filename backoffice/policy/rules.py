@@ -7,6 +7,8 @@ from typing import Any
 
 from django.contrib.auth.models import PermissionsMixin
 from django.db.models import Model
+from django.utils import translation
+from django.utils.functional import Promise
 
 from backoffice.accounts import acting, machines
 from backoffice.accounts.models import Kind
@@ -176,8 +178,14 @@ def _look_denial(question: Question, records: Sequence[Model]) -> dict[Any, Find
     )
     for refuse in registry.denials:
         for key, why in refuse(question.user, question.permission, records).items():
-            found[key] = Finding(_DENIAL, holds=False, words=why, facts={"why": why})
+            found[key] = Finding(_DENIAL, holds=False, words=_untranslated(why), facts={"why": why})
     return found
+
+
+def _untranslated(text: str | Promise) -> str:
+    """Return the text as the code has it: what is logged is in one language."""
+    with translation.override(None):
+        return str(text)
 
 
 def _look_scope(question: Question, records: Sequence[Model]) -> dict[Any, Finding]:

@@ -21,7 +21,7 @@ def forget_uploads(_place: Place, erasure: Erasure, after: Any, _limit: int) -> 
     """Delete the uploaded files that hold the people; the rows of the imports stay."""
     rows = ImportJob.objects.exclude(file="").order_by("pk").filter(pk__gt=after or 0)
     found = list(rows[:_FEW])
-    named = [job for job in found if _holds(job, erasure.group.mentions)]
+    named = [job for job in found if _holds(job, erasure.group.elsewhere)]
     for job in named:
         job.file.delete(save=False)
         ImportJob.objects.filter(pk=job.pk).update(file="")

@@ -227,7 +227,8 @@ def effects(request: ApprovalRequest) -> list[Effect]:
         return []
     gone, stays = _("erased"), _("stays, names nobody")
     lines, _also = preview(customer)
-    return [Effect(line.label, str(line.rows), gone if line.goes else stays) for line in lines]
+    own = [Effect(line.label, str(line.rows), gone if line.goes else stays) for line in lines]
+    return [*own, *privacy.others_effects(request, _("the person is taken out"))]
 
 
 privacy.register_rule(_Kind.ERASURE, effects)

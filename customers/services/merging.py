@@ -13,6 +13,7 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 from django.db.models import Model, Q
 from django.utils import timezone
+from django.utils.functional import Promise
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -36,6 +37,8 @@ FIELDS: Final = tuple(
     field.name for field in Customer._meta.concrete_fields if field.name in EDITABLE
 )
 """The fields of which one of the two values stays, in the order of the model."""
+_ERASED: Final = gettext_lazy("One of the two was erased.")
+DENIED: Final = gettext_lazy("a customer who was merged into another is not changed")
 _State = CustomerMerge.State
 _ASK, _CHANGE = "customers.merge_customer", "customers.change_customer"
 
@@ -80,13 +83,12 @@ def request_undo(merge: CustomerMerge, *, actor: User, reason: str) -> ApprovalR
     return held.undo_approval
 
 
-def denials(user: Any, permission: str, rows: Sequence[Model]) -> dict[Any, str]:
+def denials(user: Any, permission: str, rows: Sequence[Model]) -> dict[Any, str | Promise]:
     """Return which customers are not changed any more, since another one stands for them."""
     if permission not in {_ASK, _CHANGE}:
         return {}
     customers = [row for row in rows if isinstance(row, Customer)]
-    why = "a customer who was merged into another is not changed"
-    return {row.pk: why for row in customers if row.merged_into_id}
+    return {row.pk: DENIED for row in customers if row.merged_into_id}
 
 
 def _locked(kept: Customer, gone: Customer) -> tuple[Customer, Customer]:
@@ -101,9 +103,15 @@ def _require_free(*customers: Customer) -> None:
         if customer.merged_into_id:
             text = _("Customer %(number)s was merged into another already.")
             raise ValidationError(text % {"number": customer.number})
+    if _is_erased(*customers):
+        raise ValidationError(_ERASED)
     waiting = CustomerMerge.objects.filter(state=_State.REQUESTED)
     if waiting.filter(Q(kept__in=customers) | Q(gone__in=customers)).exists():
         raise ValidationError(_("A merge of one of them waits for a decision already."))
+
+
+def _is_erased(*customers: Customer) -> bool:
+    return any(customer.erased_at is not None for customer in customers)
 
 
 def _is_open(approval: ApprovalRequest | None) -> bool:
@@ -151,6 +159,7 @@ def _facts(merge: CustomerMerge) -> dict[str, Any]:
         "gone": version(merge.gone),
         "kept_into": merge.kept.merged_into_id,
         "gone_into": merge.gone.merged_into_id,
+        "erased": _is_erased(merge.kept, merge.gone),
         "state": merge.state,
         "taken": merge.taken,
     }
@@ -191,6 +200,8 @@ def _carry_out(request: ApprovalRequest) -> None:
     """Merge, with both rows locked; what the approver saw is compared once more under the lock."""
     merge = CustomerMerge.objects.select_for_update(of=("self",)).get(approval=request)
     merge.kept, merge.gone = _locked(merge.kept, merge.gone)
+    if _is_erased(merge.kept, merge.gone):
+        raise approvals.VoidError(_ERASED)
     if _facts(merge) != request.snapshot:
         raise approvals.VoidError(_("One of the two was changed since this was asked for."))
     actor, reason = request.decided_by, request.summary
@@ -219,6 +230,8 @@ def _undo(request: ApprovalRequest) -> None:
     """Take back exactly what was done, but for what was changed since; that is listed."""
     merge = CustomerMerge.objects.select_for_update(of=("self",)).get(undo_approval=request)
     kept, gone = merge.kept, merge.gone = _locked(merge.kept, merge.gone)
+    if _is_erased(kept, gone):
+        raise approvals.VoidError(_ERASED)
     if merge.state != _State.MERGED or gone.merged_into_id != kept.pk or kept.merged_into_id:
         raise approvals.VoidError(
             _("The merge does not stand as it was. If the customer was merged again, undo that.")

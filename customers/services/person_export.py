@@ -32,7 +32,10 @@ from customers.places import LABEL, person
 from customers.services import privacy
 
 EXPORTED = verbs.register(
-    "privacy.exported", gettext_lazy("All that is stored of a person exported"), personal="exported"
+    "privacy.exported",
+    gettext_lazy("All that is stored of a person exported"),
+    personal="exported",
+    right=privacy.VIEW,
 )
 PURPOSE: Final = "customers.privacy_export"
 _State = PrivacyCase.State
@@ -42,12 +45,13 @@ _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 @registry.handler(privacy.JOBS[PrivacyCase.Kind.EXPORT])
 def export(run: JobRun) -> dict[str, Any]:
-    """Make the file. Raises JobError when who asked left."""
+    """Make the file. Raises JobError when who asked left, or the person was erased meanwhile."""
     case = PrivacyCase.objects.select_related("customer", "asked_by").get(pk=run.params["case"])
     if case.customer is None or case.state != _State.RUNNING:
         return {"case": case.pk}
     if case.asked_by is None or not case.asked_by.is_active:
         raise JobError(_("Who asked for it does not work here any more."))
+    _refuse_erased(run, case)
     _tell(run, case, person(case.customer))
     parts = list(collect(person(case.customer)))
     counts = {part.name: len(part.rows) for part in parts}
@@ -55,6 +59,15 @@ def export(run: JobRun) -> dict[str, Any]:
     with run.effect():
         _keep(case, case.asked_by, made, counts)
     return {"case": case.pk, "rows": sum(counts.values())}
+
+
+def _refuse_erased(run: JobRun, case: PrivacyCase) -> None:
+    """Put the request back and raise JobError when the person was erased since the approval."""
+    if not privacy.is_being_erased(case.customer):
+        return
+    with run.effect():
+        PrivacyCase.objects.filter(pk=case.pk, state=_State.RUNNING).update(state=_State.OPEN)
+    raise JobError(_("This customer was erased since this was asked for."))
 
 
 def _tell(run: JobRun, case: PrivacyCase, group: Group) -> None:
@@ -130,9 +143,9 @@ def effects(request: ApprovalRequest) -> list[Effect]:
         return []
     group = person(customer)
     counted = [(place, erasing.count(place, group)) for place in subjects.places()]
-    return [
-        Effect(place.label, str(rows), _("in the file, clear")) for place, rows in counted if rows
-    ]
+    outcome = _("in the file, clear")
+    own = [Effect(place.label, str(rows), outcome) for place, rows in counted if rows]
+    return [*own, *privacy.others_effects(request, outcome)]
 
 
 privacy.register_rule(PrivacyCase.Kind.EXPORT, effects)

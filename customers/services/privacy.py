@@ -5,7 +5,7 @@ A request is opened, put before a second person, and done by a job. Nobody appro
 
 import calendar
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import Model
 from django.utils import timezone
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -25,16 +26,19 @@ from backoffice.approvals.places import LABEL as APPROVAL
 from backoffice.audit import verbs
 from backoffice.audit.services import record
 from backoffice.jobs import services as jobs
-from backoffice.masking import subjects
+from backoffice.masking import erasing, subjects
 from backoffice.masking.subjects import Blocker
 from backoffice.policy import may
 from customers.models import Customer, PrivacyCase
 from customers.places import person
 
-OPENED = verbs.register("privacy.opened", gettext_lazy("Personal data request opened"))
-REFUSED = verbs.register("privacy.refused", gettext_lazy("Personal data request refused"))
-BEGUN = verbs.register("privacy.begun", gettext_lazy("Personal data request begun"))
-DONE = verbs.register("privacy.done", gettext_lazy("Personal data request done"))
+VIEW: Final = "customers.view_privacycase"
+OPENED = verbs.register("privacy.opened", gettext_lazy("Personal data request opened"), right=VIEW)
+REFUSED = verbs.register(
+    "privacy.refused", gettext_lazy("Personal data request refused"), right=VIEW
+)
+BEGUN = verbs.register("privacy.begun", gettext_lazy("Personal data request begun"), right=VIEW)
+DONE = verbs.register("privacy.done", gettext_lazy("Personal data request done"), right=VIEW)
 MANAGE: Final = "customers.manage_privacycase"
 APPROVE: Final = "customers.approve_privacycase"
 
@@ -50,6 +54,10 @@ _LABELS: Final = {
     _Kind.ERASURE: gettext_lazy("Erase a person"),
     _Kind.RETENTION: gettext_lazy("Clear personal data whose time is over"),
 }
+
+
+# Key of a request's payload: place -> how many texts about others name the person.
+ELSEWHERE: Final = "elsewhere"
 
 
 class BlockedError(ValidationError):
@@ -84,8 +92,7 @@ def open_case(customer: Customer, kind: str, asked: Asked, *, actor: User) -> Pr
     require(actor)
     if asked.received_on > timezone.localdate():
         raise ValidationError({"received_on": _("This day is to come.")})
-    if kind == _Kind.ERASURE and customer.erased_at is not None:
-        raise ValidationError(_("This customer is erased already."))
+    _refuse_erased(customer, kind)
     if PrivacyCase.objects.filter(customer=customer, kind=kind, state__in=unfinished()).exists():
         raise ValidationError(_("A request of this kind is open for this customer."))
     with transaction.atomic():
@@ -99,6 +106,21 @@ def open_case(customer: Customer, kind: str, asked: Asked, *, actor: User) -> Pr
             context={"case": case.pk, "kind": kind, "ground": asked.ground},
         )
     return case
+
+
+def is_being_erased(customer: Customer | None) -> bool:
+    """Say whether the person was erased (one of their rows is enough), or a job does it now."""
+    if customer is None:
+        return False
+    rows = person(customer).rows(Customer._meta.label_lower)
+    running = PrivacyCase.objects.filter(kind=_Kind.ERASURE, state=_State.RUNNING)
+    return bool(rows.exclude(erased_at=None).exists() or running.filter(customer__in=rows).exists())
+
+
+def _refuse_erased(customer: Customer | None, kind: str) -> None:
+    """Raise ValidationError for a person of whom nothing is left, or is about to be."""
+    if kind != _Kind.RETENTION and is_being_erased(customer):
+        raise ValidationError(_("This customer is erased already, or is being erased now."))
 
 
 def unfinished() -> list[str]:
@@ -140,13 +162,15 @@ def ask(case: PrivacyCase, *, actor: User, reason: str) -> ApprovalRequest:
     require(actor)
     if case.kind == _Kind.ERASURE:
         refuse_blocked(case)
+    if case.kind == _Kind.EXPORT:
+        _refuse_erased(case.customer, case.kind)
     with transaction.atomic():
         if not _move(case, _State.OPEN, _State.WAITING, asked_by=actor):
             raise ValidationError(_("This request is not open any more."))
         request = approvals.ask(
             JOBS[_Kind(case.kind)],
             subject=case.customer or case,
-            payload={"case": case.pk, "kind": case.kind, **case.terms},
+            payload={"case": case.pk, "kind": case.kind, **case.terms, ELSEWHERE: _others(case)},
             summary=_summary(case),
             reason=reason,
             actor=actor,
@@ -154,6 +178,25 @@ def ask(case: PrivacyCase, *, actor: User, reason: str) -> ApprovalRequest:
         PrivacyCase.objects.filter(pk=case.pk).update(approval=request)
     case.refresh_from_db()
     return request
+
+
+def _others(case: PrivacyCase) -> dict[str, int]:
+    """Return place -> how many texts about others name the person; bounded, and counted once."""
+    if case.customer is None:
+        return {}
+    group = person(case.customer)
+    # What a place exports its own way holds nothing about others (see masking.collecting).
+    places = [place for place in subjects.places()
+              if case.kind == _Kind.ERASURE or place.export is None]  # fmt: skip
+    found = {place.name: erasing.others(place, group) for place in places}
+    return {name: count for name, count in found.items() if count}
+
+
+def others_effects(request: ApprovalRequest, outcome: str) -> Iterator[rules.Effect]:
+    """Yield a line for each place in which texts about others name the person."""
+    text = _("%(place)s: texts about others that name the person")
+    for name, count in request.payload.get(ELSEWHERE, {}).items():
+        yield rules.Effect(text % {"place": subjects.find(name).label}, str(count), outcome)
 
 
 def _summary(case: PrivacyCase) -> str:
@@ -217,14 +260,15 @@ def require(actor: User) -> None:
         raise PermissionDenied
 
 
-def denials(user: Any, permission: str, rows: Sequence[Model]) -> dict[Any, str]:
+def denials(user: Any, permission: str, rows: Sequence[Model]) -> dict[Any, str | Promise]:
     """Return which customers nobody changes, looks into or merges any more: who was erased."""
     if permission not in _NOT_ERASED:
         return {}
-    why = "this customer was erased"
-    return {row.pk: why for row in rows if isinstance(row, Customer) and row.erased_at is not None}
+    customers = [row for row in rows if isinstance(row, Customer)]
+    return {row.pk: DENIED for row in customers if row.erased_at is not None}
 
 
+DENIED: Final = gettext_lazy("this customer was erased")
 _NOT_ERASED: Final = frozenset(
     f"customers.{name}_customer"
     for name in ("change", "reveal", "unmask_page", "merge", "export_clear")
@@ -240,6 +284,8 @@ def _approved(request: ApprovalRequest) -> None:
     case = _case_of(request)
     if case.kind == _Kind.ERASURE:
         refuse_blocked(case)
+    if case.kind == _Kind.EXPORT and is_being_erased(case.customer):
+        raise approvals.VoidError(_("This customer was erased since this was asked for."))
     if case.approval_id != request.pk or not _move(case, _State.WAITING, _State.RUNNING):
         raise approvals.VoidError(_("This request does not wait any more."))
     job = jobs.start(

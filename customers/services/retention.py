@@ -16,7 +16,7 @@ from django.conf import settings
 from django.core import checks
 from django.core.exceptions import ValidationError
 from django.db.models import F, Max, Q, QuerySet
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -33,7 +33,7 @@ from backoffice.masking import erasing, subjects
 from backoffice.masking.erasing import Erasure, Step
 from backoffice.masking.fields import masked_fields
 from backoffice.masking.subjects import BLANK, Group, Place
-from customers.models import Customer, PrivacyCase
+from customers.models import Customer, CustomerMerge, PrivacyCase
 from customers.places import LABEL, person
 from customers.services import erased, erasure, privacy
 
@@ -104,14 +104,28 @@ def _start(day: str | dt.date) -> dt.datetime:
 def customers_due(day: str | dt.date) -> QuerySet[Any]:
     """Return the customers, none of whose rows was used since the day; oldest first.
 
-    A customer is used by being added and by each order; one who was merged counts with the other.
+    A customer is used by being added (imported, say, with orders of long ago) and by each order;
+    one who was merged counts with the other.
     """
+    start = _start(day)
     rows: QuerySet[Any] = Customer.objects.filter(erased_at=None, merged_into=None)
     last: Any = F("created_at")
     if any(relation.name == "orders" for relation in Customer._meta.related_objects):
-        last = Coalesce(Max("orders__placed_at"), F("created_at"))
-    rows = rows.annotate(last_used=last).filter(last_used__lt=_start(day))
-    return rows.order_by("last_used", "pk")
+        # Not the plain maximum: SQLite's greatest of a value and NULL is NULL.
+        last = Greatest(last, Coalesce(Max("orders__placed_at"), last))
+    rows = rows.annotate(last_used=last).filter(created_at__lt=start, last_used__lt=start)
+    return rows.exclude(pk__in=_stand_for_newer(start)).order_by("last_used", "pk")
+
+
+def _stand_for_newer(start: dt.datetime) -> set[int]:
+    """Return the customers into whom one was merged, at any remove, who was added since."""
+    merged = Customer.objects.exclude(merged_into=None).values_list("merged_into", flat=True)
+    found: set[int] = set()
+    more = set(merged.filter(created_at__gte=start))
+    while more:
+        found.update(key for key in more if key is not None)
+        more = set(merged.filter(pk__in=found)) - found
+    return found
 
 
 def former_due(day: str | dt.date) -> QuerySet[Any]:
@@ -264,11 +278,19 @@ def _clear_former(run: JobRun, case: PrivacyCase) -> None:
     done = Step(0, run.checkpoint.get("former_after"))
     while True:
         with run.effect() as checkpoint:
+            _forget_way_back(case.terms[FORMER_VALUES])
             done = erasing.step(place, work, done.after)
             checkpoint["former"] = checkpoint.get("former", 0) + done.changed
             checkpoint.update(former_after=done.after, former_done=done.after is None)
         if done.after is None:
             return
+
+
+def _forget_way_back(day: str) -> None:
+    """Let no undo of a merge bring back what is emptied: it would write blanks over values."""
+    rows = former_due(day).order_by().values("history_id")
+    merges = CustomerMerge.objects.filter(state=CustomerMerge.State.MERGED)
+    merges.filter(Q(before__in=rows) | Q(after__in=rows)).update(before=None, after=None)
 
 
 def _former_event(run: JobRun, case: PrivacyCase) -> Any:

@@ -18,7 +18,7 @@ from backoffice.masking.services import give_grant
 from backoffice.masking.values import unseal
 from customers.models import Customer, CustomerMerge
 from customers.services import belongings, edit_customer, request_merge, request_undo
-from customers.services.merging import MERGE_RULE
+from customers.services.merging import MERGE_RULE, UNDO_RULE
 from orders.models import Order, Return
 from payments.models import Refund
 from payments.services import request_refund
@@ -288,6 +288,46 @@ def test_edit_and_merge_at_once_lose_nothing(
     assert clear(kept, "country") == ["Spain"]
     if merge.state == "merged":
         assert clear(gone, "country") == ["Portugal"]
+
+
+def test_erased_customer_is_not_merged(
+    kept: Customer, gone: Customer, eve: User, kim: User
+) -> None:
+    """Who holds a row from before the erasure gets as far as the lock, and no further."""
+    Customer.objects.filter(pk=gone.pk).update(erased_at=AT)
+    with pytest.raises(ValidationError, match="erased"):
+        ask(kept, gone, eve)
+    assert not CustomerMerge.objects.exists()
+
+
+@pytest.mark.parametrize("who", ["K1", "G1"])
+def test_erasure_since_it_was_asked_voids_a_merge(
+    kept: Customer, gone: Customer, eve: User, kim: User, who: str
+) -> None:
+    merge = ask(kept, gone, eve)
+    Customer.objects.filter(number=who).update(erased_at=AT)
+    assert merge.approval_id is not None
+    request = ApprovalRequest.objects.get(pk=merge.approval_id)
+    request.decided_by = kim
+    with pytest.raises(approvals.VoidError, match="erased"):
+        MERGE_RULE.execute(request)
+    assert approve(merge, kim).state == "void"
+    assert not Customer.objects.exclude(merged_into=None).exists()
+
+
+@pytest.mark.parametrize("who", ["K1", "G1"])
+def test_erasure_since_it_was_asked_voids_an_undo(
+    kept: Customer, gone: Customer, eve: User, kim: User, who: str
+) -> None:
+    merge = ask(kept, gone, eve)
+    approve(merge, kim)
+    request = request_undo(CustomerMerge.objects.get(), actor=eve, reason="Two after all")
+    Customer.objects.filter(number=who).update(erased_at=AT)
+    request.decided_by = kim
+    with pytest.raises(approvals.VoidError, match="erased"):
+        UNDO_RULE.execute(request)
+    assert approvals.approve(request, actor=kim).state == "void"
+    assert Customer.objects.get(number="G1").merged_into_id == kept.pk
 
 
 def test_merge_compares_once_more_under_the_lock(

@@ -14,7 +14,8 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import IntegrityError, connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from django.utils import timezone
+from django.utils import timezone, translation
+from django.utils.functional import Promise, lazy
 
 from backoffice.accounts.models import User
 from backoffice.approvals import services as approvals
@@ -26,9 +27,10 @@ from backoffice.files.models import KeptFile
 from backoffice.jobs import run
 from backoffice.jobs.models import Job
 from backoffice.money import Money
+from backoffice.policy import may
 from backoffice.sheets.models import ImportJob
 from customers.models import Customer, PrivacyCase
-from customers.services import person_export, privacy
+from customers.services import merging, person_export, privacy
 from payments import services as payments
 from tests.canaries import CUSTOMER, FORMER, leaks
 from tests.factories import make_customer, make_order, make_payment
@@ -133,6 +135,77 @@ def test_rejected_request_can_be_asked_for_again(customer: Customer, pia: User, 
     assert case.state == State.OPEN
     privacy.ask(case, actor=pia, reason="this one")
     assert PrivacyCase.objects.get().state == State.WAITING
+
+
+def test_export_of_an_erased_person_is_refused(customer: Customer, pia: User, kim: User) -> None:
+    """Whoever holds the row from before, and one row of a merged person is enough."""
+    open_one = open_case(make_customer(number="17860"), "export", pia)
+    waiting = open_case(make_customer(number="17861"), "export", pia)
+    request = privacy.ask(waiting, actor=pia, reason="by letter")
+    other = make_customer(number="17862")
+    Customer.objects.filter(pk=other.pk).update(merged_into=customer)
+    Customer.objects.exclude(pk=customer.pk).update(erased_at=timezone.now())
+    with pytest.raises(ValidationError, match="erased"):
+        open_case(customer, "export", pia)
+    with pytest.raises(ValidationError, match="erased"):
+        privacy.ask(open_one, actor=pia, reason="by letter")
+    assert approvals.approve(request, actor=kim).state == ApprovalRequest.State.VOID
+    waiting.refresh_from_db()
+    assert (waiting.state, waiting.job, KeptFile.objects.count()) == (State.OPEN, None, 0)
+
+
+def test_export_is_refused_while_an_erasure_runs(customer: Customer, pia: User, kim: User) -> None:
+    erasure = open_case(customer, "erasure", pia)
+    approvals.approve(privacy.ask(erasure, actor=pia, reason="by letter"), actor=kim)
+    erasure.refresh_from_db()
+    assert erasure.state == State.RUNNING
+    with pytest.raises(ValidationError, match="erased"):
+        open_case(customer, "export", pia)
+
+
+def test_job_of_an_export_makes_no_file_of_an_erased_person(
+    customer: Customer, pia: User, kim: User
+) -> None:
+    case = open_case(customer, "export", pia)
+    approvals.approve(privacy.ask(case, actor=pia, reason="by letter"), actor=kim)
+    case.refresh_from_db()
+    assert case.job is not None
+    Customer.objects.filter(pk=customer.pk).update(erased_at=timezone.now())
+    run.execute(case.job.pk)
+    case.refresh_from_db()
+    assert (case.state, KeptFile.objects.count()) == (State.OPEN, 0)
+
+
+@pytest.mark.parametrize("state", [State.OPEN, State.WAITING])
+def test_open_export_stands_in_the_way_of_an_erasure(
+    customer: Customer, pia: User, state: str
+) -> None:
+    """Who asked for their data gets it first (GDPR, Article 15)."""
+    export = open_case(customer, "export", pia)
+    PrivacyCase.objects.filter(pk=export.pk).update(state=state)
+    case = open_case(customer, "erasure", pia)
+    with pytest.raises(privacy.BlockedError, match=str(export)):
+        privacy.ask(case, actor=pia, reason="by letter")
+    privacy.refuse(case, actor=pia, reason="the other first")
+    PrivacyCase.objects.filter(pk=export.pk).update(state=State.REFUSED)
+    privacy.ask(open_case(customer, "erasure", pia), actor=pia, reason="by letter")
+
+
+def test_words_of_denials_are_translated_for_people_and_not_for_the_log(
+    customer: Customer, kim: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In each person's language when it is read, not in that of who loaded the code."""
+    word = lazy(lambda: str(translation.get_language()), str)()
+    for services in (privacy, merging):
+        assert isinstance(services.DENIED, Promise)
+    monkeypatch.setattr(privacy, "DENIED", word)
+    Customer.objects.filter(pk=customer.pk).update(erased_at=timezone.now())
+    fresh = Customer.objects.get(pk=customer.pk)
+    with translation.override("ko"):
+        decision = may(kim, "customers.change_customer", fresh)
+        why = privacy.denials(kim, "customers.change_customer", [fresh])[fresh.pk]
+        assert str(why) == "ko"
+    assert (bool(decision), decision.rule) == (False, "None")
 
 
 def test_refused_request_says_why_on_the_record(customer: Customer, pia: User) -> None:

@@ -17,9 +17,10 @@ from backoffice.audit.verify import verify
 from backoffice.jobs import run
 from backoffice.jobs import services as jobs
 from backoffice.jobs.models import Job
+from backoffice.masking.values import unseal
 from backoffice.money import Money
 from customers.models import Customer, PrivacyCase
-from customers.services import erased, privacy, retention
+from customers.services import erased, privacy, request_merge, request_undo, retention
 from orders.models import Order
 from payments import services as payments
 from tests.factories import make_customer, make_order, make_payment
@@ -90,6 +91,51 @@ def test_due_is_who_neither_came_nor_ordered_since(settings: Any) -> None:
     (due,) = retention.due()
     assert (due.count, [row.pk for row in due.rows]) == (2, [oldest.pk, old.pk])
     assert due.oldest == datetime(2021, 3, 4, tzinfo=UTC)
+
+
+def test_customer_who_was_added_today_with_old_orders_is_not_due(pia: User, kim: User) -> None:
+    imported = customer_of(date(2026, 5, 31), order=date(2019, 3, 4))
+    assert retention.due()[0].count == 0
+    assert cleared(pia, kim).receipt["customers"] == 0
+    assert Customer.objects.get(pk=imported.pk).erased_at is None
+
+
+def test_customer_who_stands_for_a_newer_one_is_not_due() -> None:
+    top, middle, old = (customer_of(date(2020, 1, 1)) for _ in range(3))
+    newest = customer_of(date(2026, 5, 1))
+    Customer.objects.filter(pk=newest.pk).update(merged_into=middle)
+    Customer.objects.filter(pk=middle.pk).update(merged_into=top)
+    assert [row.pk for row in retention.due()[0].rows] == [old.pk]
+
+
+def test_open_request_of_a_person_keeps_them(pia: User, kim: User) -> None:
+    asking, silent = (customer_of(date(2020, 1, 1)) for _ in range(2))
+    asked = privacy.Asked(PrivacyCase.Ground.ASKED, "by letter", date(2026, 5, 30))
+    privacy.open_case(asking, PrivacyCase.Kind.EXPORT, asked, actor=pia)
+    case = cleared(pia, kim)
+    assert (case.receipt["customers"], case.receipt["left"]) == (1, 1)
+    erased_ones = Customer.objects.exclude(erased_at=None)
+    assert [row.pk for row in erased_ones] == [silent.pk]
+
+
+def test_undo_of_a_merge_writes_no_blanks_where_former_values_went(
+    settings: Any, pia: User, kim: User, eve: User
+) -> None:
+    settings.BACKOFFICE_RETENTION = {"former_values": 12}
+    kept = make_customer(number="K1", name="Anna Almeida", email="anna@kept-canary.example")
+    gone = make_customer(number="G1", name="Ana Almeida", email="ana@gone-canary.example")
+    merge = request_merge(kept, gone, taken=["email"], actor=eve, reason="One person")
+    assert merge.approval is not None
+    approvals.approve(merge.approval, actor=kim)
+    for row in (kept, gone):
+        row.history.update(history_date=datetime(2024, 1, 1, tzinfo=UTC))
+    assert cleared(pia, kim).receipt["rows"]["customers.former"] > 0
+    merge.refresh_from_db()
+    approvals.approve(request_undo(merge, actor=eve, reason="Two after all"), actor=kim)
+    merge.refresh_from_db()
+    assert (merge.state, merge.stayed) == ("undone", {"fields": ["email"]})
+    present = Customer.objects.get(pk=kept.pk).email
+    assert unseal(present) == "ana@gone-canary.example"
 
 
 def test_wrong_periods_fail_the_check(settings: Any) -> None:

@@ -8,7 +8,13 @@ import pytest
 
 from backoffice.files import mentions
 from backoffice.files.mentions import names
-from backoffice.masking.mentions import REMOVED, Mentions
+from backoffice.masking.mentions import (
+    REMOVED,
+    Elsewhere,
+    Mentions,
+    identifies,
+    is_full_name,
+)
 
 PERSON = Mentions(
     [
@@ -147,3 +153,53 @@ def test_value_across_two_blocks_is_found() -> None:
     text = b"x" * 300_000 + b" zoe.m+1@mention-canary.example " + b"y" * 300_000
     cut = 300_010
     assert names([text[:cut], text[cut:]], PERSON)
+
+
+@pytest.mark.parametrize(
+    ("kind", "clear", "expected"),
+    [
+        ("email", "zoe@mention-canary.example", True),
+        ("email", "Legal or fraud request", False),
+        ("email", "at home@court of Example.Law", False),
+        ("phone", "+44 7700 904 831", True),
+        ("phone_number", "+44 7700 904 831", True),
+        ("phone", "Legal or fraud request 2026 1234567", False),
+        ("phone", "12345", False),
+        ("bank_account", "DE89 3704 0044 0532 0130 00", True),
+        ("bank_account", "Legal or fraud request", False),
+        ("name", "Zoë O'Mentionova", False),
+        ("address", "12 Quzzwick Lane, Vexhollow 12345678", False),
+    ],
+)
+def test_value_stands_for_a_person_by_its_shape(kind: str, clear: str, expected: bool) -> None:  # noqa: FBT001
+    assert identifies(kind, clear) is expected
+
+
+@pytest.mark.parametrize(
+    ("clear", "expected"),
+    [
+        ("Zoë Mentionova", True),
+        ("김민수", True),
+        ("Mentionova", False),
+        ("Legal or fraud request", False),
+        ("FRAUD, request", False),
+        ("개인정보 요청", False),
+        ("1961-02-17", False),
+        ("", False),
+    ],
+)
+def test_full_name_is_no_word_of_ours(clear: str, expected: bool) -> None:  # noqa: FBT001
+    labels = ["Legal or fraud request", "법적 또는 개인정보 요청"]
+    assert is_full_name(clear, labels) is expected
+
+
+def test_elsewhere_all_values_go_once_one_of_them_identifies() -> None:
+    email, name = ("email", "zoe@mention-canary.example"), ("name", "Legal or fraud request")
+    found = Elsewhere([email], Mentions([email, name]))
+    text = "Legal or fraud request of zoe@mention-canary.example"
+    assert found.without(text) == f"{REMOVED} of {REMOVED}"
+    assert found.without("Legal or fraud request") == "Legal or fraud request"
+    assert found.cleaned({"a": "Legal or fraud request"}) == {"a": "Legal or fraud request"}
+    row = {"a": ["Legal or fraud request"], "b": "zoe@mention-canary.example"}
+    assert found.cleaned(row) == {"a": [REMOVED], "b": REMOVED}
+    assert not Elsewhere([], Mentions([name]))
