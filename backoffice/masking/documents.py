@@ -115,19 +115,19 @@ class MaskedJSONField(MaskedMixin, _Field):
 
         In a list that lost, got or moved an item, a mask would stand for another item's value.
         """
-        return isinstance(present, list) and self._opened(value, path) == self._opened(
+        return isinstance(present, list) and self._open_parts(value, path) == self._open_parts(
             present, path
         )
 
-    def _opened(self, value: Any, path: tuple[str, ...]) -> Any:
+    def _open_parts(self, value: Any, path: tuple[str, ...]) -> Any:
         """Return the shape of lists and the open leaves, nothing of what is hidden."""
         if self._is_open(path):
             return value
         if isinstance(value, dict):
-            below = {key: self._opened(one, (*path, str(key))) for key, one in value.items()}
+            below = {key: self._open_parts(one, (*path, str(key))) for key, one in value.items()}
             return {key: one for key, one in below.items() if one is not _MISSING}
         if isinstance(value, list | tuple):
-            return [self._opened(one, path) for one in value]
+            return [self._open_parts(one, path) for one in value]
         return _MISSING
 
     def _is_open(self, path: tuple[str, ...]) -> bool:

@@ -74,7 +74,7 @@ def restore(
     ValidationError when it changed, nothing differs or the values no longer hold.
     """
     with transaction.atomic():
-        kept = type(obj)._default_manager.select_for_update().get(pk=obj.pk)
+        kept: Any = type(obj)._default_manager.select_for_update().get(pk=obj.pk)
         _require(kept, actor, seen, site)
         changed = _taken_back(kept, kept.history.get(pk=version.pk), fields)
         # A masked value was checked when it was typed; its mask would be checked here.

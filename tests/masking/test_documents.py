@@ -16,13 +16,13 @@ from backoffice.masking.values import MaskedQueryError, MaskWriteError, is_lost
 from tests.masking.conftest import leaks
 from tests.masking.models import Folder
 
-DATA = {
+DATA: dict[str, Any] = {
     "status": "open",
     "contact": {"email": "qzx1anna@qzhost.example", "age": 41, "vip": True, "note": None},
     "items": [{"sku": "A-1", "for": "Qzanna"}, {"sku": "B-2", "for": "Qzlindqvist"}],
     "unknown": "qznotes",
 }
-SHOWN = {
+SHOWN: dict[str, Any] = {
     "status": "open",
     "contact": {"email": "q•••••@q•••••.•••", "age": "•" * 8, "vip": "•" * 8, "note": None},
     "items": [{"sku": "A-1", "for": "•" * 8}, {"sku": "B-2", "for": "•" * 8}],
@@ -86,7 +86,7 @@ def test_unchanged_document_keeps_values_and_types(
 def test_one_leaf_changes_and_the_others_stay(folder: Folder) -> None:
     folder.data["contact"]["email"] = "new@other.example"
     save(folder)
-    expected = {**DATA, "contact": {**DATA["contact"], "email": "new@other.example"}}  # type: ignore[dict-item]
+    expected = {**DATA, "contact": {**DATA["contact"], "email": "new@other.example"}}
     assert as_json(stored()) == expected
     assert Folder.objects.get().data["contact"]["email"] == "n•••••@o•••••.•••"
 
@@ -103,7 +103,7 @@ def test_altered_mask_is_refused(folder: Folder, foreign: str) -> None:
     assert as_json(stored()) == DATA
 
 
-FIRST, SECOND = SHOWN["items"]  # type: ignore[misc]
+FIRST, SECOND = SHOWN["items"]
 
 
 @pytest.mark.parametrize(
