@@ -12,6 +12,9 @@ from django.db import DatabaseError, DataError, IntegrityError
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+CODE = "refused"
+"""Code of the ValidationError that stands for what the database refused."""
+
 # What may come of values that somebody typed; everything else is a fault of ours.
 REFUSED = (IntegrityError, DataError)
 
@@ -62,4 +65,4 @@ def in_words() -> Iterator[None]:
     try:
         yield
     except REFUSED as error:
-        raise ValidationError(words(error), code="refused") from None
+        raise ValidationError(words(error), code=CODE) from None

@@ -8,6 +8,7 @@ change of such a field is refused, whether the value is taken or free.
 from collections.abc import Iterable
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.db.models import Model
 from django.utils.translation import gettext_lazy as _
 
@@ -39,12 +40,26 @@ def single_fields(model: type[Model]) -> set[str]:
     return found
 
 
+def tells(error: ValidationError, model: type[Model] | None) -> bool:
+    """Say whether a single error of a validation tells that a personal value is taken.
+
+    `model` is asked where the error does not name the model that it is about.
+    """
+    if error.code not in {CODE, "unique_together"}:
+        return False
+    facts = error.params or {}
+    about = facts.get("model_class") or model
+    single = single_fields(about) if about else set()
+    parts = {part.removesuffix("_index") for part in facts.get("unique_check", ())}
+    return bool(parts & single if parts else single)
+
+
 def is_over(actor: Any) -> bool:
     """Say whether the person got as many such answers today as anybody gets."""
     return rates.is_spent(RATE, actor.pk)
 
 
-def note(actor: Any, model: type[Model], fields: Iterable[str]) -> bool:
+def note(actor: Any, model: type[Model] | None, fields: Iterable[str]) -> bool:
     """Count and record that the person was told; return whether it was once too often."""
     facts = {"fields": sorted(fields)}
     record(TOLD, actor=actor, subject=model, outcome=Outcome.REFUSED, context=facts)

@@ -18,6 +18,7 @@ from simple_history.utils import get_history_manager_for_model
 from backoffice import refusals
 from backoffice.accounts.models import User
 from backoffice.audit import history
+from backoffice.sheets import singles
 from backoffice.sheets.formats import Derivation, Format, Record
 from backoffice.sheets.models import ImportJob, ImportProblem
 from backoffice.sheets.problems import Problem
@@ -61,17 +62,21 @@ class Writer:
     def _chunk(self, step: Step, records: Sequence[Record], fence: Fence) -> None:
         for _try in range(3):
             # Somebody may write the same rows between plan and commit: then plan again.
-            plan = step.plan(records, self.derivation)
+            plan = singles.allowed(step.plan(records, self.derivation), step, self.actor)
             try:
                 self._commit(step, plan, len(records), fence)
             except refusals.REFUSED:
                 continue
             return
-        plan = self._one_by_one(step.plan(records, self.derivation), step)
+        plan = singles.allowed(step.plan(records, self.derivation), step, self.actor)
+        plan = self._one_by_one(plan, step)
         self._commit(step, plan, len(records), fence)
 
     def _one_by_one(self, plan: Plan, step: Step) -> Plan:
-        """Try each row in a savepoint that is undone; return the plan of the rows that pass."""
+        """Try each row in a savepoint that is undone; return the plan of the rows that pass.
+
+        Runs outside of a transaction: that somebody was told of a single value stays counted.
+        """
         good = Plan(
             plan.model,
             fields=plan.fields,
@@ -79,16 +84,21 @@ class Writer:
             problems=list(plan.problems),
             settles=plan.settles,
         )
-        for row, record in plan.create:
-            if _passes(row, []):
-                good.create.append((row, record))
-            else:
-                good.problems.append(_refused(step, record))
-        for row, source in plan.update:
-            if _passes(row, list(plan.fields)):
-                good.update.append((row, source))
-            elif source is not None:
-                good.problems.append(_refused(step, source))
+        fields = list(plan.fields)
+        tried: list[tuple[Model, Record | None, list[Any], list[str]]] = [
+            *((row, record, good.create, []) for row, record in plan.create),
+            *((row, record, good.update, fields) for row, record in plan.update),
+        ]
+        over = False
+        for row, record, into, written in tried:
+            names = singles.touched(row, written)
+            if not (over and names) and _passes(row, written):
+                into.append((row, record))
+                continue
+            if record is not None:
+                told = singles.problem if over and names else _refused
+                good.problems.append(told(step, record))
+            over = over or singles.told(self.actor, row, names)
         return good
 
     def _commit(self, step: Step, plan: Plan, count: int, fence: Fence) -> None:

@@ -112,6 +112,10 @@ register(
         "refused": Text(
             _("A rule of the database refuses it"), _("Left out. Check all cells of the row.")
         ),
+        "too-often": Text(
+            _("Too many values were refused today; none of this kind is tried any more"),
+            _("Left out. Try again tomorrow."),
+        ),
     }
 )
 

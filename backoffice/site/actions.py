@@ -46,6 +46,9 @@ class ActionForm(forms.Form):
 
     required_css_class = "required"
     recorded: Text = ""
+    single_values: ClassVar[tuple[str, ...]] = ()
+    """Fields with a personal value that no other record may have, beside those that are named like
+    such a field of the page's model; see `taken.answering`."""
 
     def __init__(
         self, *args: Any, request: HttpRequest, instance: Any = None, **kwargs: Any

@@ -28,7 +28,7 @@ from django.utils.functional import Promise
 from backoffice import refusals
 from backoffice.audit.models import Outcome
 from backoffice.audit.services import record
-from backoffice.site import dialogs, doing
+from backoffice.site import dialogs, doing, taken
 from backoffice.site.actions import ActionForm
 from backoffice.site.pages import SitePage
 
@@ -83,7 +83,9 @@ class DialogPage(SitePage):
         if not dialogs.is_ready(form, request):
             return self._show(request, subject, form, status=400)
         try:
-            with refusals.in_words(), transaction.atomic():
+            about = type(subject) if isinstance(subject, Model) else None
+            guard = taken.answering(request, about, form)
+            with guard, refusals.in_words(), transaction.atomic():
                 message = self.act(request, subject, form)
         except ValidationError as error:
             dialogs.show_error(form, error)

@@ -19,6 +19,7 @@ from backoffice.audit import context, verbs
 from backoffice.audit.models import Event, Outcome
 from backoffice.audit.services import record
 from backoffice.policy import STAFF
+from backoffice.site import taken
 from backoffice.site.actions import Action, ActionForm
 
 REFUSED = verbs.register("record.action_refused", gettext_lazy("Action refused"))
@@ -39,7 +40,8 @@ def perform(page: Any, spec: Action, request: HttpRequest, obj: Any, form: Actio
 
     Raises what the action's function raises; what the database refuses as a ValidationError.
     """
-    with refusals.in_words(), transaction.atomic():
+    guard = taken.answering(request, page.model, form)
+    with guard, refusals.in_words(), transaction.atomic():
         if spec.approval and obj is not None and _asks(spec, obj, form):
             return _ask(page, spec, request, obj, form)
         last = Event.objects.order_by("-pk").values_list("pk", flat=True).first() or 0

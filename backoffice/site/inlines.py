@@ -6,6 +6,7 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
 from backoffice.policy import may, scope
+from backoffice.site import taken
 from backoffice.site.permissions import READING
 from backoffice.site.values import BadgeKind
 
@@ -52,6 +53,13 @@ class BackofficeInline(Base):
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """Ask for `delete`, only in an editable table."""
         return self._edits(request) and self._may(request, "delete")
+
+    def get_formset(self, request: HttpRequest, obj: Model | None = None, **kwargs: Any) -> Any:
+        """Let the rows tell no more of single personal values than a form of their own does."""
+        formset: Any = super().get_formset(request, obj, **kwargs)
+        refused = request.META.get(taken.REFUSED, "")
+        formset.form = taken.guarded(formset.form, request, refused, below=True)
+        return formset
 
     def _edits(self, request: HttpRequest) -> bool:
         return self.editable and not request.META.get(READING)

@@ -13,9 +13,6 @@ from backoffice.audit.services import record, save_with_history
 from backoffice.site import conflicts, taken
 from backoffice.site.contract import PageBase
 
-# Set on a request whose values the database refused; in words.
-_REFUSED = "backoffice.refused"
-
 
 class SavingMixin(PageBase):
     """Saves and deletes. The record of activity takes the place of Django's own log."""
@@ -43,7 +40,7 @@ class SavingMixin(PageBase):
         """Guard the form of an existing record against a change by somebody else."""
         form = super().get_form(request, obj, change, **kwargs)
         form = form if obj is None else conflicts.guarded(form)
-        return taken.guarded(form, request, request.META.get(_REFUSED, ""))
+        return taken.guarded(form, request, request.META.get(taken.REFUSED, ""))
 
     def changeform_view(
         self,
@@ -56,7 +53,7 @@ class SavingMixin(PageBase):
         try:
             return super().changeform_view(request, object_id, form_url, extra_context)
         except refusals.REFUSED as error:
-            request.META[_REFUSED] = refusals.words(error)
+            request.META[taken.REFUSED] = refusals.words(error)
         return super().changeform_view(request, object_id, form_url, extra_context)
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
