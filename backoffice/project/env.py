@@ -81,6 +81,18 @@ def words(name: str, default: str = "") -> list[str]:
     return [part.strip() for part in text(name, default).split(",") if part.strip()]
 
 
+def numbers(name: str, default: str = "") -> dict[str, int]:
+    """Return a comma-separated list like `orders:120,values:24` as word -> whole number."""
+    found = {}
+    for part in words(name, default):
+        word, _, value = part.partition(":")
+        if not (word and value.isdecimal()):
+            msg = f"{name}: {part!r} is no word with a whole number, like word:12."
+            raise ImproperlyConfigured(msg)
+        found[word] = int(value)
+    return found
+
+
 def networks(name: str, *, also: AbstractSet[str] = frozenset()) -> list[str]:
     """Return a comma-separated list of addresses and networks; words in `also` stay as they are."""
     found = words(name)

@@ -19,7 +19,7 @@ from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import Group, Permission
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management.base import CommandError
-from django.db.models import Q
+from django.db.models import Min, Q
 
 from backoffice.accounts.models import User
 from backoffice.audit import history
@@ -172,7 +172,8 @@ def name_customers(actor: User) -> None:
     rows = [json.loads(line) for line in NAMES.read_text(encoding="utf-8").splitlines()]
     known = {row["id"]: row["name"] for row in rows}
     firsts, lasts = zip(*(name.split(" ", 1) for name in known.values()), strict=True)
-    for place, customer in enumerate(Customer.objects.order_by("number")):
+    customers = Customer.objects.annotate(first_order=Min("orders__placed_at")).order_by("number")
+    for place, customer in enumerate(customers):
         number = customer.number
         made_up = f"{pick(firsts, 'first', number)} {pick(lasts, 'last', number)}"
         customer.name = known.get(number, made_up)
@@ -180,6 +181,7 @@ def name_customers(actor: User) -> None:
         customer.phone = f"+44 7700 {900_000 + place % 1000:06d}"
         customer.address = home_of(customer)
         customer.born = birthday_of(number)
+        customer.created_at = customer.first_order or customer.created_at  # not that of the import
         if place % 10 == 0:  # those who were paid back by bank transfer once
             customer.bank_account = f"GB00 DEMO 0000 {place:06d}"
         save_with_history(customer, actor=actor, reason=REASON)

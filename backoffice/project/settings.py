@@ -396,8 +396,11 @@ BACKOFFICE_AUDIT_ANCHORS = env.text(
 BACKOFFICE_AUDIT_LATE_SECONDS = env.number("BACKOFFICE_AUDIT_LATE_SECONDS", 3600)
 # Who was erased, for databases that are restored: keep it apart from their backups.
 BACKOFFICE_ERASED_LIST = env.text("BACKOFFICE_ERASED_LIST", str(VAR_DIR / "erased.jsonl"))
-# Months after which personal data of customers falls due (docs/privacy-desk.md); none by default.
-BACKOFFICE_RETENTION: dict[str, int] = {}
+# Months after which personal data of customers falls due (docs/privacy-desk.md): none by default,
+# but in development, so that the page of the demo shows what it is for.
+BACKOFFICE_RETENTION = env.numbers(
+    "BACKOFFICE_RETENTION", "" if PRODUCTION else "without_order:120"
+)
 # Whether a job of BACKOFFICE_SCHEDULE may clear what fell due without asking a second person.
 BACKOFFICE_RETENTION_UNATTENDED = env.flag("BACKOFFICE_RETENTION_UNATTENDED", default=False)
 # A job whose worker gave no sign of life for so many seconds is taken up by another worker.

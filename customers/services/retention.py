@@ -113,7 +113,7 @@ def customers_due(day: str | dt.date) -> QuerySet[Any]:
     if any(relation.name == "orders" for relation in Customer._meta.related_objects):
         # Not the plain maximum: SQLite's greatest of a value and NULL is NULL.
         last = Greatest(last, Coalesce(Max("orders__placed_at"), last))
-    rows = rows.annotate(last_used=last).filter(created_at__lt=start, last_used__lt=start)
+    rows = rows.annotate(last_used=last).filter(last_used__lt=start)
     return rows.exclude(pk__in=_stand_for_newer(start)).order_by("last_used", "pk")
 
 

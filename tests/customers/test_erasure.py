@@ -480,6 +480,19 @@ def test_name_typed_to_erase_the_record_of_others_erases_nothing(
     assert case.receipt["rows"]["accounts.roles"] == 0
 
 
+def test_name_that_is_a_word_of_ours_is_nobodys_name_however_long_it_stood(
+    kim: User, people: dict[str, User]
+) -> None:
+    decoy = make_customer(name=PHRASE)
+    change = RoleChange.objects.create(role="support", permission="x.y", granted=True, actor=kim,
+                                       reason=f"{PHRASE}: asked")  # fmt: skip
+    record(verbs.CHANGED, actor=kim, reason=f"{PHRASE}: asked")
+    erase(decoy, people)
+    change.refresh_from_db()
+    assert change.reason == f"{PHRASE}: asked"
+    assert Event.objects.filter(typed__text=f"{PHRASE}: asked").exists()
+
+
 def test_name_that_stood_takes_no_reason_about_somebody_else(
     kim: User, people: dict[str, User]
 ) -> None:

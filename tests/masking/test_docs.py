@@ -26,6 +26,14 @@ def example(heading: str, **known: Any) -> dict[str, Any]:
     return space
 
 
+def test_guide_names_every_check() -> None:
+    folder = Path(settings.BASE_DIR) / "backoffice" / "masking"
+    code = "".join(path.read_text() for path in folder.rglob("*.py"))
+    known = set(re.findall(r"\"(masking\.[EW]\d{3})\"", code))
+    assert "masking.E020" in known
+    assert known == set(re.findall(r"^\| (masking\.[EW]\d{3}) \|", GUIDE, re.MULTILINE))
+
+
 @isolate_apps()
 def test_model_of_the_guide_gets_columns_and_right() -> None:
     patient = example("Mask a field")["Patient"]

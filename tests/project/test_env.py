@@ -91,3 +91,16 @@ def test_secret_comes_from_a_file_but_not_from_both(
     monkeypatch.setenv(KEYS, f"b:{LONG}")
     with pytest.raises(ImproperlyConfigured, match="keep one"):
         env.keys(KEYS)
+
+
+def test_periods_are_words_with_numbers_or_an_error_at_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PERIODS", "without_order:120, former_values:24")
+    assert env.numbers("PERIODS") == {"without_order": 120, "former_values": 24}
+    monkeypatch.setenv("PERIODS", "")
+    assert env.numbers("PERIODS", "without_order:1") == {}
+    for wrong in ("without_order", "without_order:", ":3", "without_order:-1", "a:1.5"):
+        monkeypatch.setenv("PERIODS", wrong)
+        with pytest.raises(ImproperlyConfigured, match="PERIODS"):
+            env.numbers("PERIODS")
