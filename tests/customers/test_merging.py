@@ -308,6 +308,7 @@ def test_erasure_since_it_was_asked_voids_a_merge(
     Customer.objects.filter(number=who).update(erased_at=AT)
     assert merge.approval_id is not None
     request = ApprovalRequest.objects.get(pk=merge.approval_id)
+    assert request.snapshot["erased"] is False  # so that the approver is told before it runs
     request.decided_by = kim
     with pytest.raises(approvals.VoidError, match="erased"):
         MERGE_RULE.execute(request)

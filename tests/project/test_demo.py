@@ -14,6 +14,7 @@ from backoffice.masking import whole
 from backoffice.project import seed
 from backoffice.sheets.models import ImportJob
 from customers.models import Customer
+from customers.services import retention
 from orders.models import Order, OrderLine
 from payments.models import Payment
 from sellers.models import Product, Seller
@@ -53,6 +54,7 @@ def test_demo_is_filled(db: None, settings: Settings, tmp_path: Path) -> None:
         person.username for person in seed.PEOPLE
     }
     assert all(user.check_password(seed.PASSWORD) for user in User.objects.all())
+    assert retention.customers_due("2016-01-01").exists()  # the demo's page of retention is filled
     sheet = ImportJob.objects.get()
     assert all(one["system"] == one["ready"] for one in sheet.sums)
 
