@@ -72,7 +72,7 @@ def allowed(field: AnyField, name: str) -> AnyLookup:
     """Return the lookup `name` of a masked field; raise MaskedQueryError for any but the three."""
     if name == "isnull":
         return IsNull
-    if name in {"exact", "in"} and index_of(field) is not None:
+    if name in {"exact", "in"}:  # whether it has an index, `_index` asks
         return MaskedExact if name == "exact" else MaskedIn
     msg = f"{field} is masked: it cannot be found by {name}"
     raise MaskedQueryError(msg)

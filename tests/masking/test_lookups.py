@@ -88,6 +88,12 @@ def test_field_without_search_cannot_be_found_by_its_value(db: None, field: str)
         Person.objects.filter(**{field: whole("Anna")})
 
 
+def test_value_is_found_by_its_own_column_alone(db: None) -> None:
+    rows = Person.objects.annotate(shown=Coalesce("email", "email"))
+    with pytest.raises(MaskedQueryError, match="its own column"):
+        rows.filter(shown=whole(EMAIL))
+
+
 @pytest.mark.parametrize("value", [F("phone"), Person.objects.values("email"), [EMAIL], "ab"])
 def test_in_takes_whole_values_only(db: None, value: object) -> None:
     with pytest.raises(MaskedQueryError):

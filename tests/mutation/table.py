@@ -4,34 +4,10 @@
 (or single tests) that run on it: the narrow ones that are there for this rule.
 """
 
-from dataclasses import dataclass
-from pathlib import Path
+from tests.mutation.further import FURTHER
+from tests.mutation.protection import ROOT, Mutation, of
 
-ROOT = Path(__file__).resolve().parents[2]
-
-
-@dataclass(frozen=True, slots=True)
-class Mutation:
-    """One protection, and the code without it."""
-
-    name: str
-    file: str
-    old: str
-    new: str
-    tests: tuple[str, ...]
-
-    def __str__(self) -> str:
-        return f"{self.file}: {self.name}"
-
-    def apply(self, root: Path) -> None:
-        """Take the protection out of a copy of the tree; ValueError where its text is not once."""
-        path = root / self.file
-        text = path.read_text(encoding="utf-8")
-        if text.count(self.old) != 1:
-            msg = f"{self}: its text stands {text.count(self.old)} times in the file"
-            raise ValueError(msg)
-        path.write_text(text.replace(self.old, self.new), encoding="utf-8")
-
+__all__ = ["MUTATIONS", "ROOT", "Mutation"]
 
 MASKING, SITE = "backoffice/masking", "backoffice/site"
 VALUES = ("tests/masking/test_values.py",)
@@ -50,13 +26,9 @@ PLAIN = ("tests/leaks/test_plain_pages.py",)
 POLICY = ("tests/test_policy.py",)
 
 
-def _of(file: str, tests: tuple[str, ...], *cuts: tuple[str, str, str]) -> list[Mutation]:
-    return [Mutation(name, file, old, new, tests) for name, old, new in cuts]
-
-
 MUTATIONS = [
     # The value.
-    *_of(
+    *of(
         f"{MASKING}/values.py", VALUES,
         ("a pickle holds the mask alone", "return str, (str(self),)",
          "return str, (str(self._raw),)"),
@@ -72,7 +44,7 @@ MUTATIONS = [
          "    if not isinstance(value, str):\n        msg = \"only"),
     ),
     # The field.
-    *_of(
+    *of(
         f"{MASKING}/fields.py", (*FIELDS, *VALUES),
         ("what a query brings is sealed", "        return loaded(self._hide(text) or masks.text(text), clear, self)",
          "        return clear"),
@@ -85,25 +57,30 @@ MUTATIONS = [
         ("a dump holds masks", 'return str(self.value_from_object(obj) or "")',
          'return str(unseal(self.value_from_object(obj)) if self.value_from_object(obj) else "")'),
     ),
-    *_of(
+    *of(
         f"{MASKING}/fields.py", CHECKS,
         ("no choices on a masked field", "        if self.choices:\n", "        if False:\n"),
         ("unique needs search", "if self.unique and not self.search:", "if False:"),
     ),
-    *_of(
+    *of(
         f"{MASKING}/fields.py", LOOKUPS,
+        ("only what is searched has an index",
+         '        if self.search and cls.__module__ != "__fake__":',
+         '        if cls.__module__ != "__fake__":'),
         ("only three lookups", "        return allowed(self, lookup)",
          "        return models.Field.get_lookup(self, lookup)"),
         ("no transform", "        raise MaskedQueryError(msg)",
          "        return models.Field.get_transform(self, name)"),
     ),
-    *_of(
+    *of(
         f"{MASKING}/fields.py", (*FORMS, *FIELDS),
         ("an error does not quote the value", '{**(error.params or {}), "value": MASK_CHAR * 3}',
          "{**(error.params or {})}"),
         ("the form field is ours", '        kwargs["form_class"] = MaskedFormField\n', ""),
+        ("a box takes the mask", '            field.widget.input_type = "text"\n',
+         "            pass\n"),
     ),
-    *_of(
+    *of(
         f"{MASKING}/fields.py", ("tests/masking/test_encryption.py",),
         ("an encrypted value is sealed for the column",
          "        if self.encrypted:\n            return self._encrypted(value)\n", ""),
@@ -112,7 +89,7 @@ MUTATIONS = [
         ("what no key opens is not written elsewhere", "    if is_lost(value):\n        msg = f\"{field} cannot",
          "    if False:\n        msg = f\"{field} cannot"),
     ),
-    *_of(
+    *of(
         f"{MASKING}/rules.py", MASKS,
         ("a mask does not tell a length", "[word[0] + _RUN for word in words]",
          "[word[0] + MASK_CHAR * len(word) for word in words]"),
@@ -120,15 +97,18 @@ MUTATIONS = [
          "    ending = digits[-2:]"),
     ),
     # Queries.
-    *_of(
+    *of(
         f"{MASKING}/lookups.py", LOOKUPS,
+        ("a value is found by its own column", "    if isinstance(lhs, Col):", "    if True:"),
+        ("search has to be asked for", "        if index is not None:\n            return index",
+         "        if True:\n            return index"),
         ("plain text finds nothing", "    if isinstance(value, Sealed | Whole):",
          "    if isinstance(value, str):"),
         ("in takes a list of whole values",
          'if isinstance(rhs, str) or not isinstance(rhs, Iterable) or hasattr(rhs, "query"):',
          "if False:"),
     ),
-    *_of(
+    *of(
         f"{MASKING}/guards.py", (*LOOKUPS, *FIELDS),
         ("no order by a masked field",
          "if _reads_masked(query, item) or _names_an_index(query, item):",
@@ -150,7 +130,7 @@ MUTATIONS = [
          "    if subquery or _reads_masked(query, value):", "    if False:"),
         ("an UPDATE takes values", "    if not _results(field, value):", "    if False:"),
     ),
-    *_of(
+    *of(
         f"{MASKING}/indexes.py", (*LOOKUPS, *FIELDS),
         ("an index is asked for whole", 'if lookup not in {"exact", "in", "isnull"}:',
          "if False:"),
@@ -158,7 +138,7 @@ MUTATIONS = [
          "else value", "    return value"),
     ),
     # Forms and REST.
-    *_of(
+    *of(
         f"{MASKING}/forms.py", FORMS,
         ("a posted mask keeps the value",
          "        if isinstance(bf.initial, Sealed) and not self.has_changed(bf.initial, bf.data):\n"
@@ -167,11 +147,11 @@ MUTATIONS = [
         ("a mask is no change",
          'return not self.disabled and str(initial) != str(data or "").strip()', "return True"),
     ),
-    *_of(
+    *of(
         f"{MASKING}/forms.py", OURS,
         ("browsers keep nothing typed", '"autocomplete": "off"', '"data-autocomplete": "off"'),
     ),
-    *_of(
+    *of(
         f"{MASKING}/serializers.py", REST,
         ("another mask is refused", "            if is_mask(data, long=self.is_long):", "            if False:"),
         ("a sent mask keeps the value",
@@ -179,7 +159,7 @@ MUTATIONS = [
         ("an address is checked", "        validate_email(value)\n", ""),
     ),
     # Checks.
-    *_of(
+    *of(
         f"{MASKING}/checks.py", CHECKS,
         ("pages are checked", "if passes(page.model, name, MaskedMixin, BlindIndexField):",
          "if False:"),
@@ -187,7 +167,7 @@ MUTATIONS = [
         ("orders of models are checked", "if passes(model, name, MaskedMixin)", "if False"),
     ),
     # Reveal and grants.
-    *_of(
+    *of(
         f"{MASKING}/services.py", (*SERVICES, *PAGES),
         ("a right is needed",
          '    attempt.allow(decision.rule if not decision else "", fresh=fresh)',
@@ -204,7 +184,7 @@ MUTATIONS = [
          "                events = record_each(", "            if min(rest.hour, rest.day) >= 0:\n"
          "                transaction.set_rollback(True)\n                events = record_each("),
     ),
-    *_of(
+    *of(
         f"{MASKING}/services.py", GRANTS,
         ("nobody gives to themselves",
          'if actor.pk == user.pk or not may(actor, "masking.give_grant", None):\n'
@@ -220,115 +200,116 @@ MUTATIONS = [
         ("ending is a right", 'if actor is not None and not may(actor, "masking.give_grant", None):',
          "if False:"),
     ),
-    *_of(
+    *of(
         f"{MASKING}/models.py", GRANTS,
         ("a grant runs out", "expires_at__gt=now, ended_at=None)", "ended_at=None)"),
         ("a grant that was ended is over", "expires_at__gt=now, ended_at=None)",
          "expires_at__gt=now)"),
     ),
-    *_of(
+    *of(
         f"{MASKING}/grants.py", GRANTS,
         ("guardian's right alone counts for nothing", "    if not found:\n        return {}\n", ""),
         ("a grant is for one right",
          '    if permission != codename("reveal", model):\n        return {}\n', ""),
     ),
-    *_of(
+    *of(
         f"{MASKING}/admin/dialogs.py", PAGES,
         ("only masked fields have a dialog", "        if not isinstance(column, MaskedMixin):",
          "        if False:"),
     ),
     # The policy.
-    *_of(
+    *of(
         "backoffice/policy/rules.py", POLICY,
         ("only active people", "    holds = is_active(question.user)\n", "    holds = True\n"),
         ("rights that are for people",
          "return _all(question, Finding(_KEPT, not (is_program and kept), words, facts))",
          "return _all(question, Finding(_KEPT, True, words, facts))"),
-        ("a denial wins", "found[key] = Finding(_DENIAL, holds=False, words=why",
-         "found[key] = Finding(_DENIAL, holds=True, words=why"),
+        ("a denial wins", "found[key] = Finding(_DENIAL, holds=False,",
+         "found[key] = Finding(_DENIAL, holds=True,"),
         ("a scope narrows", "Finding(_SCOPE, record.pk not in outside, ",
          "Finding(_SCOPE, True, "),
     ),
     # Pages.
-    *_of(
+    *of(
         f"{SITE}/lists.py", OURS,
         ("no filter by a masked field from an address",
          "if passes_masked(self.model, lookup) or lookup", "if lookup"),
     ),
-    *_of(
+    *of(
         f"{SITE}/diffs.py", ("tests/masking/test_history.py", *OURS),
         ("a hidden change is told",
          "if getattr(new, field.attname) != getattr(old, field.attname)",
          "if str(getattr(new, field.attname)) != str(getattr(old, field.attname))"),
     ),
-    *_of(
+    *of(
         f"{SITE}/sites.py", FILES,
         ("the library's palette is off", "        raise Http404\n\n    def each_context",
          "        return super().search(request, extra_context)\n\n    def each_context"),
     ),
-    *_of(
+    *of(
         f"{SITE}/palette.py", FILES,
         ("the palette asks who may see",
          "if not page.number_field or not page.has_view_permission(request):",
          "if not page.number_field:"),
         ("the palette is bounded", "term})[:2])", "term}))"),
     ),
-    *_of(
+    *of(
         f"{SITE}/exporting.py", FILES,
         ("an export is a right", "        if not self.may_export(request):", "        if False:"),
         ("an export is a POST", "self.admin_site.admin_view(require_POST(self.export_view))",
          "self.admin_site.admin_view(self.export_view)"),
         ("only kinds on offer", "        if kind not in writers.kinds():", "        if False:"),
     ),
-    *_of(
+    *of(
         f"{SITE}/api.py", FILES,
         ("parameters are named", "        if unknown := sorted(set(request.query_params) - allowed):",
          "        if unknown := []:"),
     ),
-    *_of(
+    *of(
         f"{SITE}/api_access.py", FILES,
         ("answers of the API are not kept", '        answer["Cache-Control"] = "no-store"\n',
          '        answer["Cache-Control"] = "max-age=60"\n'),
     ),
     # What is written beside.
-    *_of(
+    *of(
         "backoffice/audit/services.py", ("tests/audit/test_services.py",),
         ("no mask in the record", "    elif isinstance(value, str) and _MASK in value:",
          "    elif value is NotImplemented:"),
     ),
-    *_of(
+    *of(
         "backoffice/audit/logs.py", ("tests/audit/test_logs.py", *FILES),
         ("a log names the kind of an error", 'line["exception"] = record.exc_info[0].__name__',
          'line["exception"] = repr(record.exc_info[1])'),
     ),
-    *_of(
+    *of(
         "backoffice/browser/middleware.py", PLAIN,
         ("nothing is stored", 'head.setdefault("Cache-Control", "no-store, private")',
          'head.setdefault("Cache-Control", "private")'),
         ("referrers are clean", 'head.setdefault("Referrer-Policy", "same-origin")',
          'head.setdefault("Referrer-Policy", "unsafe-url")'),
     ),
-    *_of(
+    *of(
         "backoffice/sheets/problems.py", ("tests/sheets/test_problems.py", *FILES),
         ("cells that may be personal are not quoted",
          "    return text if shown else _length(text)", "    return text"),
     ),
-    *_of(
+    *of(
         "backoffice/sheets/exports.py", ("tests/sheets/test_exports.py", *FILES),
         ("a csv begins no formula",
          """return f"'{value}" if value.startswith(FORMULA_STARTS) else value""", "return value"),
         ("a workbook holds no formula", '    made.data_type = "s"\n', ""),
     ),
-    *_of(
+    *of(
         "backoffice/accounts/sealing.py", (*FILES, "tests/accounts/test_sessions.py"),
         ("sessions lie sealed", '        return keyring.seal(text, use=USE).encode("ascii")',
          "        return text.encode()"),
     ),
-    *_of(
+    *of(
         "backoffice/project/settings.py", PLAIN,
         ("imports are closed by default", 'IMPORT_EXPORT_IMPORT_PERMISSION_CODE = "import"',
          "IMPORT_EXPORT_IMPORT_PERMISSION_CODE = None"),
         ("exports are closed by default", 'IMPORT_EXPORT_EXPORT_PERMISSION_CODE = "export"',
          "IMPORT_EXPORT_EXPORT_PERMISSION_CODE = None"),
     ),
+    *FURTHER,
 ]  # fmt: skip
