@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.contrib.admin import AdminSite
 from django.db import models
 from django.test import Client
 from hypothesis import strategies as st
 
-from backoffice.site import staff_site
+from backoffice.site import seller_site, staff_site
 from tests.walker.paths import FAR_LOOKUPS, LOOKUPS, masked_paths
 from tests.walker.test_oracles import MODEL_OF, lists, stripped
 from tests.walker.walk import read
@@ -22,7 +23,9 @@ from tests.walker.walk import read
 # between them, and what a database might take for a pattern, a number or a date.
 WORDS = (
     "qab@hid.example", "qzb@hid.example", "qab", "qm", "Quen Arlo", "Quf", "+44 7700 900 131",
-    "+44 7700 904", "0131", "131", "1990-01-02", "1995-06-15", "1995", "01", "1 Quay Street", "1 Q",
+    "+44 7700 904", "0131", "131", "1990-01-02", "1995-06-15", "1995", "01",
+    "1 Quay Street, Reykjavik", "1 Q", "Reykjavik", "GB33QABK20201555917364", "GB33QA",
+    "GB33QM", "7364",
     "%", "_", "8", "c", "", "1", "true", "q,z", "1980-01-01,1995-01-01", ".*", "^Q", "•",
     "••••-••-••",
 )  # fmt: skip
@@ -59,9 +62,9 @@ class Asked:
         return answer.status, answer.headers.get("Location", ""), stripped(answer)
 
 
-def _places() -> list[tuple[str, type[models.Model]]]:
+def _places(site: AdminSite) -> list[tuple[str, type[models.Model]]]:
     api = [(f"/api/v1/{name}/", model) for name, model in MODEL_OF.items()]
-    return [*lists(staff_site), *api]
+    return [*lists(site), *api]
 
 
 def questions(model: type[models.Model]) -> st.SearchStrategy[tuple[str, str]]:
@@ -85,8 +88,14 @@ def questions(model: type[models.Model]) -> st.SearchStrategy[tuple[str, str]]:
 
 
 @st.composite
-def requests(draw: st.DrawFn, rows: Sequence[Any]) -> Asked:
-    """Return one request; `rows` are the two customers whose hidden values are swapped."""
+def requests(draw: st.DrawFn, rows: Sequence[Any], seller: bool = False) -> Asked:  # noqa: FBT001, FBT002
+    """Return one request; `rows` are the two customers whose hidden values are swapped.
+
+    To a `seller` the lists of their own site are open, and the API; the rest is staff's.
+    """
+    if seller:
+        url, model = draw(st.sampled_from(_places(seller_site)))
+        return Asked(url, dict(draw(st.lists(questions(model), min_size=1, max_size=3))))
     kind = draw(st.sampled_from(("list", "list", "list", "palette", "export", "record", "page")))
     if kind == "palette":
         return Asked("/admin/find/", form={"term": draw(st.sampled_from(WORDS))})
@@ -98,7 +107,7 @@ def requests(draw: st.DrawFn, rows: Sequence[Any]) -> Asked:
         row = draw(st.sampled_from(rows))
         ending = draw(st.sampled_from(("change/", "history/", "delete/", "change/?edit=1")))
         return Asked(f"/admin/customers/customer/{row.pk}/{ending}")
-    url, model = draw(st.sampled_from(_places()))
+    url, model = draw(st.sampled_from(_places(staff_site)))
     query = dict(draw(st.lists(questions(model), min_size=1, max_size=3)))
     if kind == "export":
         form = {"format": draw(st.sampled_from(("csv", "xlsx", "json"))), "reason": "asked"}

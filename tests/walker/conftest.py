@@ -46,9 +46,12 @@ def systems() -> Iterator[tuple[str, str]]:
 
 
 @pytest.fixture
-def _temporary(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give temporary files a folder of the test's own, which is looked through at its end."""
+def _temporary(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    """Give kept and temporary files folders of the test's own, looked through at its end."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path_factory.mktemp("temporary")))
+    settings.MEDIA_ROOT = str(tmp_path_factory.mktemp("files"))
 
 
 @pytest.fixture

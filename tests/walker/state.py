@@ -1,8 +1,10 @@
 """The whole database as digests, and what of it holds a canary."""
 
 import hashlib
+import re
 import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,10 @@ LEFT_BEHIND: tuple[type[Model], ...] = (
 )
 # Masked columns are clear at rest, here and in the history; nowhere else.
 AT_REST = (Customer._meta.db_table, Customer.history.model._meta.db_table)
+
+_WRITES = re.compile(
+    r"\s*(?:INSERT(?:\s+OR\s+\w+)?\s+INTO|REPLACE\s+INTO|UPDATE)\s+\"?(?P<table>\w+)", re.IGNORECASE
+)
 
 
 def tables() -> list[str]:
@@ -67,25 +73,58 @@ def changed(before: dict[str, str], after: dict[str, str]) -> list[str]:
 def kept(canaries: Iterable[Canary], log: str) -> list[str]:
     """Return a line for each canary in logs, mails, cache, sessions and rows of other tables."""
     canaries = tuple(canaries)
-    return [leak for place, text in _places(log) for leak in leaks(text, canaries, place)]
+    return [leak for place, held in _places(log) for leak in leaks(held, canaries, place)]
 
 
-def _places(log: str) -> Iterator[tuple[str, str]]:
+@contextmanager
+def writes() -> Iterator[set[str]]:
+    """Gather the tables that the block writes."""
+    found: set[str] = set()
+
+    def note(execute: Any, sql: str, params: Any, many: Any, context: Any) -> Any:
+        if match := _WRITES.match(sql):
+            found.add(match["table"])
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(note):
+        yield found
+
+
+def left_in(written: Iterable[str], canaries: Iterable[Canary]) -> list[str]:
+    """Return a line for each canary in tables that were written, sessions as they are read."""
+    canaries, written = tuple(canaries), set(written)
+    return [
+        leak
+        for place, held in _rows_of(written.intersection(tables()))
+        for leak in leaks(held, canaries, place)
+    ]
+
+
+def _places(log: str) -> Iterator[tuple[str, str | bytes]]:
     yield "the log", log
     for message in getattr(mail, "outbox", []):
         yield "a mail", str(message.message())
     yield from _files()
     yield "the cache", repr(getattr(cache, "_cache", {}))
-    for session in Session.objects.all():
-        yield "a session", repr(session.get_decoded())
-    for table in tables():
+    yield from _rows_of(tables())
+
+
+def _rows_of(names: Iterable[str]) -> Iterator[tuple[str, str]]:
+    names = sorted(names)
+    if Session._meta.db_table in names:
+        for session in Session.objects.all():
+            yield "a session", repr(session.get_decoded())
+    for table in names:
         if table not in AT_REST:
             yield f"table {table}", repr(_rows(table))
 
 
-def _files() -> Iterator[tuple[str, str]]:
-    """Yield what lies in the folder of people's files, and what this process left as temporary."""
+def _files() -> Iterator[tuple[str, bytes]]:
+    """Yield what lies in the folder of people's files, and what this process left as temporary.
+
+    As bytes: a workbook or an archive that was left behind is unpacked where it is searched.
+    """
     for folder in {settings.MEDIA_ROOT, tempfile.tempdir or settings.MEDIA_ROOT}:
         for path in Path(folder).rglob("*"):
             if path.is_file():
-                yield f"file {path}", path.read_bytes().decode("latin-1")
+                yield f"file {path}", path.read_bytes()

@@ -35,18 +35,29 @@ FIRST = {
     "email": "qab@hid.example",
     "phone": "+44 7700 900 131",
     "born": "1990-01-02",
-    "address": "1 Quay Street",
+    "address": "1 Quay Street, Reykjavik",
+    "bank_account": "GB33QABK20201555917364",
 }
 SECOND = {
     "name": "Quil Azra",
     "email": "qzb@hid.example",
     "phone": "+44 7700 908 731",
     "born": "1997-08-09",
-    "address": "9 Zoo Lane",
+    "address": "9 Zoo Lane, Reykjavik",
+    "bank_account": "GB33QZBK26608172507364",
 }
-# Between the two values of each kind, so that "greater" and "starts with" would tell them apart.
 ASKED = ("Quen Arlo", "Quf", "qab@hid.example", "qab", "+44 7700 900 131", "+44 7700 904", "131")
-DATES = ("1990-01-02", "1995-06-15")
+# Of each field a value, and what lies between the two: "greater" and "in range" would tell them
+# apart. A digest is told apart by its first character.
+TELLING = {
+    "name": (FIRST["name"], "Quf"),
+    "email": (FIRST["email"], "qm"),
+    "phone": (FIRST["phone"], "+44 7700 904"),
+    "born": (FIRST["born"], "1995-06-15"),
+    "address": (FIRST["address"], "5"),
+    "bank_account": (FIRST["bank_account"], "GB33QM"),
+    "index": ("8", "c"),
+}
 # What may differ between two answers that say the same.
 _NOISE = re.compile(
     r'name="csrfmiddlewaretoken" value="\w+"|nonce="[^"]*"|"csrf": ?"\w+"|data-csrf="\w+"'
@@ -98,11 +109,7 @@ def queries(model: type[models.Model]) -> Iterator[dict[str, str]]:
     """Yield the query strings to ask a list of `model`."""
     for path in masked_paths(model):
         for lookup in FAR_LOOKUPS if "__" in path else LOOKUPS:
-            # A digest is told apart by its first character, an e-mail by what lies between two.
-            one, other = ("8", "c") if path.endswith("_index") else (ASKED[2], ASKED[4])
-            one, other = DATES if path.endswith("born") else (one, other)
-            value = f"{one},{other}" if lookup in {"__in", "__range"} else one
-            yield {path + lookup: "1" if lookup == "__isnull" else value}
+            yield {path + lookup: _value(path, lookup)}
         yield {"ordering": path}
         yield {"ordering": f"-{path}"}
     for value in ASKED:
@@ -111,6 +118,17 @@ def queries(model: type[models.Model]) -> Iterator[dict[str, str]]:
     for column in range(1, 9):
         yield {"o": str(column)}
         yield {"o": f"-{column}"}
+
+
+def _value(path: str, lookup: str) -> str:
+    """Return what a lookup through `path` is asked with."""
+    field = "index" if path.endswith("_index") else path.rpartition("__")[2]
+    one, between = TELLING[field]
+    if lookup in {"__in", "__range"}:
+        return f"{one},{between}"
+    if lookup == "__isnull":
+        return "1"
+    return between if lookup in {"__gt", "__lte"} else one
 
 
 def told(client: Client, address: str, query: dict[str, str]) -> tuple[int, str, str]:

@@ -1,13 +1,17 @@
 """The walk itself is tested: plant a leak, a write, an unknown address, and see each reported."""
 
+import gzip
 import logging
+import tempfile
 from typing import Any
 
 import pytest
 from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
+from openpyxl import Workbook
 from pytest_django import Settings
 
+from backoffice.jobs.models import Job
 from backoffice.masking.values import Sealed, unseal
 from customers.admin import CustomerAdmin
 from customers.models import Customer
@@ -22,9 +26,8 @@ LIST = "/admin/customers/customer/"
 
 
 def raw_phone(customer: Customer) -> str:
-    """Return the clear phone, as careless code might."""
-    assert isinstance(customer.phone, Sealed)
-    return str(unseal(customer.phone))
+    """Return the clear phone, as careless code might; "" for none."""
+    return str(unseal(customer.phone)) if isinstance(customer.phone, Sealed) else ""
 
 
 def careless_page(request: HttpRequest) -> HttpResponse:
@@ -35,6 +38,21 @@ def careless_page(request: HttpRequest) -> HttpResponse:
     return HttpResponse(f"Call {raw_phone(customer)}", headers={"Cache-Control": "max-age=60"})
 
 
+def careless_form(request: HttpRequest) -> HttpResponse:
+    """Leave a clear value in a row of a task, in the session and in two files."""
+    phone = raw_phone(Customer.objects.get(number="17850"))
+    if request.method == "POST":
+        Job.objects.create(kind="planted", title=f"Call {phone}")
+        request.session["called"] = phone
+        with tempfile.NamedTemporaryFile(suffix=".gz", delete=False) as packed:
+            packed.write(gzip.compress(phone.encode()))
+        with tempfile.NamedTemporaryFile(suffix=".xlsx", delete=False) as file:
+            book = Workbook()
+            book.worksheets[0].append([phone])
+            book.save(file)
+    return HttpResponse("noted")
+
+
 def broken_page(request: HttpRequest) -> HttpResponse:
     """Fail."""
     raise RuntimeError
@@ -42,6 +60,7 @@ def broken_page(request: HttpRequest) -> HttpResponse:
 
 urlpatterns = [
     path("planted/careless/", careless_page, name="careless"),
+    path("planted/form/", careless_form, name="form"),
     path("planted/broken/", broken_page, name="broken"),
     path("", include("backoffice.project.urls")),
 ]
@@ -53,11 +72,11 @@ def planted(settings: Settings) -> None:
     settings.ROOT_URLCONF = __name__
 
 
-def walk(names: tuple[str, ...], world: World, walker: Walker) -> None:
+def walk(names: tuple[str, ...], world: World, walker: Walker, method: str = "GET") -> None:
     """Send the walker to these addresses."""
     registry = {**REGISTRY, **{name: once() for name in names}}
     found = [address for address in addresses() if address.key in names]
-    for visit in visits(found, world, registry=registry):
+    for visit in visits(found, world, method, registry=registry):
         walker.go(visit)
 
 
@@ -66,6 +85,7 @@ def test_new_address_is_reported_by_name() -> None:
     assert unregistered(addresses()) == [
         "broken (planted/broken/)",
         "careless (planted/careless/)",
+        "form (planted/form/)",
     ]
 
 
@@ -84,6 +104,18 @@ def test_planted_leak_write_and_log_line_are_reported(
     assert any(
         line.startswith("phone in the log") for line in state.kept(world.secrets, caplog.text)
     )
+
+
+@pytest.mark.usefixtures("planted")
+def test_what_a_post_leaves_is_reported_though_it_is_undone(world: World) -> None:
+    walker = walker_of("kim", world)
+    walk(("form",), world, walker, "POST")
+    left = [line.partition(" leaves ")[2].partition(":")[0] for line in walker.findings]
+    assert {"phone in a session", "phone in table jobs_job"} <= set(left)
+    assert not Job.objects.filter(kind="planted").exists()
+    kept = [line.partition(": …")[0] for line in state.kept(world.secrets, "")]
+    assert {line.rpartition(".")[2] for line in kept} >= {"gz gzip", "xml"}
+    assert [line for line in kept if not line.startswith("phone in file ")] == []
 
 
 @pytest.mark.usefixtures("planted")

@@ -38,10 +38,17 @@ EVERYBODY = [
 ONE_KIND_OF_RIGHT = ("add", "view", "change")
 
 
+def with_one_kind_of_right(kind: str) -> User:
+    """Return a new person who may do this one thing with everything there is."""
+    person = make_person(kind)
+    person.user_permissions.set(Permission.objects.filter(codename__startswith=f"{kind}_"))
+    return User.objects.get(pk=person.pk)
+
+
 def walker_of(name: str, world: World) -> Walker:
     """Return the walker of a person, or of nobody."""
     secrets = (*world.secrets, *REMOTE, *SHOPS.get(name, ()))
-    return Walker(name, world.people.get(name), secrets)
+    return Walker(name, world.people.get(name), secrets, world.secrets)
 
 
 def test_every_address_is_registered() -> None:
@@ -97,9 +104,7 @@ def test_who_has_one_kind_of_right_sees_no_secret(
 ) -> None:
     """Somebody who may only add, or only view, everything there is."""
     caplog.set_level(logging.DEBUG)
-    person = make_person(kind)
-    person.user_permissions.set(Permission.objects.filter(codename__startswith=f"{kind}_"))
-    world.people[kind] = User.objects.get(pk=person.pk)
+    world.people[kind] = with_one_kind_of_right(kind)
     walker = walker_of(kind, world)
     before = state.snapshot()
     for visit in visits(addresses(), world):

@@ -11,6 +11,7 @@ from django.test import Client
 
 from backoffice.accounts.models import User
 from tests.canaries import Canary, leaks
+from tests.walker import state
 
 SERVER_ERROR = 500
 
@@ -47,13 +48,21 @@ class Walker:
     """One person (None: nobody signed in) who goes wherever they are sent.
 
     `findings` gathers a line for each thing that must not be. Each POST is undone, so that every
-    visit meets the same world.
+    visit meets the same world; before that the tables it wrote are searched for `secrets`, which
+    lie nowhere but in their own columns.
     """
 
-    def __init__(self, name: str, user: User | None, canaries: Iterable[Canary]) -> None:
+    def __init__(
+        self,
+        name: str,
+        user: User | None,
+        canaries: Iterable[Canary],
+        secrets: Iterable[Canary] = (),
+    ) -> None:
         self.name = name
         self.user = user
         self.canaries = tuple(canaries)
+        self.secrets = tuple(secrets)
         self.findings: list[str] = []
         self.visited: list[tuple[Visit, int]] = []
         # A made-up request id could hold a canary's digits by chance.
@@ -84,8 +93,10 @@ class Walker:
         return cookie.value if cookie is not None else ""
 
     def _send_and_undo(self, visit: Visit) -> Answer:
-        with undone():
+        with undone(), state.writes() as written:
             answer = self._send(visit)
+            for leak in state.left_in(written, self.secrets):
+                self.note(visit, f"{answer.status} leaves {leak}")
         if self._session_key() != self._session:  # the visit signed them out, or in anew
             self._sign_in()
         return answer
