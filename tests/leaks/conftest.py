@@ -1,6 +1,8 @@
 """One world for each module of tests: made once, every test undone to it."""
 
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from django.core.cache import cache
@@ -20,9 +22,14 @@ def _made(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator
 
 
 @pytest.fixture
-def stage(_made: Stage, db: None, settings: Settings) -> Stage:
+def stage(
+    _made: Stage, db: None, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Stage:
     """Return the stage; what a test does to it is undone, its transaction being an inner one."""
     settings.BACKOFFICE_API_PER_MINUTE = settings.BACKOFFICE_API_ADDRESS_PER_MINUTE = 0  # no limit
+    # Folders of the test's own: they are looked through.
+    settings.MEDIA_ROOT = str(tmp_path)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     cache.clear()
     _made.clients.clear()
     return _made

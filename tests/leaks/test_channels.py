@@ -1,6 +1,12 @@
 """No channel of the list is lost: each is checked on our pages, and on pages without masking."""
 
-from tests.leaks import test_our_files, test_our_pages, test_plain_pages
+from tests.leaks import (
+    test_our_api,
+    test_our_files,
+    test_our_pages,
+    test_our_surroundings,
+    test_plain_pages,
+)
 from tests.leaks.channels import ASSUMED, EVERY, FURTHER, OURS_ALONE, TABLE
 
 
@@ -10,8 +16,9 @@ def test_list_of_channels_is_whole() -> None:
 
 
 def test_each_channel_is_checked_on_our_pages() -> None:
-    checked = [*test_our_pages.channels, *test_our_files.channels, *test_our_files.ERRORS]
-    assert sorted(checked) == sorted(EVERY)
+    modules = (test_our_api, test_our_files, test_our_pages, test_our_surroundings)
+    checked = [name for module in modules for name in module.channels]
+    assert sorted([*checked, *test_our_surroundings.ERRORS]) == sorted(EVERY)
 
 
 def test_each_channel_is_checked_on_plain_pages() -> None:
