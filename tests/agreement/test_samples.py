@@ -30,19 +30,30 @@ def unlimited(settings: Settings) -> None:
     settings.BACKOFFICE_REVEALS_PER_HOUR = settings.BACKOFFICE_REVEALS_PER_DAY = 10**6
 
 
+def towns(samples: int) -> list[int]:
+    """Return how many samples each town takes; the last one those that are left over."""
+    return [min(A_TOWN, samples - start) for start in range(0, samples, A_TOWN)]
+
+
 def run(samples: int, seed: int) -> tuple[list[str], Counter[str]]:
     """Return what does not agree, and how often which answer was wanted."""
     complaints: list[str] = []
     wanted: Counter[str] = Counter()
-    for number in range(max(samples // A_TOWN, 1)):
+    for number, turns in enumerate(towns(samples)):
         lot = random.Random(seed + number)
         with undone(), planted(seed + number) as town:
-            for _turn in range(min(A_TOWN, samples)):
+            for _turn in range(turns):
                 sample = draw(town, lot)
                 yes = town.may(sample.who, sample.right, sample.record)
                 wanted[f"{sample.action} {'yes' if yes else 'no'}"] += 1
                 complaints += compare(town, sample, lot)
     return complaints, wanted
+
+
+@pytest.mark.parametrize("samples", [1, 149, 150, 151, SAMPLES, 10_000])
+def test_towns_take_every_sample(samples: int) -> None:
+    assert sum(towns(samples)) == samples
+    assert max(towns(samples)) <= A_TOWN
 
 
 @pytest.mark.django_db
