@@ -21,7 +21,11 @@ PAGES = ("tests/masking/test_pages.py",)
 CHECKS = ("tests/masking/test_checks.py",)
 MASKS = ("tests/masking/test_masks.py", "tests/masking/test_values.py")
 OURS = ("tests/leaks/test_our_pages.py",)
-FILES = ("tests/leaks/test_our_files.py",)
+FILES = (
+    "tests/leaks/test_our_files.py",
+    "tests/leaks/test_our_api.py",
+    "tests/leaks/test_our_surroundings.py",
+)
 PLAIN = ("tests/leaks/test_plain_pages.py",)
 POLICY = ("tests/test_policy.py",)
 
