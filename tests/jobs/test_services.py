@@ -1,3 +1,4 @@
+import re
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -284,7 +285,7 @@ def test_task_table_never_gets_the_text_of_an_error(
     )
     worker.run_task(DBTaskResult.objects.get())
     kept = repr(list(DBTaskResult.objects.values()))
-    assert "20 7946" not in kept
+    assert not re.search(r"20\W{0,3}7946", kept)
     assert "ann@example.com" not in kept
 
 

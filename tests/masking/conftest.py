@@ -16,15 +16,18 @@ BORN = dt.date(1990, 5, 14)
 
 # What must not be seen anywhere; longer than anything that a mask shows, and than what an address
 # in memory, a time or a token could hold by chance. A number or a date is a leak however laid out.
-_WORDS = r"zanna|zlindqvist|zx1anna|zhost\.|znotes"
+# Words are looked for in small and in capital letters: those of a token are mixed.
+_WORDS = "zanna|zlind|zx1an|zhost|znotes|ZANNA|ZLIND|ZX1AN|ZHOST|ZNOTES"
 _PHONE = r"5\W?5\W?5\W?0\W{0,6}0\W?1\W?9\W?9"
-_BORN = r"1990\W{1,6}0?5\W{1,6}14\b|\b14\W{1,6}0?5\W{1,6}1990|19900514|(?:may 14|14 may).{1,3}1990"
-_CANARIES = re.compile(f"{_WORDS}|{_PHONE}|{_BORN}")
+# A part stands alone: not inside a longer number, and not as a group of a UUID.
+_PARTS = r"(?<![\w.])(?<![0-9a-f]{4}-)(?:5550|0199|1990)(?!\w)|(?<![\w-])05-14(?!\w)"
+_BORN = r"1990\W{1,6}0?5\W{1,6}14\b|\b14\W{1,6}0?5\W{1,6}1990|19900514|(?:May 14|14 May).{1,3}1990"
+_CANARIES = re.compile(f"{_WORDS}|{_PHONE}|{_PARTS}|{_BORN}")
 
 
 def leaks(text: object) -> list[str]:
     """Return the canaries found in `text`."""
-    return [found[0] for found in _CANARIES.finditer(str(text).lower())]
+    return [found[0] for found in _CANARIES.finditer(str(text))]
 
 
 @pytest.fixture

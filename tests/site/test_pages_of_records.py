@@ -69,7 +69,7 @@ def test_list_and_record_show_masks(ann: User) -> None:
         page = client.get(address).content.decode()
         assert "Keller" not in page
         assert "anna1" not in page
-        assert "20 7946" not in page
+        assert not re.search(r"20\W{0,3}7946", page)
 
 
 def test_search_by_a_whole_value_leads_to_the_record(eve: User) -> None:
@@ -94,7 +94,7 @@ def test_search_that_finds_several_shows_them_under_a_token(eve: User) -> None:
     client = signed_in(eve)
     answer = client.post(f"{LIST}find/", {"kind": "phone", "value": "+44 20 7946 0001"})
     assert answer["Location"].startswith(f"{LIST}?found=")
-    assert not re.search(r"20\W*(%20)?7946", answer["Location"])
+    assert not re.search(r"20(?:\W|%20){0,3}7946", answer["Location"])
     shown = data(client.get(answer["Location"]))["rows"]
     assert [row.obj.number for row in shown] == ["1", "2"]
 
