@@ -23,7 +23,7 @@ from backoffice.project.settings import DATABASES, STATIC_ROOT, VAR_DIR
 STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
-BACKOFFICE_RETENTION: dict[str, int] = {}  # as in production: each test sets its own
+BACKOFFICE_RETENTION = dict[str, int]()  # as in production: each test sets its own
 
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # A file, not memory: the worker, the live server and threads share it as they do in life.

@@ -37,7 +37,7 @@ def test_form_shows_masks_in_text_boxes_and_never_an_empty_one(person: Person) -
 @pytest.mark.parametrize("name", ["email", "born"])
 def test_box_takes_the_mask_whatever_widget_a_page_wants(name: str, widget: Any) -> None:
     """An admin brings a widget of its own by the class of a field; a browser checks its type."""
-    field = Person._meta.get_field(name).formfield(widget=widget)  # type: ignore[union-attr]
+    field: Any = Person._meta.get_field(name).formfield(widget=widget)  # type: ignore[union-attr]
     assert field.widget.input_type == "text"
 
 
