@@ -49,7 +49,7 @@ MUTATIONS = [
     ),
     # The field.
     *of(
-        f"{MASKING}/fields.py", (*FIELDS, *VALUES),
+        f"{MASKING}/mixin.py", (*FIELDS, *VALUES),
         ("what a query brings is sealed", "        return loaded(self._hide(text) or masks.text(text), clear, self)",
          "        return clear"),
         ("what is assigned is sealed", "            value = field.seal(value, instance.__dict__.get(field.attname))\n",
@@ -62,12 +62,12 @@ MUTATIONS = [
          'return str(unseal(self.value_from_object(obj)) if self.value_from_object(obj) else "")'),
     ),
     *of(
-        f"{MASKING}/fields.py", CHECKS,
+        f"{MASKING}/mixin.py", CHECKS,
         ("no choices on a masked field", "        if self.choices:\n", "        if False:\n"),
         ("unique needs search", "if self.unique and not self.search:", "if False:"),
     ),
     *of(
-        f"{MASKING}/fields.py", LOOKUPS,
+        f"{MASKING}/mixin.py", LOOKUPS,
         ("only what is searched has an index",
          '        if self.search and cls.__module__ != "__fake__":',
          '        if cls.__module__ != "__fake__":'),
@@ -77,7 +77,7 @@ MUTATIONS = [
          "        return models.Field.get_transform(self, name)"),
     ),
     *of(
-        f"{MASKING}/fields.py", (*FORMS, *FIELDS),
+        f"{MASKING}/mixin.py", (*FORMS, *FIELDS),
         ("an error does not quote the value", '{**(error.params or {}), "value": MASK_CHAR * 3}',
          "{**(error.params or {})}"),
         ("the form field is ours", '        kwargs["form_class"] = MaskedFormField\n', ""),
@@ -85,7 +85,7 @@ MUTATIONS = [
          "            pass\n"),
     ),
     *of(
-        f"{MASKING}/fields.py", ("tests/masking/test_encryption.py",),
+        f"{MASKING}/mixin.py", ("tests/masking/test_encryption.py",),
         ("an encrypted value is sealed for the column",
          "        if self.encrypted:\n            return self._encrypted(value)\n", ""),
         ("a sealed text is bound to its field", "    if stored.binding != binding:",
