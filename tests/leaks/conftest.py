@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.contrib import admin
 from django.core.cache import cache
 from django.db import transaction
 from pytest_django import DjangoDbBlocker, Settings
 
+from tests.leaks import plain
 from tests.leaks.stage import Stage, make_stage
 
 
@@ -33,3 +35,11 @@ def stage(
     cache.clear()
     _made.clients.clear()
     return _made
+
+
+@pytest.fixture
+def plain_pages(settings: Settings) -> None:
+    """Put the plain pages beside ours, in Django's own templates."""
+    settings.ROOT_URLCONF = plain.__name__
+    (engine,) = settings.TEMPLATES
+    settings.TEMPLATES = [{**engine, "DIRS": [f"{admin.__path__[0]}/templates"]}]

@@ -13,6 +13,8 @@ from simple_history.admin import SimpleHistoryAdmin
 
 from customers.models import Customer
 from orders.models import Order
+from tests.leaks.stage import OK, Stage
+from tests.walker.walk import Answer
 
 
 class CustomerResource(resources.ModelResource):  # type: ignore[misc]
@@ -128,3 +130,10 @@ urlpatterns = [
     *router.urls,
     path("", include("backoffice.project.urls")),
 ]
+
+
+def ask(stage: Stage, url: str, **more: Any) -> Answer:
+    """GET a page with every right and see that it is there and tells nothing."""
+    answer = stage.ask(url, stage.root, **more)
+    assert answer.status == OK, url
+    return answer

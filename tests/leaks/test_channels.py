@@ -5,6 +5,7 @@ from tests.leaks import (
     test_our_files,
     test_our_pages,
     test_our_surroundings,
+    test_plain_data,
     test_plain_pages,
 )
 from tests.leaks.channels import ASSUMED, EVERY, FURTHER, OURS_ALONE, TABLE
@@ -22,4 +23,5 @@ def test_each_channel_is_checked_on_our_pages() -> None:
 
 
 def test_each_channel_is_checked_on_plain_pages() -> None:
-    assert sorted([*test_plain_pages.channels, *OURS_ALONE]) == sorted(EVERY)
+    checked = [*test_plain_data.channels, *test_plain_pages.channels]
+    assert sorted([*checked, *OURS_ALONE]) == sorted(EVERY)

@@ -26,7 +26,7 @@ FILES = (
     "tests/leaks/test_our_api.py",
     "tests/leaks/test_our_surroundings.py",
 )
-PLAIN = ("tests/leaks/test_plain_pages.py",)
+PLAIN = ("tests/leaks/test_plain_pages.py", "tests/leaks/test_plain_data.py")
 POLICY = ("tests/test_policy.py",)
 
 
