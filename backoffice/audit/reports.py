@@ -41,18 +41,15 @@ class ReportFilter(SafeExceptionReporterFilter):
         return {}
 
     @override
-    def get_safe_cookies(self, request: HttpRequest) -> dict[str, Any]:
+    def get_safe_cookies(self, request: HttpRequest | None) -> dict[str, Any]:
         """Give the names."""
-        return dict.fromkeys(request.COOKIES, WITHHELD)
+        return {} if request is None else dict.fromkeys(request.COOKIES, WITHHELD)
 
     @override
-    def get_safe_request_meta(self, request: HttpRequest) -> dict[str, Any]:
+    def get_safe_request_meta(self, request: HttpRequest | None) -> dict[str, Any]:
         """Give what tells the request apart; no query, no header that somebody wrote."""
-        return {
-            name: request.META[name]
-            for name in ("REQUEST_METHOD", "PATH_INFO")
-            if name in request.META
-        }
+        meta = {} if request is None else request.META
+        return {name: meta[name] for name in ("REQUEST_METHOD", "PATH_INFO") if name in meta}
 
 
 class Reporter(ExceptionReporter):

@@ -88,6 +88,16 @@ def test_mail_to_admins_holds_no_value_where_somebody_wants_one(
     assert held(str(message.message())) == []
 
 
+def test_report_of_an_error_outside_a_request_holds_no_value() -> None:
+    try:
+        broken(HttpRequest())
+    except ValueError as error:
+        reporter = Reporter(None, type(error), error, error.__traceback__)
+        report = reporter.get_traceback_html() + reporter.get_traceback_text()
+    assert "ValueError" in report
+    assert held(report) == []
+
+
 @pytest.mark.django_db
 def test_log_line_of_an_error_holds_no_value(
     client: Client, caplog: pytest.LogCaptureFixture
