@@ -12,9 +12,9 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from backoffice.accounts.models import User
 from backoffice.policy import may
 from backoffice.site import Badge, SitePage, navigation, staff_site
+from backoffice.site.visitors import signed_in
 from backoffice.sources import registry
 from backoffice.sources.columns import Cell, Column
 from backoffice.sources.fields import Field
@@ -63,7 +63,7 @@ class JoinedPage(SitePage):
     def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
         """Ask the sources; 503 when the rows themselves cannot be read."""
         wanted = _wanted(self.declared, request)
-        joined = run(self.declared, wanted, user=_person(request))
+        joined = run(self.declared, wanted, user=signed_in(request))
         extra = _table(self.declared, wanted, joined) | {
             "sources": [_card(report) for report in joined.reports],
             "down": [_card(report) for report in joined.down],
@@ -85,12 +85,6 @@ class HealthPage(SitePage):
         """Return each source with its last state and the pages that need it."""
         known = {state.name: state for state in SourceState.objects.all()}
         return {"sources": [_health(source, known) for source in registry.sources()]}
-
-
-def _person(request: HttpRequest) -> User:
-    """Return who is signed in; the site let nobody else this far."""
-    assert isinstance(request.user, User)  # noqa: S101  narrows the type, the site has checked
-    return request.user
 
 
 def _wanted(page: type[SourcePage], request: HttpRequest) -> Wanted:
@@ -209,7 +203,7 @@ def _card(report: Report) -> Card:
 
 
 def _health_address(request: HttpRequest) -> str:
-    allowed = may(_person(request), HealthPage.permission, None).allowed
+    allowed = may(signed_in(request), HealthPage.permission, None).allowed
     return reverse(f"{staff_site.name}:{HealthPage.name}") if allowed else ""
 
 

@@ -3,7 +3,6 @@
 from typing import Any, ClassVar, cast
 
 from django import forms
-from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
@@ -14,7 +13,6 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from backoffice.accounts import rates
-from backoffice.accounts.models import User
 from backoffice.policy import may
 from backoffice.site import (
     ActionForm,
@@ -30,6 +28,7 @@ from backoffice.site import (
 )
 from backoffice.site.cells import mask_markup
 from backoffice.site.dialogs import finish
+from backoffice.site.visitors import signed_in
 from customers import queries, services
 from customers.admin.customer_page import CustomerAdmin
 from customers.models import Customer, CustomerMerge
@@ -206,7 +205,7 @@ class MergePage(DialogPage):
             kept,
             gone,
             taken=form.taken(),
-            actor=_person(request),
+            actor=signed_in(request),
             reason=form.cleaned_data["reason"],
         )
         return format_html(
@@ -223,12 +222,6 @@ class MergePage(DialogPage):
 
 staff_site.add_page(MergePage)
 CustomerAdmin.contribute(actions=[merge])
-
-
-def _person(request: HttpRequest) -> User:
-    if not isinstance(request.user, User):
-        raise PermissionDenied
-    return request.user
 
 
 class UndoForm(ReasonForm):
@@ -286,7 +279,7 @@ class CustomerMergeAdmin(BackofficeAdmin):
     def undo(self, request: HttpRequest, obj: CustomerMerge, form: UndoForm) -> SafeString:
         """Ask for it."""
         asked = services.request_undo(
-            obj, actor=_person(request), reason=form.cleaned_data["reason"]
+            obj, actor=signed_in(request), reason=form.cleaned_data["reason"]
         )
         return format_html(
             '{} <a href="{}">{}</a>',

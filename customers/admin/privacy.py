@@ -1,7 +1,7 @@
 """The privacy desk: what people asked for about their own data, by when, and what came of it."""
 
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from django import forms
 from django.db.models import QuerySet
@@ -12,7 +12,6 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from backoffice.accounts.models import User
 from backoffice.files import links
 from backoffice.masking import subjects
 from backoffice.policy import may
@@ -28,6 +27,7 @@ from backoffice.site import (
 )
 from backoffice.site.pages import Crumb
 from backoffice.site.values import BadgeKind
+from backoffice.site.visitors import signed_in
 from customers import queries
 from customers.admin.customer_page import CustomerAdmin
 from customers.admin.parts import OPEN_MATTERS, Matter
@@ -68,11 +68,6 @@ class Row:
     def url(self) -> str:
         """The page of the request."""
         return reverse("admin:privacy_case", args=[self.case.pk])
-
-
-def person(request: HttpRequest) -> User:
-    """Return who asks; the site lets nobody in who is not signed in."""
-    return cast("User", request.user)
 
 
 def _cases() -> QuerySet[PrivacyCase]:
@@ -249,7 +244,7 @@ class NewPage(DialogPage):
         data = form.cleaned_data
         asked = form.asked()
         return _opened(
-            privacy.open_case(data["number"], data["kind"], asked, actor=person(request))
+            privacy.open_case(data["number"], data["kind"], asked, actor=signed_in(request))
         )
 
     def back(self, request: HttpRequest, subject: Any) -> str:
@@ -270,7 +265,7 @@ class NewPage(DialogPage):
 def privacy_request(admin: Any, request: HttpRequest, customer: Any, form: Any) -> Any:
     """Open a request from the customer's page."""
     kind, asked = form.cleaned_data["kind"], form.asked()
-    return _opened(privacy.open_case(customer, kind, asked, actor=person(request)))
+    return _opened(privacy.open_case(customer, kind, asked, actor=signed_in(request)))
 
 
 class _CaseDialog(DialogPage):
@@ -313,7 +308,7 @@ class AskPage(_CaseDialog):
 
     def act(self, request: HttpRequest, subject: PrivacyCase, form: Any) -> str:
         """Ask."""
-        privacy.ask(subject, actor=person(request), reason=form.cleaned_data["reason"])
+        privacy.ask(subject, actor=signed_in(request), reason=form.cleaned_data["reason"])
         return _("Somebody else has to decide now.")
 
 
@@ -333,7 +328,7 @@ class RefusePage(_CaseDialog):
 
     def act(self, request: HttpRequest, subject: PrivacyCase, form: Any) -> str:
         """Refuse."""
-        privacy.refuse(subject, actor=person(request), reason=form.cleaned_data["reason"])
+        privacy.refuse(subject, actor=signed_in(request), reason=form.cleaned_data["reason"])
         return _("The request is refused.")
 
 

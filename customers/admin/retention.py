@@ -10,7 +10,8 @@ from django.utils.translation import gettext_lazy
 from backoffice.policy import may
 from backoffice.site import DialogPage, ReasonForm, SitePage, staff_site
 from backoffice.site.pages import Crumb
-from customers.admin.privacy import VIEW, person
+from backoffice.site.visitors import signed_in
+from customers.admin.privacy import VIEW
 from customers.services import privacy, retention
 
 
@@ -62,7 +63,7 @@ class AskRetentionPage(DialogPage):
 
     def act(self, request: HttpRequest, subject: Any, form: Any) -> str:
         """Ask."""
-        retention.ask(actor=person(request), reason=form.cleaned_data["reason"])
+        retention.ask(actor=signed_in(request), reason=form.cleaned_data["reason"])
         return _("Somebody else has to decide now.")
 
     def back(self, request: HttpRequest, subject: Any) -> str:

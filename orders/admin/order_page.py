@@ -7,7 +7,7 @@ Apps above add to the order page with one line each: cards and actions with
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.db.models import Model, QuerySet
@@ -20,7 +20,6 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from backoffice.accounts.models import User
 from backoffice.audit.models import Event, Outcome
 from backoffice.money import Money
 from backoffice.policy import may
@@ -37,6 +36,7 @@ from backoffice.site import (
 from backoffice.site.cells import date_text, mask_markup
 from backoffice.site.timeline import Entry
 from backoffice.site.values import icon
+from backoffice.site.visitors import signed_in
 from orders import services
 from orders.models import Order, OrderLine
 
@@ -154,7 +154,7 @@ class OrderAdmin(BackofficeAdmin):
     )
     def ship(self, request: HttpRequest, order: Order, form: Any) -> str:
         """Note that the goods left."""
-        services.mark_shipped(order, actor=_person(request))
+        services.mark_shipped(order, actor=signed_in(request))
         return _("Order %(number)s is marked as shipped.") % {"number": order.number}
 
     @action(
@@ -167,7 +167,7 @@ class OrderAdmin(BackofficeAdmin):
     )
     def deliver(self, request: HttpRequest, order: Order, form: Any) -> str:
         """Note that the goods arrived."""
-        services.mark_delivered(order, actor=_person(request))
+        services.mark_delivered(order, actor=signed_in(request))
         return _("Order %(number)s is marked as delivered.") % {"number": order.number}
 
     @action(
@@ -180,12 +180,8 @@ class OrderAdmin(BackofficeAdmin):
     )
     def cancel(self, request: HttpRequest, order: Order, form: Any) -> str:
         """Cancel before it is sent."""
-        services.cancel_order(order, actor=_person(request), reason=form.cleaned_data["reason"])
+        services.cancel_order(order, actor=signed_in(request), reason=form.cleaned_data["reason"])
         return _("Order %(number)s is cancelled. No money has moved.") % {"number": order.number}
-
-
-def _person(request: HttpRequest) -> User:
-    return cast("User", request.user)  # the site lets nobody else in
 
 
 def _buyer(request: HttpRequest, order: Order) -> SafeString:

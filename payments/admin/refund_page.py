@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
@@ -31,6 +31,7 @@ from backoffice.site import (
 )
 from backoffice.site.cells import date_text, mask_markup
 from backoffice.site.values import icon
+from backoffice.site.visitors import signed_in
 from payments import queries, services
 from payments.admin.cards import (
     OPEN_QUESTION,
@@ -196,7 +197,7 @@ class RefundAdmin(BackofficeAdmin):
     def approve(self, request: HttpRequest, refund: Refund, form: Any) -> str:
         """Decide for it; the worker sends it within a moment."""
         comment = form.cleaned_data["comment"]
-        services.approve_refund(refund, actor=_person(request), comment=comment)
+        services.approve_refund(refund, actor=signed_in(request), comment=comment)
         return _("Refund of %(amount)s is approved and goes to the gateway now.") % {
             "amount": refund.amount
         }
@@ -214,7 +215,7 @@ class RefundAdmin(BackofficeAdmin):
     def reject(self, request: HttpRequest, refund: Refund, form: Any) -> str:
         """Decide against it."""
         comment = form.cleaned_data["comment"]
-        services.reject_refund(refund, actor=_person(request), comment=comment)
+        services.reject_refund(refund, actor=signed_in(request), comment=comment)
         return _("Refund of %(amount)s is rejected. No money goes out.") % {"amount": refund.amount}
 
     @action(
@@ -226,12 +227,8 @@ class RefundAdmin(BackofficeAdmin):
     )
     def withdraw(self, request: HttpRequest, refund: Refund, form: Any) -> str:
         """Take an own request back."""
-        services.withdraw_refund(refund, actor=_person(request))
+        services.withdraw_refund(refund, actor=signed_in(request))
         return _("Your request for %(amount)s is taken back.") % {"amount": refund.amount}
-
-
-def _person(request: HttpRequest) -> User:
-    return cast("User", request.user)  # the site lets nobody else in
 
 
 @dataclass(slots=True)

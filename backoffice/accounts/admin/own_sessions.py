@@ -3,7 +3,7 @@
 The pages stand on both sites.
 """
 
-from typing import Any, cast
+from typing import Any
 
 from allauth.usersessions.models import UserSession
 from django.http import Http404, HttpRequest
@@ -12,12 +12,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from backoffice.accounts import places, sessions
-from backoffice.accounts.models import User
 from backoffice.site import DialogPage, SitePage
-
-
-def _person(request: HttpRequest) -> User:
-    return cast("User", request.user)  # a page of a site has nobody else
+from backoffice.site.visitors import signed_in
 
 
 class SessionsPage(SitePage):
@@ -31,7 +27,7 @@ class SessionsPage(SitePage):
 
     def context(self, request: HttpRequest, **kwargs: Any) -> dict[str, Any]:
         """Show the live ones; whoever looked at them is not told of them again."""
-        rows = sessions.of(_person(request))
+        rows = sessions.of(signed_in(request))
         sessions.note_seen(request, rows)
         limit = sessions.bounds(request.session.get(sessions.ROLES, []))
         return {
@@ -54,7 +50,7 @@ class EndSessionPage(DialogPage):
 
     def subject(self, request: HttpRequest, **kwargs: Any) -> UserSession:
         """Return one's own, or 404."""
-        found = [row for row in sessions.of(_person(request)) if row.pk == kwargs["key"]]
+        found = [row for row in sessions.of(signed_in(request)) if row.pk == kwargs["key"]]
         if not found:
             raise Http404
         return found[0]
@@ -73,7 +69,7 @@ class EndSessionPage(DialogPage):
 
     def act(self, request: HttpRequest, subject: UserSession, form: Any) -> str:
         """End it."""
-        sessions.end([subject], actor=_person(request))
+        sessions.end([subject], actor=signed_in(request))
         return _("The session is ended.")
 
     def back(self, request: HttpRequest, subject: UserSession) -> str:
@@ -96,7 +92,7 @@ class EndOthersPage(DialogPage):
 
     def act(self, request: HttpRequest, subject: None, form: Any) -> str:
         """End them."""
-        person = _person(request)
+        person = signed_in(request)
         count = len(sessions.of(person)) - 1
         sessions.end_all(person, actor=person, keep=request)
         text = ngettext("%(count)s session is ended.", "%(count)s sessions are ended.", count)

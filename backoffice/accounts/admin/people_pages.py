@@ -1,6 +1,6 @@
 """People on the staff site: who there is, what they may do, and helping them back in."""
 
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 from allauth.mfa.models import Authenticator
 from django import forms
@@ -24,6 +24,7 @@ from backoffice.site import (
     register,
     staff_site,
 )
+from backoffice.site.visitors import signed_in
 
 LIST = "accounts_user_changelist"
 _SITES = [("admin", gettext_lazy("Staff site")), ("seller", gettext_lazy("Seller site"))]
@@ -206,7 +207,7 @@ class PersonAdmin(BackofficeAdmin):
             email=data["email"],
             role_names=data["roles"],
             staff=data["site"] == "admin",
-            actor=_person(request),
+            actor=signed_in(request),
         )
         return _("%(who)s is invited.") % {"who": person}
 
@@ -219,7 +220,7 @@ class PersonAdmin(BackofficeAdmin):
     )
     def invite_again(self, request: HttpRequest, person: User, form: Any) -> str:
         """Mail a new link."""
-        people.invite_again(person, actor=_person(request))
+        people.invite_again(person, actor=signed_in(request))
         return _("%(who)s is invited again.") % {"who": person}
 
     @action(
@@ -233,7 +234,7 @@ class PersonAdmin(BackofficeAdmin):
     def change_roles(self, request: HttpRequest, person: User, form: RolesForm) -> str:
         """Give other roles."""
         data = form.cleaned_data
-        people.set_roles(person, data["roles"], actor=_person(request), reason=data["reason"])
+        people.set_roles(person, data["roles"], actor=signed_in(request), reason=data["reason"])
         return _("The roles of %(who)s are changed.") % {"who": person}
 
     @action(
@@ -246,7 +247,7 @@ class PersonAdmin(BackofficeAdmin):
     )
     def reset(self, request: HttpRequest, person: User, form: ReasonForm) -> str:
         """Mail the link; nobody else chooses the password."""
-        people.start_reset(person, actor=_person(request), reason=form.cleaned_data["reason"])
+        people.start_reset(person, actor=signed_in(request), reason=form.cleaned_data["reason"])
         return _("%(who)s gets a link by mail.") % {"who": person}
 
     @action(
@@ -260,7 +261,7 @@ class PersonAdmin(BackofficeAdmin):
     )
     def take_factors(self, request: HttpRequest, person: User, form: ReasonForm) -> str:
         """Take all of them away; the person is told."""
-        people.take_factors(person, actor=_person(request), reason=form.cleaned_data["reason"])
+        people.take_factors(person, actor=signed_in(request), reason=form.cleaned_data["reason"])
         return _("%(who)s sets up a new second factor at the next sign-in.") % {"who": person}
 
     @action(
@@ -274,7 +275,7 @@ class PersonAdmin(BackofficeAdmin):
     )
     def end_sessions(self, request: HttpRequest, person: User, form: ReasonForm) -> str:
         """Sign the person out everywhere."""
-        people.end_sessions(person, actor=_person(request), reason=form.cleaned_data["reason"])
+        people.end_sessions(person, actor=signed_in(request), reason=form.cleaned_data["reason"])
         return _("%(who)s is signed out everywhere.") % {"who": person}
 
     @action(
@@ -288,7 +289,7 @@ class PersonAdmin(BackofficeAdmin):
     )
     def block(self, request: HttpRequest, person: User, form: ReasonForm) -> str:
         """Let them in no more."""
-        people.block(person, actor=_person(request), reason=form.cleaned_data["reason"])
+        people.block(person, actor=signed_in(request), reason=form.cleaned_data["reason"])
         return _("%(who)s is blocked.") % {"who": person}
 
     @action(
@@ -301,7 +302,7 @@ class PersonAdmin(BackofficeAdmin):
     )
     def unblock(self, request: HttpRequest, person: User, form: ReasonForm) -> str:
         """Let them in again."""
-        people.unblock(person, actor=_person(request), reason=form.cleaned_data["reason"])
+        people.unblock(person, actor=signed_in(request), reason=form.cleaned_data["reason"])
         return _("%(who)s may sign in again.") % {"who": person}
 
     @action(
@@ -316,7 +317,3 @@ class PersonAdmin(BackofficeAdmin):
     def act_for(self, request: HttpRequest, person: User, form: Any) -> Any:
         """Begin to act for them."""
         return acting_pages.begin(request, person, form.cleaned_data["reason"])
-
-
-def _person(request: HttpRequest) -> User:
-    return cast("User", request.user)  # the site lets nobody else in

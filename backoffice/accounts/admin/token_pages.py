@@ -1,6 +1,6 @@
 """Tokens of the API: one's own on both sites; service accounts and everybody's tokens for staff."""
 
-from typing import Any, cast
+from typing import Any
 
 from django import forms
 from django.conf import settings
@@ -18,13 +18,10 @@ from backoffice.accounts.models import Kind, Token, User
 from backoffice.policy import may
 from backoffice.site import DialogPage, ReasonForm, SitePage
 from backoffice.site.dialogs import base_template, is_ready, show_error, with_step_up
+from backoffice.site.visitors import signed_in
 
 _DAYS = (7, 30, 90, 180, 365)
 _LATEST = 100
-
-
-def _person(request: HttpRequest) -> User:
-    return cast("User", request.user)  # a page of a site has nobody else
 
 
 def _days() -> list[tuple[int, str]]:
@@ -76,8 +73,8 @@ class TokensPage(SitePage):
 
     def context(self, request: HttpRequest, **kwargs: Any) -> dict[str, Any]:
         """Return the tokens, the newest first."""
-        rows = Token.objects.filter(user=_person(request)).select_related("user", "made_by")
-        live = set(tokens.live().filter(user=_person(request)).values_list("pk", flat=True))
+        rows = Token.objects.filter(user=signed_in(request)).select_related("user", "made_by")
+        live = set(tokens.live().filter(user=signed_in(request)).values_list("pk", flat=True))
         return {"tokens": rows[:_LATEST], "live": live, "new_url": self.url("token_new")}
 
     def url(self, name: str, *args: Any) -> str:
@@ -99,7 +96,7 @@ class NewTokenPage(DialogPage):
 
     def account(self, request: HttpRequest, subject: Any) -> User:
         """Return whose token it will be."""
-        return _person(request)
+        return signed_in(request)
 
     def intro(self, request: HttpRequest, subject: Any) -> str:
         """Say what it can do."""
@@ -116,7 +113,7 @@ class NewTokenPage(DialogPage):
             made = tokens.make(
                 self.account(request, subject),
                 form.wish(),
-                actor=_person(request),
+                actor=signed_in(request),
                 reason=form.cleaned_data["reason"],
             )
         except ValidationError as error:
@@ -155,7 +152,7 @@ class EndTokenPage(DialogPage):
     def subject(self, request: HttpRequest, **kwargs: Any) -> Token:
         """Return a token that this person may end, or 404."""
         token = get_object_or_404(Token.objects.select_related("user"), pk=kwargs["key"])
-        if token.user_id != _person(request).pk and not self._manages(request):
+        if token.user_id != signed_in(request).pk and not self._manages(request):
             raise Http404
         return token
 
@@ -172,12 +169,12 @@ class EndTokenPage(DialogPage):
 
     def act(self, request: HttpRequest, subject: Token, form: Any) -> str:
         """End it."""
-        tokens.end(subject, actor=_person(request), reason=form.cleaned_data["reason"])
+        tokens.end(subject, actor=signed_in(request), reason=form.cleaned_data["reason"])
         return _("The token is ended.")
 
     def back(self, request: HttpRequest, subject: Token) -> str:
         """The list it was on."""
-        own = subject.user_id == _person(request).pk
+        own = subject.user_id == signed_in(request).pk
         return reverse(f"{self.site.name}:{'tokens' if own else 'service_accounts'}")
 
 
@@ -229,7 +226,7 @@ class NewServicePage(DialogPage):
         """Make it."""
         data = form.cleaned_data
         user = service_accounts.make(
-            data["name"], data["roles"], actor=_person(request), reason=data["reason"]
+            data["name"], data["roles"], actor=signed_in(request), reason=data["reason"]
         )
         return _("%s is made. It needs a token.") % user
 
@@ -295,7 +292,7 @@ class BlockServicePage(_OfService):
     def act(self, request: HttpRequest, subject: User, form: Any) -> str:
         """Block it."""
         reason = form.cleaned_data["reason"]
-        service_accounts.block(subject, actor=_person(request), reason=reason)
+        service_accounts.block(subject, actor=signed_in(request), reason=reason)
         return _("%s is blocked.") % subject
 
 

@@ -8,7 +8,6 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from backoffice.masking import alarms
-from backoffice.masking.admin.dialogs import person
 from backoffice.masking.models import Alarm
 from backoffice.site import (
     BackofficeAdmin,
@@ -19,6 +18,7 @@ from backoffice.site import (
     register,
     staff_site,
 )
+from backoffice.site.visitors import signed_in
 
 
 class FindingForm(ReasonForm):
@@ -85,7 +85,7 @@ class AlarmAdmin(BackofficeAdmin):
     )
     def settle(self, request: HttpRequest, alarm: Alarm, form: FindingForm) -> str:
         """Close the alarm."""
-        alarms.settle(alarm, actor=person(request), finding=form.cleaned_data["reason"])
+        alarms.settle(alarm, actor=signed_in(request), finding=form.cleaned_data["reason"])
         return _("It is on the record.")
 
 

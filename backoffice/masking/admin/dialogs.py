@@ -3,7 +3,7 @@
 from typing import Any
 
 from django import forms
-from django.core.exceptions import FieldDoesNotExist, PermissionDenied
+from django.core.exceptions import FieldDoesNotExist
 from django.db.models import Model
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -17,7 +17,6 @@ from django.views import View
 from django.views.decorators.http import require_POST
 
 from backoffice.accounts import stepup
-from backoffice.accounts.models import User
 from backoffice.audit.addresses import client_address
 from backoffice.masking import services
 from backoffice.masking.fields import MaskedMixin
@@ -28,6 +27,7 @@ from backoffice.site import (
 )
 from backoffice.site.actions import Action
 from backoffice.site.dialogs import DIALOG_HEADER, ActionView, base_template, is_ready
+from backoffice.site.visitors import signed_in
 
 TOO_MANY = 429
 
@@ -51,7 +51,7 @@ class RevealForm(ActionForm):
 
     def rule(self) -> str:
         """Return how many more records the person may look into."""
-        left = services.allowance(person(self.request))
+        left = services.allowance(signed_in(self.request))
         text = _("%(hour)s more records this hour, %(day)s today")
         return str(text) % {"hour": max(0, left.hour), "day": max(0, left.day)}
 
@@ -74,13 +74,6 @@ class AskForm(ReasonForm):
             "Somebody else has to agree. Then you can reveal single values of this record for "
             "a short time, each with a reason."
         )
-
-
-def person(request: HttpRequest) -> User:
-    """Return who is signed in; pages of a site have nobody else."""
-    if not isinstance(request.user, User):
-        raise PermissionDenied
-    return request.user
 
 
 class _FieldView(ActionView):
@@ -115,7 +108,7 @@ class RevealView(_FieldView):
             value = services.reveal(
                 obj,
                 self.field,
-                actor=person(request),
+                actor=signed_in(request),
                 reason=form.reason(),
                 fresh=stepup.is_fresh(request),
             )
@@ -156,7 +149,7 @@ class CopiedView(View):
 
     def post(self, request: HttpRequest, event: int, field: str) -> HttpResponse:
         """Answer 204 once it is on the record, 404 without such a reveal of this person."""
-        if not services.note_copied(event, actor=person(request), field_name=field):
+        if not services.note_copied(event, actor=signed_in(request), field_name=field):
             raise Http404
         return unstored(HttpResponse(status=204))
 
@@ -193,7 +186,7 @@ def _about_request(page: Any, request: HttpRequest, obj: Any) -> dict[str, Any]:
 def _ask(page: Any, request: HttpRequest, obj: Model, form: AskForm) -> str:
     given = form.cleaned_data
     services.request_grant(
-        obj, actor=person(request), reason=given["reason"], minutes=given["minutes"]
+        obj, actor=signed_in(request), reason=given["reason"], minutes=given["minutes"]
     )
     return str(_("Asked. You can reveal values of this record once somebody agreed."))
 

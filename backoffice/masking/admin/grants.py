@@ -5,7 +5,6 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from backoffice.masking import services
-from backoffice.masking.admin.dialogs import person
 from backoffice.masking.models import Grant
 from backoffice.site import (
     BackofficeAdmin,
@@ -16,6 +15,7 @@ from backoffice.site import (
     register,
     staff_site,
 )
+from backoffice.site.visitors import signed_in
 
 
 @register(Grant, site=staff_site)
@@ -58,7 +58,7 @@ class GrantAdmin(BackofficeAdmin):
     )
     def end(self, request: HttpRequest, grant: Grant, form: ReasonForm) -> str:
         """End it now."""
-        services.end_grant(grant, actor=person(request), reason=form.cleaned_data["reason"])
+        services.end_grant(grant, actor=signed_in(request), reason=form.cleaned_data["reason"])
         return str(_("The access is over."))
 
 

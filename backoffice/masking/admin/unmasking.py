@@ -18,10 +18,11 @@ from django.views import View
 from backoffice.accounts import stepup
 from backoffice.audit.addresses import client_address
 from backoffice.masking import services
-from backoffice.masking.admin.dialogs import TOO_MANY, RevealForm, person, unstored
+from backoffice.masking.admin.dialogs import TOO_MANY, RevealForm, unstored
 from backoffice.site import bulk, dialogs
 from backoffice.site.actions import Action
 from backoffice.site.masked import masked_names
+from backoffice.site.visitors import signed_in
 
 
 class UnmaskForm(RevealForm):
@@ -73,7 +74,7 @@ class UnmaskView(View):
             seen = services.unmask(
                 rows,
                 names,
-                actor=person(request),
+                actor=signed_in(request),
                 reason=form.reason(),
                 fresh=stepup.is_fresh(request),
             )

@@ -2,7 +2,7 @@
 
 import uuid
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -11,7 +11,6 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from backoffice.accounts.models import User
 from backoffice.jobs.models import Job
 from backoffice.sheets import formats
 from backoffice.sheets.formats import Format
@@ -45,11 +44,6 @@ class Step:
     label: str
     done: bool
     now: bool
-
-
-def person(request: HttpRequest) -> User:
-    """Return who asks; the site lets nobody in who is not signed in."""
-    return cast("User", request.user)
 
 
 def badge(job: ImportJob) -> Badge:

@@ -11,12 +11,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from backoffice.sheets import formats, reader, services
-from backoffice.sheets.admin.base import OneImport, State, person
+from backoffice.sheets.admin.base import OneImport, State
 from backoffice.sheets.errors import ReadError
 from backoffice.sheets.formats import Column, Format, SheetRow
 from backoffice.sheets.mapping import SheetMapping
 from backoffice.sheets.models import ImportJob, ImportProblem
 from backoffice.sheets.problems import Severity, quote
+from backoffice.site.visitors import signed_in
 
 _PREVIEW = 5
 # A page is not kept waiting for the first rows of a large file.
@@ -62,7 +63,7 @@ class CheckPage(OneImport):
         """Start the import."""
         job = self.job(kwargs["number"])
         try:
-            services.start(job, actor=person(request))
+            services.start(job, actor=signed_in(request))
         except services.StateError as error:
             return self.render(request, status=409, extra={"error": str(error)}, **kwargs)
         return self.go("import_run", job)

@@ -21,12 +21,12 @@ from backoffice.files import links
 from backoffice.masking.services import Purpose, Reason
 from backoffice.policy import may
 from backoffice.sheets import clear_exports
-from backoffice.sheets.admin.base import person
 from backoffice.sheets.models import ClearExport
 from backoffice.site import Badge, SitePage, dialogs, navigation, revealing, staff_site
 from backoffice.site.actions import Action, ActionForm
 from backoffice.site.exporting import told_filter
 from backoffice.site.masked import masked_names
+from backoffice.site.visitors import signed_in
 
 _SHOWN = 100
 
@@ -96,7 +96,7 @@ class AskView(View):
         names = form.cleaned_data["names"] if allowed else masked_names(self.page.model)
         told, reason = told_filter(request.GET), form.reason()
         try:
-            clear_exports.ask(rows, names, told=told, reason=reason, actor=person(request))
+            clear_exports.ask(rows, names, told=told, reason=reason, actor=signed_in(request))
         except ValidationError as error:
             form.add_error(None, error.messages[0])
             return self._dialog(request, form, rows.count(), HTTPStatus.BAD_REQUEST)
@@ -170,7 +170,7 @@ class ClearExportsPage(SitePage):
         found = ClearExport.objects.select_related("owner", "file", "job")
         everybody = bool(may(request.user, "sheets.view_clearexport", None))
         if not everybody:
-            found = found.filter(owner=person(request))
+            found = found.filter(owner=signed_in(request))
         exports = list(found.defer("keys")[:_SHOWN])
         asked = ApprovalRequest.objects.in_bulk([one.request_id for one in exports])
         lines = [_line(one, asked.get(one.request_id), request) for one in exports]
@@ -214,7 +214,7 @@ class ClearFilePage(SitePage):
         """Redirect to a fresh link; 404 for anybody else and for a file that expired."""
         export = ClearExport.objects.filter(
             public_id=kwargs["number"],
-            owner=person(request),
+            owner=signed_in(request),
             file__expires_at__gt=timezone.now(),
         ).first()
         if export is None or export.file is None:

@@ -7,10 +7,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from backoffice.sheets import formats, mapping, services
-from backoffice.sheets.admin.base import OneImport, person
+from backoffice.sheets.admin.base import OneImport
 from backoffice.sheets.formats import Format
 from backoffice.sheets.mapping import SheetMapping
 from backoffice.sheets.models import ImportJob
+from backoffice.site.visitors import signed_in
 
 
 class SheetsPage(OneImport):
@@ -38,7 +39,7 @@ class SheetsPage(OneImport):
         """Keep the choice."""
         job = self.job(kwargs["number"])
         try:
-            services.choose(job, request.POST.getlist("sheet"), actor=person(request))
+            services.choose(job, request.POST.getlist("sheet"), actor=signed_in(request))
         except (ValueError, services.StateError) as error:
             return self.render(request, status=422, extra={"error": str(error)}, **kwargs)
         return self.go("import_mapping", job)
@@ -61,7 +62,7 @@ class MappingPage(OneImport):
         return {
             **self.frame(request, job),
             "format": form,
-            "choices": services.open_formats(person(request)),
+            "choices": services.open_formats(signed_in(request)),
             "groups": _groups(job, form, request) if form else [],
         }
 
@@ -75,8 +76,8 @@ class MappingPage(OneImport):
                 for group, names in enumerate(_same_headers(job))
                 for name in names
             }
-            services.map_columns(job, form, posted, actor=person(request))
-            services.check(job, actor=person(request))
+            services.map_columns(job, form, posted, actor=signed_in(request))
+            services.check(job, actor=signed_in(request))
         except (ValueError, services.StateError) as error:
             return self.render(request, status=422, extra={"error": str(error)}, **kwargs)
         return self.go("import_run", job)

@@ -11,10 +11,11 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy
 
 from backoffice.sheets import services
-from backoffice.sheets.admin.base import OneImport, badge, home, person
+from backoffice.sheets.admin.base import OneImport, badge, home
 from backoffice.sheets.errors import ReadError
 from backoffice.sheets.models import ImportJob
 from backoffice.site import SitePage
+from backoffice.site.visitors import signed_in
 
 _SHOWN = 50
 
@@ -75,7 +76,7 @@ class ImportsPage(SitePage):
         form = UploadForm(request.POST, request.FILES)
         if form.is_valid():
             try:
-                job = services.upload(form.cleaned_data["file"], actor=person(request))
+                job = services.upload(form.cleaned_data["file"], actor=signed_in(request))
             except ReadError as error:
                 form.add_error("file", str(error))
             else:

@@ -18,13 +18,14 @@ from backoffice.files import content, links
 from backoffice.files import services as files
 from backoffice.policy import may
 from backoffice.sheets import services, workbooks
-from backoffice.sheets.admin.base import OneImport, State, person, standing
+from backoffice.sheets.admin.base import OneImport, State, standing
 from backoffice.sheets.admin.check import dataset_rows, described
 from backoffice.sheets.errors import ReadError
 from backoffice.sheets.formats import CheckSum, Format
 from backoffice.sheets.models import ImportJob
 from backoffice.sheets.problems import Severity
 from backoffice.sheets.resources import SheetResource
+from backoffice.site.visitors import signed_in
 
 _A_PAGE = 50
 _SHOWN_FAILED = 10
@@ -81,7 +82,7 @@ class ResultPage(OneImport):
         job = self.job(kwargs["number"])
         services.tidy()
         try:
-            services.start(job, actor=person(request))
+            services.start(job, actor=signed_in(request))
         except services.StateError as error:
             messages.warning(request, str(error))
             return self.go("import", job)
@@ -189,13 +190,16 @@ class FailedRowsPage(OneImport):
             return self.go("import", job)
         failed = job.problems.filter(severity=Severity.FAILED).count()
         record(
-            services.FAILED_ROWS, actor=person(request), subject=job, context={"problems": failed}
+            services.FAILED_ROWS,
+            actor=signed_in(request),
+            subject=job,
+            context={"problems": failed},
         )
         kept = files.keep(
             made,
             name=f"failed-rows-{job.public_id.hex[:8]}.xlsx",
             kind=content.WORKBOOK,
             purpose=services.FAILED_ROWS,
-            owner=person(request),
+            owner=signed_in(request),
         )
         return redirect(links.address(kept, self.site.name))

@@ -10,8 +10,9 @@ from django.utils.translation import gettext_lazy
 
 from backoffice.jobs.models import Job
 from backoffice.sheets import services
-from backoffice.sheets.admin.base import OneImport, State, home, person, standing
+from backoffice.sheets.admin.base import OneImport, State, home, standing
 from backoffice.sheets.models import ImportJob
+from backoffice.site.visitors import signed_in
 
 
 class RunPage(OneImport):
@@ -47,7 +48,7 @@ class RunPage(OneImport):
         """Ask the job to stop."""
         job = self.job(kwargs["number"])
         try:
-            services.cancel(job, actor=person(request))
+            services.cancel(job, actor=signed_in(request))
         except services.StateError as error:
             messages.warning(request, str(error))
         else:
