@@ -230,7 +230,7 @@ class MaskedJSONFormField(MaskedFormField):
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         """Compare with the text as it was shown."""
-        return not self.disabled and _same(_shown(initial), str(data or ""))
+        return not self.disabled and _differ(_shown(initial), str(data or ""))
 
     def _clean_bound_field(self, bf: forms.BoundField) -> Any:
         """Return the stored document for an untouched one, else the new one."""
@@ -243,5 +243,6 @@ class MaskedJSONFormField(MaskedFormField):
         return None if value in self.empty_values else str(value)
 
 
-def _same(shown: str, data: str) -> bool:
+def _differ(shown: str, data: str) -> bool:
+    """Compare but for the line ends of browsers and the blanks around."""
     return shown.replace("\r\n", "\n").strip() != data.replace("\r\n", "\n").strip()

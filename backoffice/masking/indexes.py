@@ -7,7 +7,7 @@ the first makes digests, rows are found by the digests of all.
 """
 
 import hmac
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -186,8 +186,3 @@ def index_of(field: AnyField) -> BlindIndexField | None:
         if isinstance(other, BlindIndexField) and other.source == field.name:
             return other
     return None
-
-
-def source_of(index: BlindIndexField) -> AnyField:
-    """Return the masked field that an index belongs to."""
-    return cast("AnyField", index.model._meta.get_field(index.source))

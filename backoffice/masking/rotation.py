@@ -28,22 +28,14 @@ BATCH: Final = 500
 
 
 @dataclass(slots=True)
-class State:
+class State(sealed.State):
     """What one masked field of one table holds.
 
-    `by_key` counts encrypted values by the id of their key, `unreadable` those that no key opens;
     `index` counts digests: "current", "old" (by an older key), "stale" (by none).
     """
 
-    name: str
-    by_key: Counter[str] = field(default_factory=Counter)
-    unreadable: int = 0
+    name: str = field(kw_only=True)
     index: Counter[str] = field(default_factory=Counter)
-
-    @property
-    def old(self) -> int:
-        """How many values are sealed with an older key."""
-        return sum(n for key, n in self.by_key.items() if key != keyring.newest_id())
 
     @property
     def problems(self) -> list[str]:
@@ -83,7 +75,7 @@ def check() -> list[State]:
 
 def check_table(model: type[models.Model]) -> list[State]:
     """Return what the masked fields of one table hold."""
-    states = {one: State(f"{model._meta.label}.{one.name}") for one in fields_of(model)}
+    states = {one: State(name=f"{model._meta.label}.{one.name}") for one in fields_of(model)}
     for rows in _batches(model, BATCH, locked=False):
         for row in rows:
             for one, state in states.items():

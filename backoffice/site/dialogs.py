@@ -89,6 +89,10 @@ def base_template(request: HttpRequest) -> str:
     return "backoffice/fragment.html" if as_fragment else "backoffice/page.html"
 
 
+def by_itself(page: Any, request: HttpRequest, obj: Any, form: Any) -> None:
+    """Stand for the handler that an Action has, where the view acts."""
+
+
 class ActionView(View):
     """One action of one page; `as_view(page=…, spec=…)`."""
 

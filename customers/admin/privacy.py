@@ -81,6 +81,16 @@ def _found(key: int) -> PrivacyCase:
     return case
 
 
+class BelowDesk(SitePage):
+    """A page below the desk."""
+
+    permission = VIEW
+
+    def breadcrumbs(self, request: HttpRequest, **kwargs: Any) -> list[Crumb]:
+        """The desk above."""
+        return [(_("Privacy desk"), reverse("admin:privacy"))]
+
+
 class DeskPage(SitePage):
     """Requests, what is due first on top; those that are over on a tab of their own."""
 
@@ -110,16 +120,11 @@ class DeskPage(SitePage):
         }
 
 
-class CasePage(SitePage):
+class CasePage(BelowDesk):
     """One request: what would be done, what stands in the way, and the receipt."""
 
     path, name = "privacy/<int:key>/", "privacy_case"
-    permission = VIEW
     template_name = "customers/privacy/case.html"
-
-    def breadcrumbs(self, request: HttpRequest, **kwargs: Any) -> list[Crumb]:
-        """The desk above."""
-        return [(_("Privacy desk"), reverse("admin:privacy"))]
 
     def context(self, request: HttpRequest, **kwargs: Any) -> dict[str, Any]:
         """Return the request, with a preview while nothing was done."""

@@ -8,14 +8,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from backoffice.policy import may
-from backoffice.site import DialogPage, ReasonForm, SitePage, staff_site
-from backoffice.site.pages import Crumb
+from backoffice.site import DialogPage, ReasonForm, staff_site
 from backoffice.site.visitors import signed_in
-from customers.admin.privacy import VIEW
+from customers.admin.privacy import BelowDesk
 from customers.services import privacy, retention
 
 
-class RetentionPage(SitePage):
+class RetentionPage(BelowDesk):
     """What falls due today: how many, the oldest, the first ones."""
 
     path, name = "privacy/retention/", "privacy_retention"
@@ -23,12 +22,7 @@ class RetentionPage(SitePage):
     subtitle = gettext_lazy(
         "Personal data is not kept longer than it is needed. Orders and amounts stay."
     )
-    permission = VIEW
     template_name = "customers/privacy/retention.html"
-
-    def breadcrumbs(self, request: HttpRequest, **kwargs: Any) -> list[Crumb]:
-        """The desk above."""
-        return [(_("Privacy desk"), reverse("admin:privacy"))]
 
     def context(self, request: HttpRequest, **kwargs: Any) -> dict[str, Any]:
         """Count; a few queries a kind."""

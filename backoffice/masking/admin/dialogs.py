@@ -26,7 +26,13 @@ from backoffice.site import (
     ReasonForm,
 )
 from backoffice.site.actions import Action
-from backoffice.site.dialogs import DIALOG_HEADER, ActionView, base_template, is_ready
+from backoffice.site.dialogs import (
+    DIALOG_HEADER,
+    ActionView,
+    base_template,
+    by_itself,
+    is_ready,
+)
 from backoffice.site.visitors import signed_in
 
 TOO_MANY = 429
@@ -113,9 +119,7 @@ class RevealView(_FieldView):
                 fresh=stepup.is_fresh(request),
             )
         except services.RevealRefusedError as refused:
-            if refused.rule != services.OVER_LIMIT:
-                raise
-            form.add_error(None, str(refused))
+            show_limit(form, refused)
             return unstored(self._dialog(request, obj, form, status=TOO_MANY))
         return self._shown(request, obj, value)
 
@@ -158,7 +162,15 @@ class AskView(_FieldView):
     """Ask a second person for access to one record."""
 
 
+def show_limit(form: ActionForm, refused: services.RevealRefusedError) -> None:
+    """Put what is said of a limit into the form. Raises any other refusal, which is a 403."""
+    if refused.rule != services.OVER_LIMIT:
+        raise refused
+    form.add_error(None, str(refused))
+
+
 def unstored(response: HttpResponse) -> HttpResponse:
+    """Let no browser and no proxy keep an answer with a clear value, nor tell where it came from."""
     response["Cache-Control"] = "no-store, private"
     response["Referrer-Policy"] = "no-referrer"
     return response
@@ -196,7 +208,7 @@ def _reveal_spec(page: Any) -> Action:
         name="reveal",
         label=_("Reveal"),
         permission=codename("reveal", page.model),
-        handler=_ask,  # never called: RevealView acts by itself
+        handler=by_itself,
         form=RevealForm,
         icon="visibility",
         submit=_("Reveal for 60 seconds"),

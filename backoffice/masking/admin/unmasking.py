@@ -5,22 +5,21 @@ from http import HTTPStatus
 from typing import Any
 
 from django import forms
-from django.contrib.admin.options import IncorrectLookupParameters
-from django.core.exceptions import BadRequest, PermissionDenied
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
+from django.urls import URLPattern
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
-from django.views import View
 
 from backoffice.accounts import stepup
 from backoffice.audit.addresses import client_address
 from backoffice.masking import services
-from backoffice.masking.admin.dialogs import TOO_MANY, RevealForm, unstored
+from backoffice.masking.admin.dialogs import TOO_MANY, RevealForm, show_limit, unstored
 from backoffice.site import bulk, dialogs
 from backoffice.site.actions import Action
+from backoffice.site.list_dialogs import ListDialogView, below, masked_choices
 from backoffice.site.masked import masked_names
 from backoffice.site.visitors import signed_in
 
@@ -37,25 +36,17 @@ class UnmaskForm(RevealForm):
 
     def offer(self, model: Any) -> None:
         """Offer the masked fields of `model`; none is ticked for the person."""
-        names = masked_names(model)
-        labels = [(name, capfirst(str(model._meta.get_field(name).verbose_name))) for name in names]
-        self.fields["fields_shown"].choices = labels  # type: ignore[attr-defined]
+        self.fields["fields_shown"].choices = masked_choices(model)  # type: ignore[attr-defined]
 
 
-class UnmaskView(View):
+class UnmaskView(ListDialogView):
     """GET asks why; POST puts each record on the record, then shows the values for a minute."""
-
-    page: Any = None
-    spec: Any = None
 
     def get(self, request: HttpRequest) -> HttpResponse:
         """Ask which values of the list's rows, and why; nothing changes."""
         if not self._may(request):
             raise PermissionDenied
-        try:
-            found = self.page.get_changelist_instance(request).result_list
-        except IncorrectLookupParameters:
-            raise BadRequest from None
+        found = self.changelist(request).result_list
         return self._dialog(request, self._form(request), list(found))
 
     def post(self, request: HttpRequest) -> HttpResponse:
@@ -79,9 +70,7 @@ class UnmaskView(View):
                 fresh=stepup.is_fresh(request),
             )
         except services.RevealRefusedError as refused:
-            if refused.rule != services.OVER_LIMIT:
-                raise
-            form.add_error(None, str(refused))
+            show_limit(form, refused)
             return unstored(self._dialog(request, form, rows, TOO_MANY))
         return self._shown(request, seen, names)
 
@@ -106,7 +95,7 @@ class UnmaskView(View):
     ) -> HttpResponse:
         label = ngettext("Show %(count)s record", "Show %(count)s records", len(rows))
         context = {
-            **self._frame(request),
+            **self.frame(request),
             "form": form,
             "rows": rows,
             "rule": form.rule(),
@@ -122,7 +111,7 @@ class UnmaskView(View):
     ) -> HttpResponse:
         meta = self.page.model._meta
         context = {
-            **self._frame(request),
+            **self.frame(request),
             "heads": [capfirst(str(meta.get_field(name).verbose_name)) for name in names],
             "lines": [self._line(one, names) for one in seen],
             "seconds": services.SHOWN_SECONDS,
@@ -147,22 +136,6 @@ class UnmaskView(View):
             ],
         }
 
-    def _frame(self, request: HttpRequest) -> dict[str, Any]:
-        query = request.GET.urlencode()
-        return {
-            **self.page.admin_site.each_context(request),
-            **self.page.record_context(request, None),
-            "title": self.spec.label,
-            "action": self.spec,
-            "form_action": request.get_full_path(),
-            "back_url": f"{self.page.list_url()}{'?' if query else ''}{query}",
-            "dialog_base": dialogs.base_template(request),
-        }
-
-
-def _never(page: Any, request: HttpRequest, obj: Any, form: Any) -> None:
-    """Stand for the handler that an Action has: UnmaskView acts by itself."""
-
 
 def urls(page: Any) -> list[URLPattern]:
     """Return the address below a list with masked fields."""
@@ -170,12 +143,10 @@ def urls(page: Any) -> list[URLPattern]:
         name="unmask",
         label=gettext_lazy("Unmask this page"),
         permission=services.UNMASK_PAGE,
-        handler=_never,
+        handler=dialogs.by_itself,
         form=UnmaskForm,
         icon="visibility",
         step_up=True,
         wide=True,
     )
-    view = page.admin_site.admin_view(UnmaskView.as_view(page=page, spec=spec))
-    name = f"{page.opts.app_label}_{page.opts.model_name}_unmask"
-    return [path("unmask/", view, name=name)]
+    return [below(page, UnmaskView, spec)]

@@ -4,17 +4,14 @@ from http import HTTPStatus
 from typing import Any
 
 from django import forms
-from django.contrib.admin.options import IncorrectLookupParameters
-from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, reverse
 from django.utils import timezone
-from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views import View
 
 from backoffice.approvals.models import ApprovalRequest
 from backoffice.files import links
@@ -25,6 +22,7 @@ from backoffice.sheets.models import ClearExport
 from backoffice.site import Badge, SitePage, dialogs, navigation, revealing, staff_site
 from backoffice.site.actions import Action, ActionForm
 from backoffice.site.exporting import told_filter
+from backoffice.site.list_dialogs import ListDialogView, below, masked_choices
 from backoffice.site.masked import masked_names
 from backoffice.site.visitors import signed_in
 
@@ -54,11 +52,7 @@ class ClearExportForm(ActionForm):
 
     def offer(self, model: Any) -> None:
         """Offer the masked fields of `model`; none is ticked for the person."""
-        labels = [
-            (name, capfirst(str(model._meta.get_field(name).verbose_name)))
-            for name in masked_names(model)
-        ]
-        self.fields["names"].choices = labels  # type: ignore[attr-defined]
+        self.fields["names"].choices = masked_choices(model)  # type: ignore[attr-defined]
 
     def intro(self) -> str:
         """Say what will happen."""
@@ -72,11 +66,8 @@ class ClearExportForm(ActionForm):
         return Reason(self.data.get("purpose", ""), self.data.get("text", ""))
 
 
-class AskView(View):
+class AskView(ListDialogView):
     """GET asks which values and why; POST puts the request before another person."""
-
-    page: Any = None
-    spec: Any = None
 
     def get(self, request: HttpRequest) -> HttpResponse:
         """Show the dialog; nothing changes."""
@@ -105,10 +96,7 @@ class AskView(View):
 
     def _rows(self, request: HttpRequest) -> Any:
         """Return the rows of the list with the filters of its address."""
-        try:
-            return self.page.get_changelist_instance(request).get_queryset(request)
-        except IncorrectLookupParameters:
-            raise BadRequest from None
+        return self.changelist(request).get_queryset(request)
 
     def _form(self, request: HttpRequest, data: Any = None) -> ClearExportForm:
         form = ClearExportForm(data, request=request)
@@ -119,26 +107,15 @@ class AskView(View):
     def _dialog(
         self, request: HttpRequest, form: ClearExportForm, count: int, status: int = 200
     ) -> HttpResponse:
-        query = request.GET.urlencode()
         context = {
-            **self.page.admin_site.each_context(request),
-            **self.page.record_context(request, None),
-            "title": self.spec.label,
-            "action": self.spec,
+            **self.frame(request),
             "form": form,
             "intro": form.intro(),
             "rule": _("%(count)s records, at most %(cap)s")
             % {"count": count, "cap": clear_exports.cap()},
             "submit_label": _("Ask for it"),
-            "form_action": request.get_full_path(),
-            "back_url": f"{self.page.list_url()}{'?' if query else ''}{query}",
-            "dialog_base": dialogs.base_template(request),
         }
         return TemplateResponse(request, "backoffice/dialog.html", context, status=status)
-
-
-def _never(page: Any, request: HttpRequest, obj: Any, form: Any) -> None:
-    """Stand for the handler that an Action has: AskView acts by itself."""
 
 
 def urls(page: Any) -> list[URLPattern]:
@@ -147,14 +124,12 @@ def urls(page: Any) -> list[URLPattern]:
         name="clear_export",
         label=gettext_lazy("Ask for a clear export"),
         permission=clear_exports.RIGHT,
-        handler=_never,
+        handler=dialogs.by_itself,
         form=ClearExportForm,
         icon="lock_open",
         step_up=True,
     )
-    view = page.admin_site.admin_view(AskView.as_view(page=page, spec=spec))
-    name = f"{page.opts.app_label}_{page.opts.model_name}_clear_export"
-    return [path("clear-export/", view, name=name)]
+    return [below(page, AskView, spec)]
 
 
 class ClearExportsPage(SitePage):
