@@ -14,7 +14,7 @@ _READ = {
     "name": "A••••• A•••••",
     "email": "a•••••@e•••••.com",
     "phone": "••• ••• ••• 11",
-    "address": "••••••••",
+    "address": "•••••, Antwerp",
     "born": "••••-••-••",
     "bank_account": "GB•• •••• 5555",
     "country": "Belgium",
@@ -25,7 +25,7 @@ _PUT = {
     "name": "A••••• A•••••",
     "email": "a•••••@e•••••.com",
     "phone": "+32 2 555 0199",
-    "address": "••••••••",
+    "address": "•••••, Antwerp",
     "born": "••••-••-••",
     "bank_account": "GB•• •••• 5555",
 }

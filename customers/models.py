@@ -17,6 +17,7 @@ from backoffice.masking.fields import (
     MaskedCharField,
     MaskedDateField,
     MaskedEmailField,
+    MaskedPhoneField,
     MaskedTextField,
 )
 
@@ -32,9 +33,9 @@ class Customer(models.Model):
     number = models.CharField(_("number"), max_length=40, unique=True)
     name = MaskedCharField(_("name"), max_length=200, blank=True, mask=masks.name, search="exact")
     email = MaskedEmailField(_("e-mail"), blank=True, mask=masks.email, search="exact")
-    phone = MaskedCharField(_("phone"), max_length=40, blank=True, mask=masks.phone, search="exact")
-    born = MaskedDateField(_("born"), null=True, blank=True)
-    address = MaskedTextField(_("address"), blank=True)
+    phone = MaskedPhoneField(_("phone"), blank=True, search="exact")
+    born = MaskedDateField(_("born"), null=True, blank=True, mask=masks.birth_date)
+    address = MaskedTextField(_("address"), blank=True, mask=masks.address)
     # For refunds by bank transfer; sealed in the database beyond the mask.
     bank_account = MaskedCharField(
         _("bank account"), max_length=64, blank=True, mask=masks.bank_account, encrypted=True

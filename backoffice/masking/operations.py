@@ -12,6 +12,7 @@
         ]
 """
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
@@ -72,7 +73,7 @@ class FillMasked(Operation):
     @property
     def migration_name_fragment(self) -> str:
         """Return a part of a file name."""
-        return f"fill_masked_{self.model_name.lower()}"
+        return f"{_words(type(self).__name__)}_{self.model_name.lower()}"
 
     def _each(
         self, app_label: str, editor: Any, state: Any, change: Callable[[Any, Row], Row]
@@ -92,6 +93,34 @@ class FillMasked(Operation):
             if not rows:
                 return
             last = rows[-1][model._meta.pk.column]
+
+
+class FillIndexes(FillMasked):
+    """Compute the blind indexes anew, by the fields as they stand where the operation stands.
+
+    For a change of what values are compared by: once before it and once after it. The one before
+    does the work on the way back.
+    """
+
+    def database_forwards(
+        self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any
+    ) -> None:
+        """Index."""
+        self._each(app_label, schema_editor, to_state, _indexed_anew)
+
+    def database_backwards(
+        self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any
+    ) -> None:
+        """Index, by the fields as they were here."""
+        self._each(app_label, schema_editor, to_state, _indexed_anew)
+
+    def describe(self) -> str:
+        """Return a line for `migrate`."""
+        return f"Compute the indexes of {', '.join(self.fields)} on {self.model_name}"
+
+
+def _words(name: str) -> str:
+    return re.sub("(?<!^)([A-Z])", r"_\1", name).lower()
 
 
 def _require_masked(model: Any, name: str) -> Any:
@@ -121,6 +150,17 @@ def _masked(field: Any, row: Row) -> Row:
             found[field.column] = ciphers.written(str(value), field.binding)
         value = value if known is None else known
     return found if index is None else found | _indexed(field, index, value)
+
+
+def _indexed_anew(field: Any, row: Row) -> Row:
+    value, index = row[field.column], index_of(field)
+    if index is None or value is None:
+        return {}
+    if field.encrypted and value != "":
+        value = ciphers.read(str(value), field.binding)
+        if value is None:  # what no key opens keeps the index that it has
+            return {}
+    return {str(index.column): ""} if value == "" else _indexed(field, index, value)
 
 
 def _indexed(field: Any, index: BlindIndexField, value: Any) -> Row:

@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 from django.test import Client
-from pytest_django import DjangoAssertNumQueries
+from pytest_django import DjangoAssertNumQueries, Settings
 
 from backoffice.accounts.models import User
 from backoffice.audit.models import Event
+from backoffice.masking import whole
 from backoffice.masking.values import unseal
 from customers.models import Customer
 from tests.factories import make_customer
@@ -154,6 +155,7 @@ def test_change_that_changes_nothing_writes_nothing(
         {"name": "A••••• B"},
         {"email": "a•••••@example.com"},
         {"email": "no address"},
+        {"phone": "no number"},
     ],
 )
 def test_mask_of_another_value_and_nonsense_are_refused(
@@ -163,6 +165,34 @@ def test_mask_of_another_value_and_nonsense_are_refused(
     status, answer = patch(client, customer, **body)
     assert (status, list(answer)) == (400, list(body))
     assert clear_of(customer) == CLEAR
+
+
+def test_masks_of_the_settings_are_those_of_every_kind(
+    client: Client, eve: User, settings: Settings
+) -> None:
+    kinds = ("name", "email", "phone", "address", "birth_date", "bank_account")
+    settings.BACKOFFICE_MASKS = dict.fromkeys(kinds, "kr")
+    settings.BACKOFFICE_PHONE_COUNTRY = "82"
+    row = make_customer(
+        number="K1",
+        name="김철수",
+        email="chulsoo@example.com",
+        phone="010-1234-0199",
+        address="서울특별시 강남구 테헤란로 1",
+        born="1990-05-01",
+        bank_account="110-234-567890",
+    )
+    client.force_login(eve)
+    shown = client.get(f"{LIST}K1/").json()
+    assert {name: shown[name] for name in (*MASKED, "address", "born", "bank_account")} == {
+        "name": "김•수",
+        "email": "ch•••••@example.com",
+        "phone": "010-••••-0199",
+        "address": "서울특별시 강남구 •••••",
+        "born": "1990-••-••",
+        "bank_account": "110-•••-••••90",
+    }
+    assert Customer.objects.get(phone=whole("+82 10 1234 0199")) == row
 
 
 def test_number_and_country_cannot_be_changed(

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,8 +11,8 @@ from django.db.migrations.state import ProjectState
 from pytest_django import DjangoDbBlocker, Settings
 
 from backoffice.masking.fields import MaskedCharField, MaskedDateField, MaskedTextField
-from backoffice.masking.indexes import BlindIndexField
-from backoffice.masking.operations import FillMasked
+from backoffice.masking.indexes import BlindIndexField, digest
+from backoffice.masking.operations import FillIndexes, FillMasked
 from backoffice.masking.values import Sealed, unseal
 
 APP, ROWS = "masking_plain", 2000
@@ -227,3 +228,59 @@ def test_operation_is_written_as_it_was_made() -> None:
     operation = FillMasked("patient", "phone", batch=5)
     assert operation.deconstruct() == ("FillMasked", ["patient", "phone"], {"batch": 5})
     assert operation.migration_name_fragment == "fill_masked_patient"
+
+
+class ByCase(migrations.Migration):
+    """The account numbers are compared as names from now on: another index, no other column."""
+
+    atomic = False
+    operations = [
+        FillIndexes("patient", "iban", batch=300),
+        migrations.AlterField("patient", "iban_index", BlindIndexField(source="iban", kind="name")),
+        FillIndexes("patient", "iban", batch=300),
+    ]
+
+
+@pytest.mark.usefixtures("before")
+def test_indexes_are_those_of_the_fields_forwards_and_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.masking.test_operations.STEPS", [*STEPS, ByCase("0004", APP)])
+    for number in (1, 2):
+        apply(number)
+    before = whole_table()
+    apply(3)
+    after = whole_table()
+    kept = [name for name in before[0] if name != "iban_index"]
+    assert [[row[one] for one in kept] for row in after] == [
+        [row[one] for one in kept] for row in before
+    ]
+    for row in states()[4].apps.get_model(APP, "patient").objects.order_by("pk")[:30]:
+        assert _stored("patient", row.pk) == (digest("name", row.iban) if row.iban else "")
+    unapply(3)
+    assert whole_table() == before
+    unapply(2)
+    unapply(1)
+
+
+def whole_table() -> list[dict[str, Any]]:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT * FROM {APP}_patient ORDER BY id")  # noqa: S608
+        names = [column[0] for column in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def test_index_of_what_no_key_opens_stays(
+    before: dict[str, list[tuple[Any, ...]]], settings: Settings
+) -> None:
+    apply(1)
+    apply(2)
+    sealed = whole_table()
+    settings.BACKOFFICE_KEYS = [("new", "n" * 40)]
+    step = FillIndexes("patient", "iban")
+    for way in (step.database_forwards, step.database_backwards):
+        way(APP, SimpleNamespace(connection=connection), states()[3], states()[3])
+    assert whole_table() == sealed
+    assert step.migration_name_fragment == "fill_indexes_patient"
+    settings.BACKOFFICE_KEYS = KEYS
+    unapply(2)
+    unapply(1)
+    assert everything() == before
