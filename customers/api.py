@@ -1,11 +1,13 @@
 """Customers in the API: read, and the few things that may be corrected."""
 
+from functools import cached_property
 from typing import Any, ClassVar, override
 
 from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
 from backoffice.site.api import ChangeViewSet
+from customers import queries
 from customers.models import Customer
 from customers.services import edit_customer
 
@@ -18,6 +20,8 @@ _READ = {
     "born": "••••-••-••",
     "bank_account": "GB•• •••• 5555",
     "country": "Belgium",
+    "merged_into": None,
+    "erased_at": None,
     "created_at": "2011-11-30T16:47:00Z",
     "updated_at": "2011-12-09T12:50:00Z",
 }
@@ -29,6 +33,7 @@ _PUT = {
     "born": "••••-••-••",
     "bank_account": "GB•• •••• 5555",
 }
+_STATE = ("merged_into", "erased_at")
 # What may be corrected and is a mask in every answer.
 _MASKED = ("name", "email", "phone", "address", "born", "bank_account")
 
@@ -46,6 +51,7 @@ _MASKED = ("name", "email", "phone", "address", "born", "bank_account")
 class CustomerSerializer(serializers.ModelSerializer[Customer]):
     """What tells of the person is a mask; the same mask sent back leaves the value as it is."""
 
+    merged_into = serializers.SerializerMethodField()
     reason = serializers.CharField(write_only=True, required=False, max_length=500, default="")
 
     class Meta:
@@ -56,13 +62,24 @@ class CustomerSerializer(serializers.ModelSerializer[Customer]):
             "number",
             *_MASKED,
             "country",
+            *_STATE,
             "created_at",
             "updated_at",
             "reason",
         )
-        read_only_fields = ("number", "country", "created_at", "updated_at")
+        read_only_fields = ("number", "country", *_STATE, "created_at", "updated_at")
         # PUT sends the whole record: what is left out by mistake must not count as meant.
         extra_kwargs: ClassVar = {name: {"required": True} for name in _MASKED}
+
+    @cached_property
+    def _standing(self) -> dict[int, str]:
+        """Who stands for the merged ones of the answer, asked for once."""
+        shown = self.instance if self.parent is None else self.parent.instance
+        return queries.standing_numbers([shown] if isinstance(shown, Customer) else shown or [])
+
+    def get_merged_into(self, obj: Customer) -> str | None:
+        """Return the number of the customer who stands for this one after merges."""
+        return self._standing.get(obj.pk)
 
 
 class CustomerViewSet(ChangeViewSet):

@@ -36,6 +36,19 @@ def standing_of(keys: Mapping[str, int]) -> dict[str, int]:
     return dict(zip(keys, _ends(keys.values(), known), strict=True))
 
 
+def standing_numbers(customers: Iterable[Customer]) -> dict[int, str]:
+    """Return key -> the number of who stands for them, for those of them who were merged.
+
+    As many queries as the longest chain of merges among them has links, and one.
+    """
+    merged = {one.pk: one.merged_into_id for one in customers if one.merged_into_id}
+    if not merged:
+        return {}
+    ends = dict(zip(merged, _ends(merged, dict(merged)), strict=True))
+    numbers = dict(Customer.objects.filter(pk__in=ends.values()).values_list("pk", "number"))
+    return {key: numbers[end] for key, end in ends.items()}
+
+
 def _ends(keys: Iterable[Any], known: dict[Any, Any]) -> Iterable[Any]:
     for _step in range(_LONGEST_CHAIN):
         missing = {into for into in known.values() if into and into not in known}

@@ -20,7 +20,7 @@ def make_seller(code: str = "hearth-home") -> Seller:
     return Seller.objects.get_or_create(code=code, defaults={"name": name})[0]
 
 
-def make_customer(**values: str) -> Customer:
+def make_customer(**values: object) -> Customer:
     """Return a new customer with a number of its own."""
     return Customer.objects.create(**{"number": f"C{next(_numbers)}", **values})
 

@@ -17,6 +17,7 @@ from backoffice.site.cells import Cell, cell_of
 from backoffice.site.contract import PageBase
 from backoffice.site.masked import is_masked, masked_names, passes_masked
 from backoffice.site.narrowing import narrowings
+from backoffice.site.values import Badge
 
 if TYPE_CHECKING:
     from django.contrib.admin.views.main import ChangeList as BaseChangeList
@@ -31,6 +32,7 @@ class Row:
     obj: models.Model
     url: str
     cells: list[Cell]
+    badges: list[Badge] = field(default_factory=list)
     actions: list[Any] = field(default_factory=list)
 
 
@@ -242,6 +244,7 @@ def rows(changelist: Any, request: HttpRequest) -> list[Row]:
             obj=obj,
             url=page.record_url(obj),
             cells=[_cell(page, changelist, obj, str(name)) for name in changelist.list_display],
+            badges=page.row_badges(obj),
             actions=page.action_links(request, obj, "row", allowed),
         )
         for obj in changelist.result_list

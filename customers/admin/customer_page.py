@@ -77,8 +77,11 @@ class CustomerAdmin(BackofficeAdmin):
         return HttpResponseRedirect(self.record_url(standing))
 
     def record_badges(self, obj: Any) -> list[Badge]:
-        """Say that another customer stands for this one."""
-        return [Badge("rest", gettext("Merged"))] if obj.merged_into_id else []
+        """Say that another customer stands for this one, and that the person was erased."""
+        found = [(obj.merged_into_id, gettext("Merged")), (obj.erased_at, gettext("Erased"))]
+        return [Badge("rest", text) for holds, text in found if holds]
+
+    row_badges = record_badges
 
     def record_subtitle(self, request: HttpRequest, obj: Any) -> SafeString:
         """Return who (masked), where the customer is, and since when."""
@@ -90,7 +93,7 @@ class CustomerAdmin(BackofficeAdmin):
         return format_html("{} {} · {}", lock, mask_markup(obj.name), rest)
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Customers come from sheets and from the API."""
+        """Customers come from sheets alone, as the API says too."""
         return False
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:

@@ -12,7 +12,7 @@ from backoffice.audit.models import Event
 from backoffice.masking import whole
 from backoffice.masking.values import unseal
 from customers.models import Customer
-from tests.factories import make_customer
+from tests.factories import AT, make_customer
 
 LIST = "/api/v1/customers/"
 CLEAR = {"name": "Anna Almeida", "email": "anna@example.com", "phone": "+351 210 555 0111"}
@@ -223,6 +223,33 @@ def test_nothing_masked_can_be_searched_or_ordered(
     assert client.get(f"{LIST}?{query}").status_code == 400
 
 
+def test_who_was_merged_names_who_stands_for_them(client: Client, eve: User) -> None:
+    top = make_customer(number="T")
+    middle = make_customer(number="M", merged_into=top)
+    make_customer(number="B", merged_into=middle)
+    client.force_login(eve)
+    shown = {row["number"]: row["merged_into"] for row in client.get(LIST).json()["results"]}
+    assert shown == {"T": None, "M": "T", "B": "T"}
+    read = client.get(f"{LIST}B/")
+    assert (read.json()["merged_into"], read.json()["erased_at"]) == ("T", None)
+    before = read["ETag"]
+    Customer.objects.filter(pk=middle.pk).update(merged_into=None)
+    assert client.get(f"{LIST}B/").json()["merged_into"] == "M"
+    assert client.get(f"{LIST}B/")["ETag"] != before
+
+
+def test_who_was_erased_is_said_and_stays_so(client: Client, eve: User) -> None:
+    gone = make_customer(number="E")
+    Customer.objects.filter(pk=gone.pk).update(erased_at=AT)
+    client.force_login(eve)
+    assert client.get(f"{LIST}E/").json()["erased_at"] == "2011-11-30T16:47:00Z"
+    other = make_customer(number="O", name="Anna")
+    sent = {"merged_into": "E", "erased_at": "2011-11-30T16:47:00Z", "name": "Eve", "reason": "x"}
+    assert patch(client, other, **sent)[0] == 200
+    row = Customer.objects.get(pk=other.pk)
+    assert (row.merged_into, row.erased_at) == (None, None)
+
+
 def test_country_is_a_filter(client: Client, eve: User, customer: Customer) -> None:
     make_customer(number="2", country="Spain")
     client.force_login(eve)
@@ -248,12 +275,20 @@ def test_other_verbs_do_not_exist(
 
 
 @pytest.mark.parametrize("rows", [1, 3])
+@pytest.mark.parametrize(("into", "queries"), [("", 8), ("T", 10)])
 def test_list_costs_the_same_queries(
-    client: Client, eve: User, django_assert_num_queries: DjangoAssertNumQueries, rows: int
+    client: Client,
+    eve: User,
+    django_assert_num_queries: DjangoAssertNumQueries,
+    rows: int,
+    into: str,
+    queries: int,
 ) -> None:
+    top = make_customer(number=into) if into else None
     for _ in range(rows):
-        make_customer(**CLEAR)
+        make_customer(**CLEAR, merged_into=top)
+    rows += len(into)
     client.force_login(eve)
     client.get(LIST)
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(queries):
         assert len(client.get(LIST).json()["results"]) == rows

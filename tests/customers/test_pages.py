@@ -15,7 +15,7 @@ from backoffice.site.models import ColumnChoice
 from customers.models import Customer, CustomerMerge
 from customers.services import edit_customer, request_merge
 from payments.services import request_refund
-from tests.factories import make_customer, make_order, make_payment
+from tests.factories import AT, make_customer, make_order, make_payment
 
 LIST = "/admin/customers/customer/"
 TABS = ("orders", "refunds", "timeline", "reveals")
@@ -129,6 +129,21 @@ def test_merged_customers_are_left_out_unless_asked_for(eve: User, kim: User) ->
     assert numbers(client) == ["K1"]
     assert numbers(client, "?merged=only") == ["G1"]
     assert numbers(client, "?merged=all") == ["G1", "K1"]
+
+
+def test_erased_and_merged_ones_are_marked_in_the_list_and_on_their_page(eve: User) -> None:
+    kept, gone = make_customer(number="K1"), make_customer(number="G1")
+    Customer.objects.filter(pk=gone.pk).update(merged_into=kept)
+    Customer.objects.exclude(number="K1").update(erased_at=AT)
+    only = make_customer(number="E1")
+    Customer.objects.filter(pk=only.pk).update(erased_at=AT)
+    client = signed_in(eve)
+    answer = client.get(f"{LIST}?merged=all")
+    marks = {row.obj.number: [str(one) for one in row.badges] for row in data(answer)["rows"]}
+    assert marks == {"E1": ["Erased"], "G1": ["Merged", "Erased"], "K1": []}
+    assert answer.content.decode().count("Erased</span>") == 2
+    assert "Erased</span>" in client.get(f"{LIST}{only.pk}/change/").content.decode()
+    assert "Erased</span>" not in client.get(f"{LIST}{kept.pk}/change/").content.decode()
 
 
 def test_filters_find_who_has_something_open(eve: User, kim: User) -> None:

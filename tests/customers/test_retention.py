@@ -23,6 +23,7 @@ from customers.models import Customer, PrivacyCase
 from customers.services import erased, privacy, request_merge, request_undo, retention
 from orders.models import Order
 from payments import services as payments
+from tests.customers.desk import carried_out
 from tests.factories import make_customer, make_order, make_payment
 
 pytestmark = pytest.mark.django_db
@@ -55,11 +56,7 @@ def cleared(pia: User, kim: User) -> PrivacyCase:
     case = retention.ask(actor=pia, reason="the yearly look")
     assert case.approval is not None
     approvals.approve(case.approval, actor=kim)
-    case.refresh_from_db()
-    assert case.job is not None
-    run.execute(case.job.pk)
-    case.refresh_from_db()
-    return case
+    return carried_out(case)
 
 
 @pytest.mark.parametrize(
@@ -193,9 +190,7 @@ def test_what_falls_due_later_is_not_taken_along(
     monkeypatch.setattr(timezone, "now", lambda: NOW + timedelta(days=5))
     assert case.approval is not None
     approvals.approve(case.approval, actor=kim)
-    case.refresh_from_db()
-    assert case.job is not None
-    run.execute(case.job.pk)
+    carried_out(case)
     assert Customer.objects.get(pk=later.pk).erased_at is None
 
 
