@@ -170,7 +170,7 @@ def show_limit(form: ActionForm, refused: services.RevealRefusedError) -> None:
 
 
 def unstored(response: HttpResponse) -> HttpResponse:
-    """Let no browser and no proxy keep an answer with a clear value, nor tell where it came from."""
+    """Let no browser and no proxy keep an answer that may hold a clear value."""
     response["Cache-Control"] = "no-store, private"
     response["Referrer-Policy"] = "no-referrer"
     return response
