@@ -35,7 +35,7 @@ def test_example_of_the_guide_is_found_from_both_records_and_proved(
     guide["merge"](kept, gone, actor=eve, reason="Same person")
     (event,) = Event.objects.about(gone)
     assert list(Event.objects.about(kept)) == [event]
-    assert (event.verb_label, event.reason) == ("Customers merged", "Same person")
+    assert (event.verb_label, event.reason) == ("Two customers made one", "Same person")
     chain.seal()
     assert (verify().problems, verify().checked) == ([], 1)
 
