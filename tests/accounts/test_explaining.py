@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model
-from django.test import Client
 from django.utils import timezone
 
 from backoffice.accounts import tokens
@@ -19,6 +18,7 @@ from backoffice.masking.models import Grant
 from backoffice.policy import Explanation, Pass, explain, may, registry
 from backoffice.policy.services import EXPLAINED, look_up
 from customers.models import Customer
+from tests.clients import signed_in
 from tests.people import make_person
 
 WHY = "/admin/why/"
@@ -29,12 +29,6 @@ def customer(db: None) -> Customer:
     customer = Customer(number="17850", country="Iceland", email="asked.about@example.com")
     customer.save()
     return customer
-
-
-def signed_in(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def ask(reader: User, **query: str) -> Any:

@@ -1,28 +1,15 @@
 """The page Who may do what: all may look who may, the owner alone changes, on the record."""
 
-from typing import Any
-
 import pytest
 from django.contrib.auth.models import Group
-from django.test import Client
 
 from backoffice.accounts.models import RoleChange, User
 from backoffice.audit.models import Event
+from tests.clients import data, signed_in
 
 PAGE = "/admin/who-may-do-what/"
 RIGHT = "orders.cancel_order"
 CHANGE = f"{PAGE}analyst/{RIGHT}/"
-
-
-def signed_in(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
-
-
-def data(answer: Any) -> dict[str, Any]:
-    """Return what the page gave its template."""
-    return dict(answer.context_data)
 
 
 def has(role: str, right: str) -> bool:

@@ -13,17 +13,12 @@ from backoffice.audit.models import Event
 from backoffice.mail.models import Mail
 from customers.models import Customer
 from tests.approvals.rules import ask_move, effects_of
+from tests.clients import signed_in
 
 INBOX = "/admin/approvals/"
 SEVERAL, AWAY = f"{INBOX}several/", f"{INBOX}away/"
 State = ApprovalRequest.State
 pytestmark = pytest.mark.usefixtures("move")
-
-
-def signed_in(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def page_of(user: User, request: ApprovalRequest) -> str:

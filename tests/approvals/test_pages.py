@@ -13,6 +13,7 @@ from backoffice.approvals import registry, services
 from backoffice.approvals.models import ApprovalRequest
 from backoffice.audit.models import Event
 from customers.models import Customer
+from tests.clients import data, signed_in
 from tests.people import PASSWORD
 
 INBOX = "/admin/approvals/"
@@ -48,17 +49,6 @@ def ask(maker: User, number: str = "12437") -> ApprovalRequest:
         reason="Asked by phone",
         actor=maker,
     )
-
-
-def signed_in(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
-
-
-def data(answer: Any) -> dict[str, Any]:
-    """Return what the page gave its template."""
-    return dict(answer.context_data)
 
 
 def state(request: ApprovalRequest) -> str:

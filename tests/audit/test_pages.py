@@ -1,11 +1,9 @@
 """The page Activity: for auditor and owner, narrowed by who, what, when, about what."""
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from django.db import connection
-from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -14,19 +12,9 @@ from backoffice.audit import verbs
 from backoffice.audit.models import Outcome
 from backoffice.audit.services import record
 from customers.models import Customer
+from tests.clients import data, signed_in
 
 PAGE = "/admin/activity/"
-
-
-def signed_in(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
-
-
-def data(answer: Any) -> dict[str, Any]:
-    """Return what the page gave its template."""
-    return dict(answer.context_data)
 
 
 def shown(user: User, **filters: str) -> list[tuple[str, str]]:

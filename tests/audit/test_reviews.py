@@ -19,6 +19,7 @@ from backoffice.audit.reviews import Line
 from backoffice.audit.services import record
 from backoffice.masking.services import GRANTED, REVEALED
 from customers.models import Customer
+from tests.clients import data
 from tests.people import PASSWORD
 
 PAGE = "/admin/access-review/"
@@ -36,11 +37,6 @@ def at(year: int, month: int, day: int = 9) -> Iterator[None]:
 @pytest.fixture
 def customers(db: None) -> list[Customer]:
     return [Customer.objects.create(number=str(n), name="Anna Keller") for n in range(3)]
-
-
-def data(answer: Any) -> dict[str, Any]:
-    """Return what the page gave its template."""
-    return dict(answer.context_data)
 
 
 def look(person: User, customers: list[Customer], times: int, reason: str = "Call back") -> None:

@@ -19,14 +19,9 @@ from backoffice.audit.services import record
 from backoffice.masking.services import REVEALED
 from customers.models import Customer
 from tests.audit.conftest import tampering
+from tests.clients import signed_in
 
 PAGE = "/admin/activity/"
-
-
-def signed_in(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from backoffice.accounts.models import User
 from backoffice.masking import masks
 from backoffice.masking.fields import MaskedCharField, MaskedEmailField
 from backoffice.site import BackofficeAdmin, staff_site
+from tests.masking.tables import standing
 
 ROWS = int(os.environ.get("ROWS", "50000"))
 PAGES = int(os.environ.get("PAGES", "40"))
@@ -89,14 +90,8 @@ urlpatterns = [path("admin/", staff_site.urls), path("", include("backoffice.pro
 @pytest.fixture(scope="session")
 def tables(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
     """Make both tables."""
-    with django_db_blocker.unblock():
-        with connection.schema_editor() as editor:
-            for model in KINDS:
-                editor.create_model(model)
+    with django_db_blocker.unblock(), standing(*KINDS):
         yield
-        with connection.schema_editor() as editor:
-            for model in KINDS:
-                editor.delete_model(model)
 
 
 @pytest.fixture

@@ -15,21 +15,11 @@ from backoffice.site.models import ColumnChoice
 from customers.models import Customer, CustomerMerge
 from customers.services import edit_customer, request_merge
 from payments.services import request_refund
+from tests.clients import data, signed_in
 from tests.factories import AT, make_customer, make_order, make_payment
 
 LIST = "/admin/customers/customer/"
 TABS = ("orders", "refunds", "timeline", "reveals")
-
-
-def signed_in(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
-
-
-def data(answer: Any) -> dict[str, Any]:
-    """Return what the page gave its template."""
-    return dict(answer.context_data)
 
 
 def numbers(client: Client, query: str = "") -> list[str]:

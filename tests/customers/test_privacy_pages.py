@@ -15,6 +15,7 @@ from customers.models import Customer, PrivacyCase
 from customers.services import privacy
 from payments import services as payments
 from tests.canaries import CUSTOMER, FORMER, leaks
+from tests.clients import version_in
 from tests.customers.desk import done, open_case
 from tests.factories import make_customer, make_order, make_payment
 from tests.people import PASSWORD
@@ -100,7 +101,7 @@ def test_request_is_opened_on_the_desk_and_on_the_customers_page(
               "step_up_proof": PASSWORD}  # fmt: skip
     assert client.post("/admin/privacy/new/", {**values, "number": "17850"}).status_code == 302
     url = f"/admin/customers/customer/{customer.pk}/do/privacy_request/"
-    version = client.get(url).context["form"]["record_version"].value()
+    version = version_in(client, url)
     answer = client.post(url, {**values, "kind": "erasure", "record_version": version})
     assert answer.status_code == 302
     kinds = sorted(PrivacyCase.objects.values_list("kind", flat=True))

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.test import Client
 from pytest_django import Settings
 
 from backoffice.accounts import sealed, stepup
@@ -16,6 +15,7 @@ from backoffice.accounts.models import User
 from backoffice.audit.models import Event, Outcome
 from backoffice.files import links, sealing, services
 from backoffice.files.models import KeptFile
+from tests.clients import signed_in
 from tests.people import PASSWORD
 
 CANARY = b"qzcanary-of-a-customer"
@@ -26,12 +26,6 @@ def keep(owner: User, content: bytes, *, proof: bool = False) -> KeptFile:
     return services.keep(
         content, name="rows.csv", kind="csv", purpose="test", owner=owner, proof=proof
     )
-
-
-def signed_in(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def body(answer: object) -> bytes:

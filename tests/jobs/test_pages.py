@@ -12,14 +12,9 @@ from backoffice.accounts.models import User
 from backoffice.jobs import registry
 from backoffice.jobs.admin.views import JobView, workers
 from backoffice.jobs.models import Job, JobLog, Worker
+from tests.clients import signed_in
 
 LIST = "/admin/jobs/"
-
-
-def signed_in(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def make(owner: User, **values: object) -> Job:

@@ -27,6 +27,7 @@ from backoffice.policy import may
 from backoffice.site import staff_site
 from customers.models import Customer
 from tests.canaries import leaks
+from tests.clients import version_in
 from tests.leaks.channels import Channels
 from tests.leaks.stage import (
     EMAIL,
@@ -188,7 +189,7 @@ def _task_rows(stage: Stage) -> None:
 def _mails(stage: Stage) -> None:
     url = f"{LIST}{stage.customer.pk}/ask/phone/"
     eve = stage.world.people["eve"]
-    version = stage.client(eve).get(url).context["form"]["record_version"].value()
+    version = version_in(stage.client(eve), url)
     stage.send(url, {"reason": "the carrier calls", "record_version": version}, eve)
     for message in mail.outbox:
         stage.tells_nothing(str(message.message()))

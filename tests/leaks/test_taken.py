@@ -9,7 +9,6 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.forms import CharField, modelform_factory
 from django.test import Client, RequestFactory
-from django.urls import clear_url_caches, path, set_urlconf
 from pytest_django import Settings
 from rest_framework import serializers
 from rest_framework.test import APIRequestFactory, force_authenticate
@@ -25,7 +24,9 @@ from backoffice.site.inlines import BackofficeInline
 from backoffice.site.sites import StaffSite
 from backoffice.site.taken import REFUSED, answering, guarded
 from customers.models import Customer
+from tests.clients import signed_in
 from tests.masking.models import Login
+from tests.site.standing import beside_ours
 
 TAKEN, FREE = "qzholder@example.com", "qznobody@example.com"
 ADD = "/single/customers/customer/add/"
@@ -63,26 +64,16 @@ def root(tables: None, db: None) -> User:
 @pytest.fixture
 def client(root: User) -> Iterator[Client]:
     """Sign in where customers have pages on which no two may share an address."""
-    from backoffice.project import urls  # noqa: PLC0415 - needs the sites of the project
-
     Customer.objects.create(number="1", email=TAKEN)
     column: Any = Customer._meta.get_field("email")
     column._unique = True
     column.__dict__.pop("unique", None)  # a cached property
     site = StaffSite("single")
     site.register(Customer, SingleAdmin)
-    entry = path("single/", site.urls)
-    urls.urlpatterns.append(entry)
-    clear_url_caches()
-    set_urlconf(None)
-    client = Client()
-    client.force_login(root)
-    yield client
+    with beside_ours(site):
+        yield signed_in(root)
     column._unique = False
     column.__dict__.pop("unique", None)
-    urls.urlpatterns.remove(entry)
-    StaffSite.sites.remove(site)
-    clear_url_caches()
 
 
 def add(client: Client, email: str) -> str:

@@ -2,20 +2,14 @@
 
 import pytest
 from django.db import connection
-from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from backoffice.accounts.models import User
 from backoffice.mail import services
 from backoffice.mail.models import Mail
+from tests.clients import signed_in
 
 LIST = "/admin/mail/"
-
-
-def signed_in(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import re
 import pytest
 from django.db import connection
 
+from backoffice.masking import services
 from tests.masking.models import Person
 
 NAME = "Qzanna Qzlindqvist"
@@ -33,6 +34,19 @@ def leaks(text: object) -> list[str]:
 @pytest.fixture
 def person(tables: None, db: None) -> Person:
     return Person.objects.get(pk=make_person().pk)
+
+
+@pytest.fixture
+def read_unrecorded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Let the record of activity fail ("disk full"); return what is read all the same."""
+    read: list[str] = []
+
+    def broken(*args: object, **kwargs: object) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(services, "record_each", broken)
+    monkeypatch.setattr(services, "_clear_texts", lambda *_args: read.append("read"))
+    return read
 
 
 def make_person(**values: object) -> Person:

@@ -4,6 +4,7 @@ A fixture that two modules import is two fixtures: the second would make tables 
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from django.db import connection
@@ -17,12 +18,17 @@ from tests.masking.models import Account, Folder, Letter, Login, Person
 def tables(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
     """Make the tables of the test models for the session."""
     past = Account.history.model
-    models: tuple[type[Model], ...] = (Person, Letter, Account, past, Login, Folder)
-    with django_db_blocker.unblock():
-        with connection.schema_editor() as editor:
-            for model in models:
-                editor.create_model(model)
+    with django_db_blocker.unblock(), standing(Person, Letter, Account, past, Login, Folder):
         yield
-        with connection.schema_editor() as editor:
-            for model in reversed(models):
-                editor.delete_model(model)
+
+
+@contextmanager
+def standing(*models: type[Model]) -> Iterator[None]:
+    """Make the tables of models that no migration knows, and drop them at the end."""
+    with connection.schema_editor() as editor:
+        for model in models:
+            editor.create_model(model)
+    yield
+    with connection.schema_editor() as editor:
+        for model in reversed(models):
+            editor.delete_model(model)

@@ -16,8 +16,9 @@ from backoffice.masking import alarms, allowances, services
 from backoffice.masking.models import Alarm
 from backoffice.masking.services import COPIED, REVEALED, RevealRefusedError, note_copied, reveal
 from customers.models import Customer
+from tests.clients import signed_in, version_in
 from tests.masking.test_pages import WHY as POSTED
-from tests.masking.test_pages import address, signed_in, text
+from tests.masking.test_pages import address, text
 from tests.masking.test_services import WHY, let_pass, make_customer
 from tests.people import make_person
 
@@ -141,7 +142,7 @@ def test_page_of_alarms_shows_and_settles(
     settle = reverse("admin:masking_alarm_do_settle", args=[alarm.pk])
     assert signed_in(ada).get(settle).status_code == 403
     client = signed_in(pia)
-    version = client.get(settle).context["form"]["record_version"].value()
+    version = version_in(client, settle)
     client.post(settle, {"reason": "a recall", "record_version": version})
     alarm.refresh_from_db()
     assert (alarm.settled_by, alarm.finding) == (pia, "a recall")

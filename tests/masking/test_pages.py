@@ -13,6 +13,7 @@ from backoffice.audit.models import Event
 from backoffice.masking.models import Grant
 from backoffice.masking.services import GRANT_ENDED, REVEALED, give_grant
 from customers.models import Customer
+from tests.clients import signed_in, version_in
 from tests.masking.conftest import PHONE, leaks
 from tests.masking.test_services import make_customer
 from tests.people import PASSWORD
@@ -28,16 +29,6 @@ def customer(db: None) -> Customer:
 
 def address(view: str, customer: Customer, field: str = "phone") -> str:
     return reverse(f"admin:customers_customer_{view}", args=[customer.pk, field])
-
-
-def signed_in(user: User, *, fresh: bool = True) -> Client:
-    client = Client()
-    client.force_login(user)
-    if not fresh:
-        session = client.session
-        session["stepup_at"] = 0
-        session.save()
-    return client
 
 
 def text(response: Any) -> str:
@@ -143,7 +134,7 @@ def test_record_page_offers_what_the_person_may(customer: Customer, ann: User, e
 def test_asking_leads_to_a_request(customer: Customer, eve: User) -> None:
     client = signed_in(eve)
     where = address("ask", customer)
-    version = client.get(where).context["form"]["record_version"].value()
+    version = version_in(client, where)
     asked = {"reason": "the carrier calls", "record_version": version}
     for minutes in ("", "0", "481", "x"):
         assert client.post(where, {**asked, "minutes": minutes}).status_code == 400
@@ -173,7 +164,7 @@ def test_page_of_grants_and_ending_one(
     end = reverse("admin:masking_grant_do_end", args=[grant.pk])
     assert signed_in(ada).get(end).status_code == 403
     client = signed_in(max_)
-    version = client.get(end).context["form"]["record_version"].value()
+    version = version_in(client, end)
     client.post(end, {"reason": "done", "record_version": version})
     assert Grant.objects.get().ended_by == max_
     assert Event.objects.get(verb=GRANT_ENDED).reason == "done"

@@ -10,9 +10,10 @@ from django.utils.translation import gettext_lazy
 from backoffice.accounts.models import User
 from backoffice.masking import clear, purposes, uses
 from backoffice.masking.models import PurposeUse
+from tests.clients import signed_in
 from tests.masking.conftest import leaks
 from tests.masking.models import Person
-from tests.masking.test_pages import signed_in, text
+from tests.masking.test_pages import text
 
 LETTER = purposes.register("tests.letter", gettext_lazy("Print a letter"))
 

@@ -21,8 +21,9 @@ from backoffice.audit.models import Event
 from backoffice.masking.models import Alarm
 from backoffice.masking.services import REVEALED
 from customers.models import Customer
+from tests.clients import signed_in
 from tests.masking.conftest import PHONE
-from tests.masking.test_pages import WHY, address, signed_in
+from tests.masking.test_pages import WHY, address
 from tests.masking.test_services import make_customer
 from tests.processes import python
 

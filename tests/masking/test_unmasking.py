@@ -13,8 +13,9 @@ from backoffice.audit.models import Event, Outcome
 from backoffice.masking import services
 from backoffice.masking.services import REVEALED, Reason, RevealRefusedError, unmask
 from customers.models import Customer
+from tests.clients import signed_in
 from tests.masking.conftest import EMAIL, PHONE, leaks
-from tests.masking.test_pages import SCRIPT, WHY, signed_in, text
+from tests.masking.test_pages import SCRIPT, WHY, text
 from tests.masking.test_services import attempts, make_customer
 from tests.people import PASSWORD, allow
 
@@ -51,18 +52,11 @@ def test_each_record_has_its_event_before_the_values_leave(rows: list[Customer],
 
 
 def test_no_value_is_read_when_the_events_cannot_be_written(
-    rows: list[Customer], kim: User, monkeypatch: pytest.MonkeyPatch
+    rows: list[Customer], kim: User, read_unrecorded: list[str]
 ) -> None:
-    read: list[str] = []
-
-    def broken(*args: object, **kwargs: object) -> None:
-        raise OSError("disk full")
-
-    monkeypatch.setattr(services, "record_each", broken)
-    monkeypatch.setattr(services, "_clear_texts", lambda *_args: read.append("read"))
     with pytest.raises(OSError, match="disk full"):
         unmask(rows, ["phone"], actor=kim, reason=REASON, fresh=True)
-    assert read == []
+    assert read_unrecorded == []
 
 
 def test_page_over_the_cap_shows_nothing_of_any_row(

@@ -27,8 +27,9 @@ from backoffice.masking.services import Reason
 from backoffice.sheets import clear_exports
 from backoffice.sheets.models import ClearExport
 from customers.models import Customer
+from tests.clients import signed_in
 from tests.masking.conftest import EMAIL, PHONE, leaks
-from tests.masking.test_pages import signed_in, text
+from tests.masking.test_pages import text
 from tests.masking.test_services import make_customer
 from tests.people import PASSWORD
 

@@ -18,6 +18,7 @@ from backoffice.jobs.run import execute
 from backoffice.sheets import services
 from backoffice.sheets.models import ImportJob
 from orders.models import Order
+from tests.clients import signed_in
 from tests.people import make_person
 from tests.sheets.made import book, bring_in, check, line, upload
 
@@ -29,12 +30,6 @@ BAD = [line(), line(600002, quantity="three")]
 
 def address(name: str, job: ImportJob) -> str:
     return reverse(f"admin:{name}", kwargs={"number": job.public_id})
-
-
-def signed_in(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def test_journey(oli: User) -> None:

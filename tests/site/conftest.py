@@ -7,7 +7,6 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.test import Client
-from django.urls import clear_url_caches, path, set_urlconf
 
 from backoffice import policy
 from backoffice.accounts.models import User
@@ -16,6 +15,7 @@ from backoffice.site import BackofficeAdmin, ReasonForm, action
 from backoffice.site.sites import StaffSite
 from customers.models import Customer
 from tests.people import allow
+from tests.site.standing import beside_ours
 
 RIGHT = "customers.change_customer"
 
@@ -45,18 +45,10 @@ def moving_site(monkeypatch: pytest.MonkeyPatch) -> Iterator[StaffSite]:
     """A site at /moving/ with that one page, beside the project's own addresses."""
     everything: dict[Any, Any] = {(Customer, "moving"): lambda _user, rows: rows}
     monkeypatch.setattr(policy.registry, "scopes", {**policy.registry.scopes, **everything})
-    from backoffice.project import urls  # noqa: PLC0415 - needs the sites of the project
-
     site = StaffSite("moving")
     site.register(Customer, MovingAdmin)
-    entry = path("moving/", site.urls)
-    urls.urlpatterns.append(entry)
-    clear_url_caches()
-    set_urlconf(None)
-    yield site
-    urls.urlpatterns.remove(entry)
-    StaffSite.sites.remove(site)
-    clear_url_caches()
+    with beside_ours(site):
+        yield site
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from backoffice.accounts.models import User
 from backoffice.audit.models import Event, Outcome
 from backoffice.site.versions import version_of
 from customers.models import Customer
+from tests.clients import signed_in
 from tests.people import PASSWORD
 
 pytestmark = pytest.mark.usefixtures("moving_site")
@@ -18,12 +19,6 @@ pytestmark = pytest.mark.usefixtures("moving_site")
 
 def address(customer: Customer, name: str = "move") -> str:
     return f"/moving/customers/customer/{customer.pk}/do/{name}/"
-
-
-def signed_in(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def values(customer: Customer, **more: Any) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from backoffice.site.checks import unruled
 from backoffice.site.sites import StaffSite
 from backoffice.site.versions import version_of
 from customers.models import Customer
+from tests.clients import signed_in
 from tests.site.conftest import RIGHT, MovingAdmin
 
 pytestmark = pytest.mark.usefixtures("moving_site")
@@ -79,12 +80,6 @@ def _sending(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def rows(db: None) -> list[Customer]:
     return [Customer.objects.create(number=f"{number}", country="France") for number in range(1, 4)]
-
-
-def signed_in(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def ticked(rows: list[Customer], **more: Any) -> dict[str, Any]:

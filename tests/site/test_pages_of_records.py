@@ -1,7 +1,6 @@
 """Lists and record pages: masks, searches, history, exports, numbers of queries."""
 
 import re
-from typing import Any
 
 import pytest
 from django.db import connection
@@ -15,6 +14,7 @@ from backoffice.site.versions import version_of
 from customers.models import Customer
 from customers.services import edit_customer
 from orders.models import Order
+from tests.clients import data, signed_in
 
 LIST = "/admin/customers/customer/"
 
@@ -22,17 +22,6 @@ LIST = "/admin/customers/customer/"
 def make(number: int, **values: str) -> Customer:
     given = {"name": "Anna Keller", "email": f"anna{number}@example.com", "phone": "+44 20 7946"}
     return Customer.objects.create(number=str(number), **{**given, **values})
-
-
-def signed_in(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
-
-
-def data(answer: Any) -> dict[str, Any]:
-    """Return what the page gave its template."""
-    return dict(answer.context_data)
 
 
 def queries(client: Client, address: str) -> int:

@@ -14,6 +14,7 @@ from backoffice.accounts.models import User
 from backoffice.site.api import ReadViewSet
 from backoffice.site.sites import StaffSite
 from customers.models import Customer
+from tests.clients import version_in
 from tests.people import allow
 
 CANARY = "qzholder@example.com"
@@ -81,7 +82,7 @@ def test_dialog_says_it_in_words(
     client.force_login(mover)
     page = type(moving_site._registry[Customer])
     address = f"/moving/customers/customer/{customer.pk}/do/move/"
-    version = client.get(address).context["form"]["record_version"].value()
+    version = version_in(client, address)
     monkeypatch.setattr("tests.site.conftest.save_with_history", refuse)
     assert page.__name__ == "MovingAdmin"
     response = client.post(address, {"reason": "moved", "record_version": version})

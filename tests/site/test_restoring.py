@@ -17,14 +17,9 @@ from backoffice.masking import whole
 from backoffice.site import restoring
 from backoffice.site.versions import version_of
 from customers.models import Customer
+from tests.clients import signed_in
 from tests.factories import make_order
 from tests.people import PASSWORD, allow
-
-
-def signed_in(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 @pytest.fixture
