@@ -20,6 +20,8 @@ from django.utils.module_loading import import_string
 
 type Entry = Mapping[str, Any]
 
+_HINT = "BACKEND is the dotted path of a class, OPTIONS what it is made with."
+
 
 class UnknownAliasError(LookupError):
     """The settings table has no entry of this name."""
@@ -68,7 +70,7 @@ class Adapters[T]:
         table = getattr(settings, self.setting, None)
         if not isinstance(table, Mapping) or not all(map(_is_entry, table.values())):
             message = f"{self.setting} must map names to {{'BACKEND': path, 'OPTIONS': {{}}}}."
-            return [Error(message, id="adapters.E001")]
+            return [Error(message, hint=_HINT, id="adapters.E001")]
         return [found for alias in table for found in self._check_one(alias)]
 
     def _check_one(self, alias: str) -> list[CheckMessage]:
@@ -76,11 +78,12 @@ class Adapters[T]:
         try:
             self._class(self._entry(alias))
         except (ImportError, TypeError) as error:
-            return [Error(f"{name}: {error}", id="adapters.E002")]
+            return [Error(f"{name}: {error}", hint=_HINT, id="adapters.E002")]
         try:
             adapter = self[alias]
         except (TypeError, ValueError, LookupError) as error:
-            return [Error(f"{name} refuses its OPTIONS: {error}", id="adapters.E003")]
+            text = f"{name} refuses its OPTIONS: {error}"
+            return [Error(text, hint=_HINT, id="adapters.E003")]
         return cast("Checkable", adapter).check() if hasattr(adapter, "check") else []
 
     def _table(self) -> Mapping[str, Entry]:

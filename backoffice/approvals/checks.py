@@ -18,19 +18,19 @@ def check_rules(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[
     for kind, changes in registry.overrides().items():
         if kind not in rules:
             hint = f"Rules are registered for {', '.join(sorted(rules)) or 'nothing'}."
-            found.append(_error(f"names no rule: {kind!r}", "E021", hint))
+            found.append(_error(f"names no rule: {kind!r}", "backoffice.E021", hint))
             continue
         try:
             changed = registry.overridden(rules[kind], changes)
         except (TypeError, ValueError) as error:
-            found.append(_error(f"{kind}: {error}", "E022", "See docs/approvals.md."))
+            found.append(_error(f"{kind}: {error}", "backoffice.E022", "See docs/approvals.md."))
         else:
             found += _wrong(changed)
     return found
 
 
-def _error(text: str, number: str, hint: str) -> Error:
-    return Error(f"BACKOFFICE_APPROVALS {text}.", hint=hint, id=f"backoffice.{number}")
+def _error(text: str, check: str, hint: str) -> Error:
+    return Error(f"BACKOFFICE_APPROVALS {text}.", hint=hint, id=check)
 
 
 def _wrong(rule: Rule) -> Iterator[Error]:

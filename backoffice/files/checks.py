@@ -14,5 +14,6 @@ def check_scanner(**kwargs: Any) -> list[checks.CheckMessage]:
     try:
         scanning.configured()
     except (ImportError, TypeError, ImproperlyConfigured) as error:
-        return [checks.Error(f"BACKOFFICE_SCANNER: {error}", id="files.E001")]
+        hint = "Name a class of scanning.Scanner as docs/operations.md says, or leave it empty."
+        return [checks.Error(f"BACKOFFICE_SCANNER: {error}", hint=hint, id="files.E001")]
     return []

@@ -19,7 +19,11 @@ def check_schedule(
 ) -> list[checks.CheckMessage]:
     """Name each entry of BACKOFFICE_SCHEDULE that could not start."""
     return [
-        checks.Error(f"BACKOFFICE_SCHEDULE[{name!r}]: {problem}.", id="jobs.E001")
+        checks.Error(
+            f"BACKOFFICE_SCHEDULE[{name!r}]: {problem}.",
+            hint="See docs/jobs.md for what an entry holds.",
+            id="jobs.E001",
+        )
         for name, entry in settings.BACKOFFICE_SCHEDULE.items()
         if (problem := _problem(entry))
     ]

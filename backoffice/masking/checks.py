@@ -1,11 +1,12 @@
 """System checks that no page, order or setting tells what a mask hides.
 
-``masking.E001`` a masked field with choices · ``E002`` unique without search (both in `fields`) ·
+``masking.E001`` a masked field with choices · ``E002`` unique without search (both in `mixin`) ·
 ``E003`` a model ordered by a masked field · ``E004`` a page that filters, searches, orders or
 drills down by one · ``E005`` a page that shows a blind index · ``E006`` no key for blind indexes ·
 ``E007`` a rule of BACKOFFICE_MASKS that is not there · ``E008`` a view of the API that filters,
 searches or orders by a masked field (in `api_checks`) · ``E009`` an encrypted field without keys ·
-``E010`` an index over an encrypted column (in `fields`).
+``E010`` an index over an encrypted column (in `mixin`) · ``E020`` a masked field of a person that
+an erasure would miss (in `subjects`).
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -107,7 +108,8 @@ def _check_page(page: Any) -> Iterator[CheckMessage]:
     for name in _names(page.list_display):
         if passes(page.model, name, BlindIndexField):
             text = f"list_display of {type(page).__name__} shows the blind index {name}."
-            yield Error(text, obj=type(page), id="masking.E005")
+            hint = "It would tell who shares a value with whom; show the masked field."
+            yield Error(text, hint=hint, obj=type(page), id="masking.E005")
 
 
 def _first(entry: Any) -> Any:

@@ -284,20 +284,22 @@ class MaskedMixin(_Field):
     def _check_masked(self) -> list[checks.CheckMessage]:
         found: list[checks.CheckMessage] = []
         if self.choices:
-            found.append(
-                checks.Error("A masked field has no choices.", obj=self, id="masking.E001")
-            )
+            text = "A masked field has no choices."
+            hint = "They stand in every page that offers them: leave them out, or the mask."
+            found.append(checks.Error(text, hint=hint, obj=self, id="masking.E001"))
         if self.unique and not self.search:
-            text = "A unique masked field needs search='exact': it is compared by its index."
-            found.append(checks.Error(text, obj=self, id="masking.E002"))
+            text = "A unique masked field is compared by its index, and has none."
+            hint = "Add search='exact'."
+            found.append(checks.Error(text, hint=hint, obj=self, id="masking.E002"))
         if (
             self.encrypted
             and getattr(self, "db_index", False)
             and not self.unique
             and not _is_history(self.model)
         ):
-            text = "An index over an encrypted column finds nothing: use search='exact'."
-            found.append(checks.Error(text, obj=self, id="masking.E010"))
+            text = "An index over an encrypted column finds nothing."
+            hint = "Take db_index out; search='exact' has an index of its own."
+            found.append(checks.Error(text, hint=hint, obj=self, id="masking.E010"))
         return found
 
 

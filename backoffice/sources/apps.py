@@ -38,5 +38,6 @@ def _check_addresses(**kwargs: object) -> list[checks.CheckMessage]:
         try:
             source.client()
         except (ValueError, AttributeError) as error:
-            found.append(checks.Error(f"Source {source.name}: {error}.", id="sources.E001"))
+            text, hint = f"Source {source.name}: {error}.", "Correct its address or token."
+            found.append(checks.Error(text, hint=hint, id="sources.E001"))
     return found

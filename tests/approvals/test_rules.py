@@ -75,25 +75,25 @@ def test_settings_that_ask_for_less_do_not_lower_open_requests(
 
 
 @pytest.mark.parametrize(
-    ("overrides", "number"),
+    ("overrides", "check"),
     [
-        ({"tests.nothing": {}}, "E021"),
-        ({KIND: {"approver": 2}}, "E022"),
-        ({KIND: {"approvers": "2"}}, "E022"),
-        ({KIND: {"step_up": 1}}, "E022"),
-        ({KIND: {"permission": "approve"}}, "E022"),
-        ({KIND: {"bands": [{"above": "ten GBP"}]}}, "E022"),
-        ({KIND: {"bands": [{"above": "1 GBP", "people": 2}]}}, "E022"),
-        ({KIND: {"permission": "payments.no_such_right"}}, "E023"),
-        ({KIND: {"approvers": 0, "bands": []}}, "E024"),
-        ({KIND: {"bands": [{"above": "1 GBP"}, {"above": "1.00 GBP"}]}}, "E025"),
+        ({"tests.nothing": {}}, "backoffice.E021"),
+        ({KIND: {"approver": 2}}, "backoffice.E022"),
+        ({KIND: {"approvers": "2"}}, "backoffice.E022"),
+        ({KIND: {"step_up": 1}}, "backoffice.E022"),
+        ({KIND: {"permission": "approve"}}, "backoffice.E022"),
+        ({KIND: {"bands": [{"above": "ten GBP"}]}}, "backoffice.E022"),
+        ({KIND: {"bands": [{"above": "1 GBP", "people": 2}]}}, "backoffice.E022"),
+        ({KIND: {"permission": "payments.no_such_right"}}, "backoffice.E023"),
+        ({KIND: {"approvers": 0, "bands": []}}, "backoffice.E024"),
+        ({KIND: {"bands": [{"above": "1 GBP"}, {"above": "1.00 GBP"}]}}, "backoffice.E025"),
     ],
 )
 def test_check_names_settings_that_mean_nothing(
-    move: Rule, settings: Settings, overrides: dict[str, Any], number: str
+    move: Rule, settings: Settings, overrides: dict[str, Any], check: str
 ) -> None:
     settings.BACKOFFICE_APPROVALS = overrides
-    assert [message.id for message in checks.check_rules(None)] == [f"backoffice.{number}"]
+    assert [message.id for message in checks.check_rules(None)] == [check]
 
 
 def test_check_names_a_rule_that_nobody_could_fulfil(monkeypatch: pytest.MonkeyPatch) -> None:

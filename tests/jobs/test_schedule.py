@@ -102,7 +102,7 @@ def test_good_schedule_passes_the_check() -> None:
 def test_wrong_entry_is_named(entry: object, settings: Settings) -> None:
     settings.BACKOFFICE_SCHEDULE = {"broken": entry}
     (error,) = check_schedule()
-    assert "broken" in error.msg
+    assert (error.id, "broken" in error.msg) == ("jobs.E001", True)
 
 
 def test_failing_entry_does_not_keep_the_others(settings: Settings) -> None:

@@ -140,8 +140,11 @@ def test_encrypted_fields_without_a_key(settings: Settings) -> None:
         (MaskedCharField(max_length=5, choices=[("a", "A")]), ["masking.E001"]),
         (MaskedCharField(max_length=5, unique=True), ["masking.E002"]),
         (MaskedCharField(max_length=5, unique=True, search="exact"), []),
+        (MaskedCharField(max_length=5, encrypted=True, db_index=True), ["masking.E010"]),
+        (MaskedCharField(max_length=5, db_index=True), []),
     ],
 )
 def test_field_that_cannot_be_masked(field: MaskedCharField, found: list[str]) -> None:
     field.set_attributes_from_name("field")
+    field.model = Customer
     assert ids(field._check_masked()) == found

@@ -7,7 +7,7 @@ import pytest
 from pytest_django import Settings
 
 from backoffice.accounts.models import User
-from backoffice.sources import registry
+from backoffice.sources import apps, registry
 from backoffice.sources.join import run
 from backoffice.sources.runtime import Wanted
 from tests.backends import Backend
@@ -32,3 +32,9 @@ def test_example_of_the_guide_shows_rows(
     assert page is names["CrmOrders"]
     joined = run(page, Wanted(), user=eve)
     assert (len(joined.lines), joined.down) == (20, [])
+
+
+def test_address_that_cannot_be_used_is_an_error_at_start(settings: Settings) -> None:
+    assert apps._check_addresses() == []
+    settings.BACKOFFICE_ORDER_API_URL = "ftp://nowhere"
+    assert [error.id for error in apps._check_addresses()] == ["sources.E001"]
