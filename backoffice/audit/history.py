@@ -58,6 +58,13 @@ def is_tracked(model: type[models.Model]) -> bool:
     return hasattr(model._meta, "simple_history_manager_attribute")
 
 
+def require_recorded(model: type[models.Model], name: str, helper: str) -> None:
+    """Raise UnrecordedWriteError where `name` would write rows of a model past its history."""
+    if is_tracked(model) and not _open.get():
+        msg = f"{model._meta.label} has a history, which {name}() does not write: use {helper}"
+        raise UnrecordedWriteError(msg)
+
+
 def install() -> None:
     """Put the guard around the four methods of QuerySet, once."""
     for name, helper in _HELPERS.items():
@@ -71,9 +78,7 @@ def _guard(name: str, helper: str) -> None:
 
     @wraps(original)
     def guarded(self: QuerySet[Any], *args: Any, **kwargs: Any) -> Any:
-        if is_tracked(self.model) and not _open.get():
-            msg = f"{self.model._meta.label} has a history, which {name}() does not write: "
-            raise UnrecordedWriteError(msg + f"use {helper}")
+        require_recorded(self.model, name, helper)
         return original(self, *args, **kwargs)
 
     guarded.history_guard = True  # type: ignore[attr-defined]

@@ -37,6 +37,7 @@ class MaskingConfig(AppConfig):
             api_checks,
             checks,
             compiling,
+            copying,
             filters,
             grants,
             guards,
@@ -51,6 +52,7 @@ class MaskingConfig(AppConfig):
 
         guards.install()
         compiling.install()
+        copying.install()
         filters.install()
         purposes.count_by(uses.count)
         uniqueness.install()

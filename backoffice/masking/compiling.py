@@ -166,13 +166,13 @@ def _names_masked(text: str, tables: set[str]) -> bool:
     words = {word.lower() for word in re.findall(r"\w+", text)}
     return any(
         not words.isdisjoint(columns)
-        for table, columns in _columns().items()
+        for table, columns in masked_columns().items()
         if table in tables or table.lower() in words
     )
 
 
 @cache
-def _columns() -> dict[str, frozenset[str]]:
+def masked_columns() -> dict[str, frozenset[str]]:
     """Return the masked columns of each table, in small letters."""
     return {model._meta.db_table: found for model in _all() if (found := _of(model))}
 

@@ -92,8 +92,12 @@ def _count(row: models.Model, one: MaskedMixin, state: State) -> None:
         stored = stored_of(value)
         state.by_key[keyring.id_of(stored.text) if stored else keyring.newest_id()] += 1
     index = index_of(one)
-    if index is not None and value:
+    if index is None:
+        return
+    if value:
         state.index[_age(index, row, value)] += 1
+    elif _digest_in(row, index) != index.digest_of(value):
+        state.index["stale"] += 1  # what was here before would be found still
 
 
 def _age(index: BlindIndexField, row: models.Model, value: Any) -> str:
@@ -158,7 +162,7 @@ def _renewed(row: models.Model) -> dict[str, Any]:
     connection = connections[router.db_for_write(type(row))]
     for one in fields_of(type(row)):
         value = row.__dict__[one.attname]
-        if is_lost(value) or value is None:
+        if is_lost(value):
             continue
         stored = stored_of(value) if isinstance(value, Sealed) else None
         if stored is not None and not keyring.is_current(stored.text):

@@ -76,7 +76,7 @@ def _written(pairs: Iterable[tuple[Any, Any]]) -> Written:
     found: Written = {}
     for field, value in pairs:
         index = index_of(field)
-        if index is None or value in {None, ""} or not _rules(index) or len(indexes.ring()) == 1:
+        if index is None or value in {None, ""} or not rules(index) or len(indexes.ring()) == 1:
             continue
         digests = [digest for digest in index.digests_of(value) if digest]
         if len(digests) > 1:
@@ -84,7 +84,7 @@ def _written(pairs: Iterable[tuple[Any, Any]]) -> Written:
     return found
 
 
-def _rules(index: BlindIndexField) -> list[tuple[tuple[str, ...], Q]]:
+def rules(index: BlindIndexField) -> list[tuple[tuple[str, ...], Q]]:
     """Return what is to be single: columns that make a value single together, and which rows."""
     named = [
         (tuple(constraint.fields), constraint.condition or Q())
@@ -124,7 +124,7 @@ def require_single(using: str, index: BlindIndexField, values: list[list[str]]) 
     """Raise IntegrityError when two rows have one of these values, each as its digests."""
     newest = {digest: each[0] for each in values for digest in each}
     rows: Any = index.model._base_manager.using(using)
-    for columns, condition in _rules(index):
+    for columns, condition in rules(index):
         for part in _parts(list(newest)):
             found = rows.filter(condition, **{f"{index.name}__in": part})
             _require_once(index, columns, newest, found.values_list(*columns))
