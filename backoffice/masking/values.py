@@ -59,8 +59,9 @@ class Sealed(str):
     """A masked value. As text, JSON, pickle or part of other text it is the mask and no more.
 
     Only writes of a masked field and `clear()` take the clear value out. Two sealed values are
-    equal when mask and clear value are, so that history and imports see a change that the mask
-    hides; beside plain text the mask alone counts, so that a posted mask equals the stored value.
+    equal when mask and clear value are, so that history sees a change that the mask hides; beside
+    plain text the mask alone counts, so that a posted mask equals the stored value. A value that
+    was typed never equals one from a row: "nothing changed" would tell that a guess was right.
     A copy inside the process stays sealed; a pickle holds the mask alone and cannot be saved.
     """
 
@@ -98,7 +99,8 @@ class Sealed(str):
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, Sealed):
-            return str.__eq__(self, other) and self._raw == other._raw
+            same = str.__eq__(self, other) and self._raw == other._raw
+            return same and is_typed(self) == is_typed(other)
         return str.__eq__(self, other) if isinstance(other, str) else NotImplemented
 
     def __ne__(self, other: object) -> bool:

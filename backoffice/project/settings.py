@@ -384,6 +384,8 @@ BACKOFFICE_ORDER_API_TOKEN = env.text(
 # Distinct records of which one person may see clear values, an hour and a day.
 BACKOFFICE_REVEALS_PER_HOUR = env.number("BACKOFFICE_REVEALS_PER_HOUR", 30)
 BACKOFFICE_REVEALS_PER_DAY = env.number("BACKOFFICE_REVEALS_PER_DAY", 120)
+# Edits of one customer by one person: the history tells them whether what they typed differs.
+BACKOFFICE_PERSONAL_EDITS_PER_HOUR = env.number("BACKOFFICE_PERSONAL_EDITS_PER_HOUR", 10)
 # Rows of one file with clear values.
 BACKOFFICE_CLEAR_EXPORT_ROWS = env.number("BACKOFFICE_CLEAR_EXPORT_ROWS", 10_000)
 # Events of the record are kept so many years at least (see docs/audit.md). Its head is written to

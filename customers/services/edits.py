@@ -1,10 +1,13 @@
 """Correcting a customer."""
 
+import datetime as dt
 from collections.abc import Collection, Mapping
 from typing import Final
 
+from django.conf import settings
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from backoffice.accounts.models import User
@@ -24,9 +27,13 @@ def edit_customer(
 ) -> Customer:
     """Set the named fields; with nothing changed, nothing is written. Returns the fresh row.
 
-    A mask equal to the present one means "unchanged". The event names the fields, not the values.
-    A change of personal data needs a reason. Raises PermissionDenied, and ValidationError for a
-    wrong value, a field that is not editable, a missing reason or a customer merged into another.
+    A mask equal to the present one means "unchanged". What is typed for a masked field is a change
+    even where the same value stood there: else the answer would tell who guesses that they guessed
+    right. The event names the fields, not the values. A change of personal data needs a reason, and
+    one person makes at most BACKOFFICE_PERSONAL_EDITS_PER_HOUR edits of one customer (the history
+    tells who typed it whether a value differs). Raises PermissionDenied, and ValidationError for a
+    wrong value, a field that is not editable, a missing reason, too many edits or a customer
+    merged into another.
     """
     if not may(actor, "change", customer):
         raise PermissionDenied
@@ -42,6 +49,7 @@ def edit_customer(
         if changed:
             kept.full_clean()
             _require_reason(changed, reason)
+            _require_few(kept, actor)
             save_with_history(kept, actor=actor, reason=reason)
             context = {"fields": sorted(changed)}
             record(verbs.CHANGED, actor=actor, subject=kept, reason=reason, context=context)
@@ -55,8 +63,20 @@ def _require_reason(changed: Collection[str], reason: str) -> None:
         raise ValidationError({"reason": _("Say why: personal data changes.")})
 
 
+def _require_few(customer: Customer, actor: User) -> None:
+    """Refuse one more edit of this customer by the same person within the hour; 0 is no limit."""
+    most = settings.BACKOFFICE_PERSONAL_EDITS_PER_HOUR
+    since = timezone.now() - dt.timedelta(hours=1)
+    done = customer.history.filter(history_user=actor, history_date__gt=since)
+    if most and done.count() >= most:
+        raise ValidationError(
+            _("You edited this customer %(most)d times within an hour. Wait, or ask a colleague.")
+            % {"most": most}
+        )
+
+
 def _set(customer: Customer, name: str, value: str) -> bool:
-    """Set one field and tell whether that changed it (masked values compare by what they hide)."""
+    """Set one field and tell whether that is a change; a typed personal value always is one."""
     before = getattr(customer, name)
     setattr(customer, name, value)
     return bool(getattr(customer, name) != before)

@@ -16,6 +16,8 @@ from tests.factories import AT, make_customer
 
 LIST = "/api/v1/customers/"
 CLEAR = {"name": "Anna Almeida", "email": "anna@example.com", "phone": "+351 210 555 0111"}
+# Other values that show the same masks.
+OF_ONE_FACE = {"name": "Anke Aumont", "email": "anke@eriksen.com", "phone": "+351 210 555 0211"}
 MASKED = {"name": "A••••• A•••••", "email": "a•••••@e•••••.com", "phone": "••• ••• ••• 11"}
 
 
@@ -141,11 +143,35 @@ def test_change_that_changes_nothing_writes_nothing(
 ) -> None:
     client.force_login(eve)
     before = customer.history.count()
-    assert patch(client, customer, **CLEAR)[0] == 200
+    shown = client.get(f"/api/v1/customers/{customer.number}/").json()
+    assert patch(client, customer, **{name: shown[name] for name in CLEAR})[0] == 200
     assert (customer.history.count(), Event.objects.filter(verb="record.changed").count()) == (
         before,
         0,
     )
+
+
+@pytest.mark.parametrize("name", CLEAR)
+@pytest.mark.parametrize("reason", [{}, {"reason": "Wrote in"}])
+def test_right_guess_is_answered_as_a_wrong_one(
+    client: Client, eve: User, customer: Customer, name: str, reason: dict[str, str]
+) -> None:
+    """One of two customers of one face has the value that is typed."""
+    other = make_customer(number="99999", country="Belgium", **{**CLEAR, name: OF_ONE_FACE[name]})
+    faces = [Customer.objects.get(pk=one.pk) for one in (customer, other)]
+    assert len({str(getattr(face, name)) for face in faces}) == 1
+    client.force_login(eve)
+    answers = []
+    for one in (customer, other):
+        events, rows = Event.objects.count(), one.history.count()
+        status, body = patch(client, one, **{name: CLEAR[name]}, **reason)
+        body = {key: told for key, told in body.items() if not key.endswith("_at")}
+        body.pop("number", None)
+        fresh = one.updated_at != Customer.objects.get(pk=one.pk).updated_at
+        written = (Event.objects.count() - events, one.history.count() - rows, fresh)
+        answers.append((status, body, written))
+    assert answers[0] == answers[1]
+    assert answers[0][2] == ((1, 1, True) if reason else (0, 0, False))
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,19 @@
 """Correcting customers: who may, what is written, what is refused."""
 
+import datetime as dt
+from typing import Any
+
 import pytest
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.utils import timezone
+from pytest_django import Settings
 
 from backoffice.accounts.models import User
 from backoffice.audit.models import Event
 from customers.models import Customer
 from customers.services import edit_customer
 from tests.factories import make_customer
+from tests.people import allow
 
 
 @pytest.fixture
@@ -69,6 +75,26 @@ def test_personal_value_is_not_changed_without_a_reason(
         edit_customer(customer, changes=changes, actor=eve, reason=reason)
     assert list(caught.value.message_dict) == ["reason"]
     assert (changes_of(customer), customer.history.count()) == ([], 1)
+
+
+def test_one_person_edits_one_customer_a_few_times_an_hour(
+    eve: User, kim: User, customer: Customer, settings: Settings
+) -> None:
+    """Who types guesses would read in the history which of them was right."""
+    settings.BACKOFFICE_PERSONAL_EDITS_PER_HOUR = 2
+    other = make_customer(number="99999", name="Anna Almeida")
+    typed: dict[str, Any] = {"changes": {"name": "Anna Almeida"}, "reason": "Wrote in"}
+    for _turn in range(2):
+        edit_customer(customer, actor=eve, **typed)
+    with pytest.raises(ValidationError, match="2 times within an hour"):
+        edit_customer(customer, actor=eve, **typed)
+    edit_customer(other, actor=eve, **typed)
+    allow(kim, "customers.change_customer")
+    edit_customer(customer, actor=kim, **typed)
+    customer.history.filter(history_user=eve).update(
+        history_date=timezone.now() - dt.timedelta(minutes=61)
+    )
+    edit_customer(customer, actor=eve, **typed)
 
 
 def test_country_needs_no_reason(eve: User, customer: Customer) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from django import forms
+from django.core.exceptions import ValidationError
 from django.forms import modelform_factory
 
 from backoffice.masking.forms import MaskedFormField
@@ -113,6 +114,14 @@ def test_wrong_new_value_is_an_error_of_its_field(
     form = form_of(person, {**shown(person), field: wrong})
     assert form.errors == {field: [error]}
     assert leaks(str(form)) == []
+
+
+def test_form_field_refuses_a_mask_by_itself() -> None:
+    """Also in a dialog, where no model field looks at the value."""
+    field = MaskedFormField()
+    with pytest.raises(ValidationError, match="Type the whole new value"):
+        field.clean("a•••••@q•••••.example")
+    assert field.clean(" anna ") == "anna"
 
 
 def test_mask_in_an_empty_form_is_refused(tables: None, db: None) -> None:

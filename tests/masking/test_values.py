@@ -160,6 +160,17 @@ def test_clear_for_a_registered_purpose(person: Person, caplog: pytest.LogCaptur
 def test_clear_for_an_unknown_purpose_is_refused(person: Person) -> None:
     with pytest.raises(purposes.UnknownPurposeError):
         clear(person.email, purpose="tests.nobody_registered_this")
+    with pytest.raises(purposes.UnknownPurposeError):
+        clear("", purpose="tests.nobody_registered_this")
+
+
+def test_typed_value_equals_none_of_a_row(person: Person) -> None:
+    """Equal would tell who types guesses that they guessed right."""
+    row, typed = Person.objects.get(pk=person.pk), Person(email=EMAIL)
+    assert str(row.email) == str(typed.email)
+    assert row.email != typed.email
+    assert row.email == Person.objects.get(pk=person.pk).email
+    assert typed.email == Person(email=EMAIL).email
 
 
 def test_clear_of_plain_text_is_refused() -> None:

@@ -219,6 +219,8 @@ FURTHER = [
          "    if unknown := list[str]():"),
         ("personal data changes for a reason",
          "    if personal.intersection(changed) and not reason.strip():", "    if False:"),
+        ("a customer is edited a few times an hour", "    if most and done.count() >= most:",
+         "    if False:"),
     ),
     *of(
         f"{SERVICES}/merging.py", MERGING,

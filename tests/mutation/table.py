@@ -39,8 +39,10 @@ MUTATIONS = [
         ("no state beside the text", '        """Hold no state beside the text (the default would '
          'list the slots)."""', "        return (None, {'_raw': self._raw})"),
         ("sealed values compare what they hide",
-         "return str.__eq__(self, other) and self._raw == other._raw",
-         "return str.__eq__(self, other)"),
+         "same = str.__eq__(self, other) and self._raw == other._raw",
+         "same = str.__eq__(self, other)"),
+        ("a typed value equals none of a row", "return same and is_typed(self) == is_typed(other)",
+         "return same"),
         ("a sealed value never changes", "        raise AttributeError(name)",
          "        object.__setattr__(self, name, value)"),
         ("clearing needs a purpose", "    purposes.require(purpose)\n", ""),
@@ -152,8 +154,8 @@ MUTATIONS = [
          'return not self.disabled and str(initial) != str(data or "").strip()', "return True"),
     ),
     *of(
-        f"{MASKING}/forms.py", OURS,
-        ("browsers keep nothing typed", '"autocomplete": "off"', '"data-autocomplete": "off"'),
+        f"{MASKING}/forms.py", FORMS,
+        ("browsers keep nothing typed", '"autocomplete": "off"', '"autocomplete": "on"'),
     ),
     *of(
         f"{MASKING}/serializers.py", REST,

@@ -9,6 +9,7 @@ from django.test.utils import CaptureQueriesContext
 
 from backoffice.accounts.models import User
 from backoffice.audit.models import Event
+from backoffice.masking.values import unseal
 from backoffice.site import staff_site
 from backoffice.site.versions import version_of
 from customers.models import Customer
@@ -194,7 +195,8 @@ def test_edit_with_untouched_masks_keeps_the_values(eve: User) -> None:
     }
     signed_in(eve).post(f"{LIST}{customer.pk}/change/", form)
     kept = Customer.objects.get(pk=customer.pk)
-    assert (kept.name, kept.email, kept.phone) == (customer.name, customer.email, customer.phone)
+    for name in ("name", "email", "phone"):
+        assert unseal(getattr(kept, name)) == unseal(getattr(customer, name))
 
 
 def test_form_asks_why_a_masked_value_changes_and_keeps_what_was_typed(eve: User) -> None:
