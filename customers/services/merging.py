@@ -262,13 +262,11 @@ def _restore(merge: CustomerMerge) -> list[str]:
 
 
 def _record(verb: str, merge: CustomerMerge, actor: Any, keys: belongings.Keys) -> None:
-    """Put it on the record of both, with how many rows; the keys stand in the merge."""
-    facts = {
-        "merge": merge.pk,
-        "kept": merge.kept.number,
-        "gone": merge.gone.number,
-        "rows": {label: len(found) for label, found in keys.items()},
-    }
+    """Put it on the record of both, with how many rows; the keys stand in the merge.
+
+    No numbers: one may be an address, which an erasure replaces, and events stay as they are.
+    """
+    facts = {"merge": merge.pk, "rows": {label: len(found) for label, found in keys.items()}}
     record(verb, actor=actor, subject=merge.kept, also=[merge.gone], context=facts)
 
 
