@@ -49,7 +49,8 @@ def below(page: Any, view: type[ListDialogView], spec: Action) -> URLPattern:
     """Return the address below a list, by the name of the action: `<app>_<model>_<name>`."""
     wrapped = page.admin_site.admin_view(view.as_view(page=page, spec=spec))
     name = f"{page.opts.app_label}_{page.opts.model_name}_{spec.name}"
-    return path(f"{spec.name.replace('_', '-')}/", wrapped, name=name)
+    found: URLPattern = path(f"{spec.name.replace('_', '-')}/", wrapped, name=name)
+    return found
 
 
 def masked_choices(model: Any) -> list[tuple[str, str]]:
