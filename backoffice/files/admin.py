@@ -11,7 +11,7 @@ from django.utils.translation import gettext, gettext_lazy
 
 from backoffice.audit.models import Outcome
 from backoffice.audit.services import record
-from backoffice.files import content, links, sealing, services
+from backoffice.files import content, links, rights, sealing, services
 from backoffice.files.models import KeptFile
 from backoffice.site import SitePage, seller_site, staff_site
 from backoffice.site.dialogs import unproved
@@ -42,8 +42,19 @@ class FilePage(SitePage):
             return self.render(request, status=HTTPStatus.GONE)
         except links.LinkError:
             raise Http404 from None
+        self._require_right(request, kept)
         asking = self._asking(request) if kept.proof_due else None
         return asking or self._download(request, kept)
+
+    def _require_right(self, request: HttpRequest, kept: KeptFile) -> None:
+        """Ask now: the right may be lost since the file, or the link, was made."""
+        if rights.holds(request.user, kept):
+            return
+        facts, outcome = {"purpose": kept.purpose}, Outcome.REFUSED
+        record(
+            services.RIGHT_LOST, actor=request.user, subject=kept, outcome=outcome, context=facts
+        )
+        raise PermissionDenied(gettext("You lost the right to what is in this file."))
 
     def _asking(self, request: HttpRequest) -> HttpResponseBase | None:
         """Return the page that asks for fresh proof; None when there is one."""

@@ -13,6 +13,7 @@ from django.core.files import File
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import UploadedFile
 from django.db.models import Q
+from django.db.models.fields.files import FieldFile
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -22,7 +23,7 @@ from backoffice.accounts.models import User
 from backoffice.audit import verbs
 from backoffice.audit.models import Outcome
 from backoffice.audit.services import record
-from backoffice.files import content, scanning, sealing
+from backoffice.files import content, rights, scanning, sealing
 from backoffice.files.models import KeptFile
 from backoffice.jobs import registry
 
@@ -32,6 +33,7 @@ NOT_SCANNED = verbs.register("files.not_scanned", gettext_lazy("File refused, sc
 DOWNLOADED = verbs.register("files.downloaded", gettext_lazy("File downloaded"))
 DAMAGED = verbs.register("files.damaged", gettext_lazy("Kept file found damaged"))
 LINK_REFUSED = verbs.register("files.link_refused", gettext_lazy("Link of another person refused"))
+RIGHT_LOST = verbs.register("files.right_lost", gettext_lazy("File refused, right lost"))
 KEPT: Final = timedelta(hours=24)
 _LONGEST_NAME: Final = 200
 
@@ -94,10 +96,14 @@ def keep(
 
     `made` is its content, or its parts: those are sealed as they come, and memory holds two chunks
     of them. `proof` asks whoever downloads it for fresh proof of who they are. That it was made is
-    recorded by whoever made it. Raises ValueError for a longer time than KEPT.
+    recorded by whoever made it. Raises ValueError for a longer time than KEPT, and for `proof`
+    with a purpose that asks for no right (see `rights`).
     """
     if not timedelta(0) < lasts <= KEPT:
         msg = "a file is kept for a day at most"
+        raise ValueError(msg)
+    if proof and not rights.is_registered(purpose):
+        msg = f"register the right that files for {purpose} ask for"
         raise ValueError(msg)
     kept = KeptFile(
         owner=owner,
@@ -108,18 +114,23 @@ def keep(
         expires_at=timezone.now() + lasts,
     )
     kept.sealed_key = sealing.new_key(kept.use)
-    with TemporaryFile() as sealed_file:
-        parts = _Measured(_blocks(made))
-        sealing.seal(parts, sealed_file, key=kept.sealed_key, use=kept.use)
-        kept.size, kept.sha256 = parts.size, parts.digest.hexdigest()
-        sealed_file.seek(0)
-        kept.file.save(name, File(sealed_file), save=False)
+    parts = _Measured(_blocks(made))
+    store(parts, kept.file, name=name, key=kept.sealed_key, use=kept.use)
+    kept.size, kept.sha256 = parts.size, parts.digest.hexdigest()
     try:
         kept.save()
     except BaseException:
         kept.file.delete(save=False)
         raise
     return kept
+
+
+def store(parts: Iterable[bytes], into: FieldFile, *, name: str, key: str, use: str) -> None:
+    """Seal the parts as the file of a row that is not saved yet; memory holds two chunks."""
+    with TemporaryFile() as sealed_file:
+        sealing.seal(parts, sealed_file, key=key, use=use)
+        sealed_file.seek(0)
+        into.save(name, File(sealed_file), save=False)
 
 
 class _Measured:

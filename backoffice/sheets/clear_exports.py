@@ -30,7 +30,9 @@ from backoffice.approvals.models import ApprovalRequest
 from backoffice.audit import verbs
 from backoffice.audit.models import Outcome
 from backoffice.audit.services import record, record_each
+from backoffice.files import rights
 from backoffice.files import services as files
+from backoffice.files.models import KeptFile
 from backoffice.jobs import registry
 from backoffice.jobs import services as jobs
 from backoffice.jobs.run import JobError, JobRun
@@ -51,6 +53,7 @@ IN_FILE = verbs.register(
 )
 PURPOSE = purposes.register(KIND, gettext_lazy("Write a clear export that was approved"))
 LASTS: Final = timedelta(hours=24)
+_LOST: Final = gettext_lazy("Who asked for it lost the right to a clear export.")
 # Events of one transaction, and rows of one query.
 _BATCH: Final = 1000
 
@@ -154,6 +157,23 @@ def model_of(export: ClearExport) -> type[Model]:
     return apps.get_model(export.model)
 
 
+def may_have(user: Any, export: ClearExport) -> bool:
+    """Say whether the person may have the file now: it is theirs, and so is the right still."""
+    try:
+        model = model_of(export)
+    except LookupError:
+        return False
+    return export.owner_id == user.pk and bool(policy.may(user, RIGHT, model))
+
+
+def _may_have_file(user: Any, kept: KeptFile) -> bool:
+    export = ClearExport.objects.filter(file=kept).first()
+    return export is not None and may_have(user, export)
+
+
+rights.register(KIND, _may_have_file)
+
+
 def labels(export: ClearExport) -> list[str]:
     """Return the names of the clear fields in words."""
     meta = model_of(export)._meta
@@ -233,7 +253,7 @@ def _start(request: ApprovalRequest) -> None:
     if not isinstance(export, ClearExport):
         raise approvals.VoidError(_("This export is not there any more."))
     if not policy.may(export.owner, RIGHT, model_of(export)):
-        raise approvals.VoidError(_("Who asked for it lost the right to a clear export."))
+        raise approvals.VoidError(_LOST)
     params = {"export": export.pk, "values": request.snapshot["values"]}
     export.job = jobs.start(KIND, actor=request.maker, title=request.summary, params=params)
     export.save(update_fields=["job"])
@@ -258,6 +278,8 @@ def make(run: JobRun) -> dict[str, Any]:
     export = ClearExport.objects.select_related("owner").get(pk=run.params["export"])
     if export.made_at is not None:
         return {"rows": export.rows}
+    if not policy.may(export.owner, RIGHT, model_of(export)):
+        raise JobError(_LOST)
     _require_same(export, run.params["values"])
     _note_each(run, export)
     with run.effect() as checkpoint:

@@ -12,7 +12,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from backoffice.files import links
+from backoffice.files import links, rights
 from backoffice.masking import subjects
 from backoffice.policy import may
 from backoffice.site import (
@@ -170,7 +170,9 @@ def _file_url(request: HttpRequest, case: PrivacyCase) -> str:
     """Return a link to the file for who asked for it; it asks for proof of who they are."""
     if case.file is None or case.file.owner_id != request.user.pk:
         return ""
-    return "" if case.file.expires_at <= timezone.now() else links.address(case.file, "admin")
+    if case.file.expires_at <= timezone.now() or not rights.holds(request.user, case.file):
+        return ""
+    return links.address(case.file, "admin")
 
 
 def _job_url(request: HttpRequest, case: PrivacyCase) -> str:

@@ -21,12 +21,14 @@ from backoffice.approvals.models import ApprovalRequest
 from backoffice.approvals.registry import Effect
 from backoffice.audit import verbs
 from backoffice.audit.services import record
+from backoffice.files import rights
 from backoffice.files import services as files
 from backoffice.jobs import registry
 from backoffice.jobs.run import JobError, JobRun
 from backoffice.masking import erasing, subjects
 from backoffice.masking.collecting import Part, collect
 from backoffice.masking.subjects import Group
+from backoffice.policy import may
 from customers.models import Customer, PrivacyCase
 from customers.places import LABEL, person
 from customers.services import privacy
@@ -45,29 +47,38 @@ _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 @registry.handler(privacy.JOBS[PrivacyCase.Kind.EXPORT])
 def export(run: JobRun) -> dict[str, Any]:
-    """Make the file. Raises JobError when who asked left, or the person was erased meanwhile."""
+    """Make the file.
+
+    Raises JobError, the request open again, when who asked lost the right (or left), or the person
+    was erased meanwhile.
+    """
     case = PrivacyCase.objects.select_related("customer", "asked_by").get(pk=run.params["case"])
     if case.customer is None or case.state != _State.RUNNING:
         return {"case": case.pk}
-    if case.asked_by is None or not case.asked_by.is_active:
-        raise JobError(_("Who asked for it does not work here any more."))
-    _refuse_erased(run, case)
+    owner = _owner(run, case)
+    if privacy.is_being_erased(case.customer):
+        raise _back(run, case, _("This customer was erased since this was asked for."))
     _tell(run, case, person(case.customer))
     parts = list(collect(person(case.customer)))
     counts = {part.name: len(part.rows) for part in parts}
     made = packed(parts, case)
     with run.effect():
-        _keep(case, case.asked_by, made, counts)
+        _keep(case, owner, made, counts)
     return {"case": case.pk, "rows": sum(counts.values())}
 
 
-def _refuse_erased(run: JobRun, case: PrivacyCase) -> None:
-    """Put the request back and raise JobError when the person was erased since the approval."""
-    if not privacy.is_being_erased(case.customer):
-        return
+def _owner(run: JobRun, case: PrivacyCase) -> User:
+    """Return who gets the file, if they may have it still."""
+    if case.asked_by is None or not may(case.asked_by, privacy.MANAGE, None):
+        raise _back(run, case, _("Who asked for it may not work on such requests any more."))
+    return case.asked_by
+
+
+def _back(run: JobRun, case: PrivacyCase, why: str) -> JobError:
+    """Open the request again, so that somebody can ask anew or refuse it; return why."""
     with run.effect():
         PrivacyCase.objects.filter(pk=case.pk, state=_State.RUNNING).update(state=_State.OPEN)
-    raise JobError(_("This customer was erased since this was asked for."))
+    return JobError(why)
 
 
 def _tell(run: JobRun, case: PrivacyCase, group: Group) -> None:
@@ -149,3 +160,4 @@ def effects(request: ApprovalRequest) -> list[Effect]:
 
 
 privacy.register_rule(PrivacyCase.Kind.EXPORT, effects)
+rights.register(PURPOSE, lambda user, _kept: bool(may(user, privacy.MANAGE, None)))

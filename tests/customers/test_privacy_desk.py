@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import IntegrityError, transaction
+from django.urls import reverse
 from django.utils import timezone, translation
 from django.utils.functional import Promise, lazy
 
@@ -20,6 +21,8 @@ from backoffice.approvals.models import ApprovalRequest
 from backoffice.audit import verbs
 from backoffice.audit.models import Event
 from backoffice.audit.services import record
+from backoffice.files import links
+from backoffice.files import services as files
 from backoffice.files.models import KeptFile
 from backoffice.jobs.models import Job
 from backoffice.money import Money
@@ -29,8 +32,10 @@ from customers.models import Customer, PrivacyCase
 from customers.services import merging, person_export, privacy
 from payments import services as payments
 from tests.canaries import CUSTOMER, FORMER, leaks
+from tests.clients import signed_in
 from tests.customers.desk import carried_out, done, open_case
 from tests.factories import make_customer, make_order, make_payment
+from tests.people import make_person
 
 NAME, EMAIL, PHONE = (canary.value for canary in CUSTOMER)
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_places")]
@@ -275,6 +280,33 @@ def test_file_of_an_export_is_sealed_proved_and_expires(
     assert leaks(Path(kept.file.path).read_bytes(), CUSTOMER) == []
     assert (kept.expires_at - timezone.now()).total_seconds() <= 24 * 60 * 60
     assert leaks(json.dumps(case.receipt), CUSTOMER) == []
+
+
+def test_export_asks_for_the_right_again_when_it_is_made(
+    customer: Customer, pia: User, kim: User
+) -> None:
+    case = open_case(customer, "export", pia)
+    approvals.approve(privacy.ask(case, actor=pia, reason="by letter"), actor=kim)
+    pia.groups.clear()
+    case = carried_out(case)
+    assert (case.state, KeptFile.objects.count()) == (State.OPEN, 0)
+    assert not Event.objects.filter(verb=person_export.EXPORTED).exists()
+    page = signed_in(kim).get(reverse("admin:privacy_case", args=[case.pk])).content.decode()
+    assert "Who asked for it may not work on such requests any more." in page
+    assert done(case, kim, make_person("pat", "privacy")).state == State.DONE
+
+
+def test_export_asks_for_the_right_again_when_it_is_handed_out(
+    customer: Customer, pia: User, kim: User
+) -> None:
+    case = done(open_case(customer, "export", pia), pia, kim)
+    assert case.file is not None
+    link = links.address(case.file, "admin")
+    pia.groups.clear()
+    client = signed_in(pia)  # their session ended with the role
+    client = signed_in(User.objects.get(pk=pia.pk))  # the old session ended with the role
+    assert [client.get(link).status_code, client.post(link).status_code] == [403, 403]
+    assert not Event.objects.filter(verb=files.DOWNLOADED).exists()
 
 
 def test_erasure_deletes_the_file_of_the_export(customer: Customer, pia: User, kim: User) -> None:

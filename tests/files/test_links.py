@@ -18,7 +18,7 @@ from pytest_django import Settings
 
 from backoffice.accounts.models import User
 from backoffice.audit.models import Event, Outcome
-from backoffice.files import content, links, services
+from backoffice.files import content, links, rights, services
 from backoffice.files.models import KeptFile
 
 pytestmark = pytest.mark.django_db
@@ -153,3 +153,33 @@ def test_expired_files_and_strays_are_deleted(oli: User) -> None:
 )
 def test_kind_is_told_by_the_content(head: bytes, kind: str) -> None:
     assert content.kind_of(BytesIO(head)) == kind
+
+
+def test_link_asks_for_the_right_when_it_is_used(
+    oli: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = {"oli"}
+    monkeypatch.setattr(rights, "_tests", {"test": lambda user, _kept: user.username in held})
+    client, address = client_of(oli), links.address(made(oli), "admin")
+    assert client.get(address).status_code == 200
+    held.clear()
+    assert [client.get(address).status_code, client.post(address).status_code] == [403, 403]
+    refused = Event.objects.filter(verb=services.RIGHT_LOST, outcome=Outcome.REFUSED)
+    assert {one.actor for one in refused} == {oli}
+    assert (refused.count(), Event.objects.filter(verb=services.DOWNLOADED).count()) == (2, 1)
+
+
+def test_file_with_proof_has_a_right(oli: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rights, "_tests", {})
+    with pytest.raises(ValueError, match="register the right"):
+        services.keep(b"x", name="x", kind="csv", purpose="gone", owner=oli, proof=True)
+    kept = made(oli)
+    KeptFile.objects.update(proof_due=True)  # one whose app is not installed any more
+    assert client_of(oli).get(links.address(kept, "admin")).status_code == 403
+
+
+def test_purpose_has_one_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rights, "_tests", {})
+    rights.register("test", lambda _user, _kept: True)
+    with pytest.raises(ValueError, match="already"):
+        rights.register("test", lambda _user, _kept: False)

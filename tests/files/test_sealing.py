@@ -1,9 +1,10 @@
 """Kept files lie encrypted; what was changed, cut off or mixed up is never handed out."""
 
 import os
+import random
 import tracemalloc
 from collections.abc import Iterator
-from io import BytesIO
+from io import BufferedReader, BytesIO
 from pathlib import Path
 
 import pytest
@@ -13,18 +14,20 @@ from pytest_django import Settings
 from backoffice.accounts import sealed, stepup
 from backoffice.accounts.models import User
 from backoffice.audit.models import Event, Outcome
-from backoffice.files import links, sealing, services
+from backoffice.files import links, rights, sealing, services
 from backoffice.files.models import KeptFile
 from tests.clients import signed_in
 from tests.people import PASSWORD
 
 CANARY = b"qzcanary-of-a-customer"
 FULL = sealing.CHUNK + 16
+PURPOSE = "test_sealing"
+rights.register(PURPOSE, lambda _user, _kept: True)
 
 
 def keep(owner: User, content: bytes, *, proof: bool = False) -> KeptFile:
     return services.keep(
-        content, name="rows.csv", kind="csv", purpose="test", owner=owner, proof=proof
+        content, name="rows.csv", kind="csv", purpose=PURPOSE, owner=owner, proof=proof
     )
 
 
@@ -42,6 +45,32 @@ def test_what_was_kept_comes_back_and_nothing_of_it_lies_in_clear(oli: User, siz
     assert CANARY not in lies
     assert body(signed_in(oli).get(links.address(kept, "admin"))) == content
     assert (kept.size, len(lies)) == (size, size + 16 * max(1, -(-size // sealing.CHUNK)))
+
+
+def clear(sealed_bytes: bytes, key: str) -> sealing.Clear:
+    return sealing.Clear(BytesIO(sealed_bytes), key=key, use="u")
+
+
+def sealed_of(content: bytes) -> tuple[bytes, str]:
+    key, lies = sealing.new_key("u"), BytesIO()
+    sealing.seal([content], lies, key=key, use="u")
+    return lies.getvalue(), key
+
+
+@pytest.mark.parametrize(
+    "size", [0, 1, sealing.CHUNK - 1, sealing.CHUNK, sealing.CHUNK + 1, 2 * sealing.CHUNK, 200_000]
+)
+def test_sealed_file_is_read_from_anywhere_like_the_clear_one(size: int) -> None:
+    content = os.urandom(size)
+    file, like = BufferedReader(clear(*sealed_of(content))), BytesIO(content)
+    chance = random.Random(size)
+    for _ in range(60):
+        way, place = chance.choice([(0, size + 9), (1, 70_000), (2, 0)])
+        offset = chance.randint(-size if way == 2 else 0, place)
+        assert file.seek(offset, way) == like.seek(offset, way)
+        length = chance.randint(0, 90_000)
+        assert (file.read(length), file.tell()) == (like.read(length), like.tell())
+    assert (file.seek(0), file.read()) == (0, content)
 
 
 def test_equal_files_lie_differently(oli: User) -> None:
@@ -63,6 +92,14 @@ def damage(lies: bytes, other: bytes) -> dict[str, bytes]:
         "a chunk twice": first + first + second + third,
         "another file": other,
     }
+
+
+@pytest.mark.parametrize("kind", list(damage(b"x" * 200, b"")))
+def test_damage_is_told_by_who_reads_from_anywhere(kind: str) -> None:
+    lies, key = sealed_of(os.urandom(2 * sealing.CHUNK + 500))
+    other, _other_key = sealed_of(os.urandom(2 * sealing.CHUNK + 500))
+    with pytest.raises(sealing.DamagedError):
+        clear(damage(lies, other)[kind], key).read()
 
 
 @pytest.mark.parametrize("kind", list(damage(b"x" * 200, b"")))

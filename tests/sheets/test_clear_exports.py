@@ -274,6 +274,35 @@ def test_owner_who_lost_the_right_gets_no_link(rows: list[Customer], kim: User, 
     assert download(client, export).status_code == 403
 
 
+def test_link_of_before_opens_nothing_once_the_right_is_lost(
+    rows: list[Customer], kim: User, pia: User
+) -> None:
+    export = made(kim, pia)
+    assert export.file is not None
+    client, link = signed_in(kim), links.address(export.file, "admin")
+    kim.groups.get().permissions.remove(Permission.objects.get(codename="export_clear_customer"))
+    assert [client.get(link).status_code, client.post(link).status_code] == [403, 403]
+    assert not Event.objects.filter(verb=files.DOWNLOADED).exists()
+    assert client.get(reverse("admin:clear_exports")).context["lines"][0]["file_url"] == ""
+
+
+def test_right_lost_before_the_job_makes_no_file_and_says_why(
+    rows: list[Customer], kim: User, pia: User
+) -> None:
+    export = ask(kim)
+    approvals.approve(request_of(export), actor=pia)
+    kim.groups.get().permissions.remove(Permission.objects.get(codename="export_clear_customer"))
+    job = run_job(export)
+    assert (job.state, job.message) == (
+        Job.State.FAILED,
+        "Who asked for it lost the right to a clear export.",
+    )
+    assert KeptFile.objects.count() == 0
+    assert not Event.objects.filter(verb=clear_exports.IN_FILE).exists()
+    page = text(signed_in(kim).get(reverse("admin:clear_exports")))
+    assert ("Failed" in page, "lost the right" in page) == (True, True)
+
+
 def test_dialog_asks_with_the_filter_of_the_list(rows: list[Customer], kim: User) -> None:
     Customer.objects.filter(pk__in=[row.pk for row in rows[:2]]).update(country="PT")
     where = reverse("admin:customers_customer_clear_export") + "?country=PT"

@@ -157,14 +157,23 @@ def _line(
 ) -> dict[str, Any]:
     mine = export.owner_id == request.user.pk
     ready = export.file is not None and export.file.expires_at > timezone.now()
+    opens = mine and ready and clear_exports.may_have(request.user, export)
     return {
         "export": export,
         "what": clear_exports.summary(export),
         "fields": ", ".join(clear_exports.labels(export)),
         "badge": _badge(export, asked, ready=ready),
+        "why": _why(export, asked),
         "request_url": reverse("admin:approval", args=[export.request_id]) if asked else "",
-        "file_url": reverse("admin:clear_file", args=[export.public_id]) if mine and ready else "",
+        "file_url": reverse("admin:clear_file", args=[export.public_id]) if opens else "",
     }
+
+
+def _why(export: ClearExport, asked: ApprovalRequest | None) -> str:
+    """Return why there is no file, where something stopped it; nothing personal stands in it."""
+    if export.job is not None:
+        return export.job.message if export.job.state == export.job.State.FAILED else ""
+    return asked.outcome if asked is not None else ""
 
 
 def _badge(export: ClearExport, asked: ApprovalRequest | None, *, ready: bool) -> Badge:
@@ -194,7 +203,7 @@ class ClearFilePage(SitePage):
         ).first()
         if export is None or export.file is None:
             raise Http404
-        if not may(request.user, clear_exports.RIGHT, clear_exports.model_of(export)):
+        if not clear_exports.may_have(request.user, export):
             raise PermissionDenied
         return redirect(links.address(export.file, self.site.name))
 
