@@ -1,8 +1,7 @@
-"""The examples of docs/masking.md that declare things, run as they stand there."""
+"""The examples of docs/masking.md, run as they stand there."""
 
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.conf import settings
@@ -10,20 +9,16 @@ from django.db import migrations, models
 from django.test.utils import isolate_apps
 from pytest_django import Settings
 
-from backoffice.masking import masks, rules
+from backoffice import policy
+from backoffice.accounts.models import User
+from backoffice.audit.models import Event
+from backoffice.masking import masks, purposes, rules, services
 from backoffice.masking.fields import MaskedCharField, masked_fields
 from backoffice.masking.operations import FillMasked
+from customers.models import Customer
+from tests import guides
 
-GUIDE = (Path(settings.BASE_DIR) / "docs" / "masking.md").read_text()
-
-
-def example(heading: str, **known: Any) -> dict[str, Any]:
-    """Run the first block of a section and return its names."""
-    section = GUIDE.split(f"## {heading}\n", 1)[1].split("\n## ", 1)[0]
-    block = re.findall(r"```python\n(.*?)```", section, re.DOTALL)[0]
-    space: dict[str, Any] = {"__name__": "customers.guide", "models": models, **known}
-    exec(compile(block, heading, "exec"), space)  # noqa: S102 - our own text
-    return space
+GUIDE = guides.text("masking")
 
 
 def test_guide_names_every_check() -> None:
@@ -36,7 +31,7 @@ def test_guide_names_every_check() -> None:
 
 @isolate_apps()
 def test_model_of_the_guide_gets_columns_and_right() -> None:
-    patient = example("Mask a field")["Patient"]
+    patient = guides.run("masking", "Mask a field", models=models)["Patient"]
     assert [field.name for field in masked_fields(patient)] == ["name", "email", "phone", "born"]
     names = [field.name for field in patient._meta.get_fields()]
     assert [name for name in names if name.endswith("_index")] == ["email_index", "phone_index"]
@@ -44,12 +39,13 @@ def test_model_of_the_guide_gets_columns_and_right() -> None:
 
 
 def test_encrypted_field_of_the_guide() -> None:
-    iban = example("Encrypt a field", masks=masks, MaskedCharField=MaskedCharField)["iban"]
+    known = {"masks": masks, "MaskedCharField": MaskedCharField}
+    iban = guides.run("masking", "Encrypt a field", **known)["iban"]
     assert (iban.encrypted, iban.search) == (True, "exact")
 
 
 def test_document_of_the_guide() -> None:
-    intake = example("Mask a document", masks=masks)["intake"]
+    intake = guides.run("masking", "Mask a document", masks=masks)["intake"]
     sealed = intake.seal({"status": "open", "contact": {"email": "anna@example.com"}, "x": 1})
     assert sealed == {
         "status": "open", "contact": {"email": "a•••••@e•••••.com"}, "x": "••••••••"
@@ -57,7 +53,7 @@ def test_document_of_the_guide() -> None:
 
 
 def test_migration_of_the_guide() -> None:
-    migration = example("Mask a column that has rows")["Migration"]
+    migration = guides.run("masking", "Mask a column that has rows")["Migration"]
     assert issubclass(migration, migrations.Migration)
     assert [type(operation) for operation in migration.operations] == [FillMasked] * 2
     assert [operation.fields for operation in migration.operations] == [("phone", "iban")] * 2
@@ -83,10 +79,26 @@ def test_table_of_kinds_is_true(settings: Settings, kind: str) -> None:
         assert rules.by_setting(kind)(value) in re.findall("`(.*?)`", cell)
 
 
-def test_every_check_stands_in_a_guide() -> None:
-    folder = Path(settings.BASE_DIR) / "backoffice" / "masking"
-    texts = [path.read_text() for path in folder.rglob("*.py")]
-    used = {found for text in texts for found in re.findall(r'id="(masking\.[EW]\d+)"', text)}
-    guides = (Path(settings.BASE_DIR) / "docs").glob("*.md")
-    told = {one for guide in guides for one in re.findall(r"masking\.[EW]\d+", guide.read_text())}
-    assert used - told == set()
+def test_search_of_the_guide(kim: User) -> None:
+    patient = Customer.objects.create(number="1", email="anna@example.com")
+    known = {"policy": policy, "Patient": Customer, "user": kim, "typed": "Anna@Example.com"}
+    assert list(guides.run("masking", "Find by a value", **known)["rows"]) == [patient]
+
+
+def test_purpose_of_the_guide(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(purposes, "_purposes", dict(purposes._purposes))
+    patient = Customer.objects.create(number="1", email="anna@example.com")
+    sent: list[str] = []
+
+    def send_mail(to: str) -> None:
+        sent.append(to)
+
+    known = {"_": str, "patient": patient, "send_mail": send_mail}
+    guides.run("masking", "Use the clear value in code", **known)
+    assert sent == ["anna@example.com"]
+
+
+def test_reveals_of_the_guide(ann: User, kim: User) -> None:
+    patient = Customer.objects.create(number="1", phone="+44 20 7946 0001")
+    guides.run("masking", "Reveal", patient=patient, page_of_patients=[patient], ann=ann, kim=kim)
+    assert Event.objects.filter(verb=services.REVEALED).about(patient).count() == 2

@@ -1,24 +1,26 @@
-"""The guide to who sees personal data: its example runs, and its table is whole."""
+"""The guide to who sees personal data: its examples run, and its table is whole."""
 
 import re
-from pathlib import Path
-from typing import Any
 
-from django.conf import settings
+from django.apps import AppConfig
 
 from backoffice.accounts.models import User
+from backoffice.approvals.models import ApprovalRequest
 from backoffice.audit import verbs
+from backoffice.masking.models import Grant
 from customers.models import Customer
+from tests import guides
 
-GUIDE = (Path(settings.BASE_DIR) / "docs" / "privacy.md").read_text(encoding="utf-8")
+GUIDE = guides.text("privacy")
 
 
-def test_example_runs(eve: User) -> None:
-    code = re.search(r"```python\n(.*?)```", GUIDE, re.DOTALL)
-    assert code is not None
-    names: dict[str, Any] = {"eve": eve, "customer": Customer.objects.create(number="1")}
-    exec(compile(code[1], "docs/privacy.md", "exec"), names)  # noqa: S102 - our own text
+def test_examples_run(eve: User, kim: User) -> None:
+    customer = Customer.objects.create(number="1")
+    names = guides.run("privacy", eve=eve, kim=kim, customer=customer, AppConfig=AppConfig)
     assert names["why"].decided_by.rule.name == "role"
+    assert ApprovalRequest.objects.get().maker == eve
+    grant = Grant.objects.get()
+    assert (grant.user, grant.given_by, grant.ended_by) == (eve, kim, kim)
 
 
 def test_every_event_that_gives_sight_of_personal_data_is_in_the_table() -> None:
