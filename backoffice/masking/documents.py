@@ -20,6 +20,7 @@ from backoffice.masking import ciphers, masks
 from backoffice.masking.ciphers import Lost, Stored
 from backoffice.masking.fields import MaskedMixin
 from backoffice.masking.forms import MaskedFormField
+from backoffice.masking.masks import hide_of
 from backoffice.masking.values import (
     MASK_CHAR,
     MaskWriteError,
@@ -60,7 +61,7 @@ class MaskedJSONField(MaskedMixin, _Field):
         **kwargs: Any,
     ) -> None:
         self.open_paths = [tuple(path.split(".")) for path in open]
-        self.masks = {tuple(path.split(".")): mask for path, mask in (masks or {}).items()}
+        self.masks = {tuple(path.split(".")): hide_of(mask) for path, mask in (masks or {}).items()}
         super().__init__(*args, **kwargs)
 
     def get_internal_type(self) -> str:
@@ -107,8 +108,8 @@ class MaskedJSONField(MaskedMixin, _Field):
         clear = unseal(value) if isinstance(value, Sealed) else value
         if clear is None or clear == "" or self._is_open(path):
             return clear
-        mask = self.masks.get(path, masks.text)
-        return Sealed(mask(str(clear)) or masks.text(str(clear)), clear, field=self)
+        hide = self.masks.get(path, masks.text.hide)
+        return Sealed(hide(str(clear)) or masks.text(str(clear)), clear, field=self)
 
     def _is_same_list(self, value: Sequence[Any], present: Any, path: tuple[str, ...]) -> bool:
         """Say whether a list may take masks over by place: as long, and alike in what is shown.

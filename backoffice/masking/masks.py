@@ -24,9 +24,18 @@ class Mask:
     kind: str
     hide: Callable[[str], str]
 
+    def __post_init__(self) -> None:
+        """Let a rule of others hide all where it forgets to hide anything."""
+        object.__setattr__(self, "hide", rules.hiding(self.hide))
+
     def __call__(self, clear: str) -> str:
         """Return the mask of `clear`; never blank for a value that is not."""
         return (self.hide(clear) or rules.hide_text(clear)) if clear else ""
+
+
+def hide_of(mask: Callable[[str], str]) -> Callable[[str], str]:
+    """Return what hides a value, of a mask or of a function of text."""
+    return mask.hide if isinstance(mask, Mask) else rules.hiding(mask)
 
 
 def _plain(text: str) -> str:

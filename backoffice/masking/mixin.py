@@ -90,7 +90,7 @@ class MaskedMixin(_Field):
         **kwargs: Any,
     ) -> None:
         self.mask: MaskRule = mask or self.default_mask
-        self._hide = self.mask.hide if isinstance(self.mask, masks.Mask) else self.mask
+        self._hide = masks.hide_of(self.mask)
         self.search = search
         self.encrypted = encrypted
         self._binding = binding
@@ -145,7 +145,7 @@ class MaskedMixin(_Field):
 
     def _sealed(self, clear: Clear, *, typed: bool, stored: Stored | None = None) -> Sealed:
         text = str(clear)
-        mask = self.mask(text) or masks.text(text)
+        mask = (self._hide(text) or masks.text(text)) if text else ""
         return Sealed(mask, clear, typed=typed, stored=stored, field=self)
 
     def to_clear(self, value: object) -> Clear:

@@ -7,13 +7,14 @@ is fixed, so that a mask does not tell the length of what it hides.
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
 from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
 
-from backoffice.masking.values import MASK_CHAR
+from backoffice.masking.values import MASK_CHAR, is_mask
 
 type Rule = Callable[[str], str]
 
@@ -153,8 +154,6 @@ RULES: dict[str, dict[str, Rule]] = {
     "name": {"eu": hide_name, "kr": _korean_name},
     "email": {"eu": hide_email, "kr": _korean_email},
     "phone": {"eu": hide_phone, "kr": _korean_phone},
-    "text": {"eu": hide_text},
-    "date": {"eu": hide_date},
     "address": {"eu": _european_address, "kr": _korean_address},
     "birth_date": {"eu": hide_date, "kr": _korean_birth_date},
     "bank_account": {"eu": _european_account, "kr": _korean_account},
@@ -162,6 +161,8 @@ RULES: dict[str, dict[str, Rule]] = {
 }
 # Each kind's rule as the settings have it; found when it is first asked for.
 _chosen: dict[str, Rule] = {}
+# The rules of this module, which hide something of every value.
+_ours: list[Rule] = [hide_text, *(one for named in RULES.values() for one in named.values())]
 
 
 def by_setting(kind: str) -> Rule:
@@ -170,30 +171,45 @@ def by_setting(kind: str) -> Rule:
     def hide(clear: str) -> str:
         return (_chosen.get(kind) or choose(kind))(clear)
 
+    _ours.append(hide)
     return hide
 
 
 def choose(kind: str) -> Rule:
     """Return the rule of `kind`. Raises LookupError or ImportError for one that is not there."""
+    if kind not in RULES:
+        msg = f"there is no kind {kind!r} with rules to choose; there are {', '.join(RULES)}"
+        raise LookupError(msg)
     name = getattr(settings, "BACKOFFICE_MASKS", {}).get(kind, "eu")
     rule = RULES[kind].get(name)
     if rule is None:
         if "." not in name:
             msg = f"{kind} has no rule {name!r}; it has {', '.join(RULES[kind])}"
             raise LookupError(msg)
-        rule = _hiding(import_string(name))
+        rule = hiding(import_string(name))
     _chosen[kind] = rule
     return rule
 
 
-def _hiding(rule: Rule) -> Rule:
-    """Return a rule of others that hides a value as a whole where it forgot to hide some of it."""
+def hiding(rule: Rule) -> Rule:
+    """Return one of our rules as it is; of others, one that hides all where they hide nothing."""
+    return rule if any(rule is one for one in _ours) else Hiding(rule)
 
-    def hide(clear: str) -> str:
-        shown = rule(clear)
-        return shown if MASK_CHAR in shown else _HIDDEN
 
-    return hide
+@dataclass(frozen=True, slots=True)
+class Hiding:
+    """A rule of others. What nobody could take for a mask, or holds the value whole, is not shown.
+
+    A mask that reads like a value would be taken for one when it comes back.
+    """
+
+    rule: Rule
+
+    def __call__(self, clear: str) -> str:
+        """Return what may be seen of `clear`."""
+        shown = self.rule(clear) or ""
+        hides = is_mask(shown, long=True) and clear.strip() not in shown
+        return shown if hides else _HIDDEN
 
 
 def _forget(*, setting: str, **_more: Any) -> None:

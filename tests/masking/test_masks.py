@@ -1,6 +1,7 @@
 """What a mask shows."""
 
 import re
+from collections.abc import Callable
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -8,8 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pytest_django import Settings
 
-from backoffice.masking import checks, masks
-from backoffice.masking.fields import MaskedPhoneField, validate_phone
+from backoffice.masking import checks, masks, rules
+from backoffice.masking.documents import MaskedJSONField
+from backoffice.masking.fields import (
+    MaskedCharField,
+    MaskedPhoneField,
+    MaskedTextField,
+    validate_phone,
+)
 from backoffice.masking.values import MASK_CHAR, is_mask
 
 ALL = [
@@ -148,8 +155,49 @@ def test_rule_of_others_is_used_and_hides_where_it_forgets(settings: Settings) -
     assert (masks.name("Anna"), masks.phone("+33 4 78 55")) == ("A•", "••••••••")
 
 
+# What forgets to hide: all of it, the end of it, behind a bullet of a list, by giving nothing.
+FORGETFUL: list[Callable[[str], str]] = [
+    str,
+    careless,
+    lambda clear: clear[:3],
+    lambda clear: f"{clear} {MASK_CHAR}{MASK_CHAR}",
+    lambda clear: f"{MASK_CHAR} {clear[:3]}",
+    lambda _clear: "",
+    lambda _clear: None,  # type: ignore[return-value]
+]
+
+
+@pytest.mark.parametrize("rule", FORGETFUL)
+def test_mask_of_ones_own_that_hides_nothing_hides_all(rule: Callable[[str], str]) -> None:
+    for mask in (masks.Mask("text", rule), rule):
+        for field in (MaskedCharField(mask=mask), MaskedTextField(mask=mask)):
+            shown = [
+                field.from_db_value("Anna Lindqvist", None, None),
+                field.seal("Anna Lindqvist"),
+            ]
+            assert [str(value) for value in shown] == ["••••••••"] * 2
+            assert field.is_mask(str(shown[0]))  # so what comes back overwrites nothing
+        document = MaskedJSONField(masks={"name": mask}).seal({"name": "Anna Lindqvist"})
+        assert str(document["name"]) == "••••••••"
+
+
+def test_mask_of_ones_own_that_hides_is_shown() -> None:
+    mask = masks.Mask("name", initials)
+    assert mask == masks.Mask("name", initials)
+    assert str(MaskedCharField(mask=mask).from_db_value("Anna", None, None)) == "A•"
+    assert str(MaskedCharField(mask=initials).from_db_value("Anna", None, None)) == "A•"
+    assert masks.hide_of(masks.text) is rules.hide_text  # ours cost nothing more
+
+
 @pytest.mark.parametrize(
-    "chosen", [{"name": "fr"}, {"colour": "eu"}, {"name": "no.such.rule"}, {"phone": "re.compile"}]
+    "chosen",
+    [
+        {"name": "fr"},
+        {"colour": "eu"},
+        {"text": "eu"},
+        {"name": "no.such.rule"},
+        {"phone": "re.compile"},
+    ],
 )
 def test_rule_that_is_not_there_is_an_error_at_start(
     settings: Settings, chosen: dict[str, str]
