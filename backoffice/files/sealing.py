@@ -7,8 +7,9 @@ end, added, or moved into another file. Memory is that of two chunks, however lo
 """
 
 import base64
+import io
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Buffer, Iterable, Iterator
 from typing import BinaryIO, Final
 
 from cryptography.exceptions import InvalidTag
@@ -62,6 +63,69 @@ def prove(source: BinaryIO, *, key: str, use: str) -> None:
     """Read the whole file and raise DamagedError unless it is as it was kept."""
     for _chunk in opened(source, key=key, use=use):
         pass
+
+
+class Clear(io.RawIOBase):
+    """A sealed file, read as the clear one that it holds, from anywhere in it.
+
+    It holds one chunk. Reading raises DamagedError for a chunk that is not as it was kept; that the
+    file was cut off is seen at its last chunk. `source` is closed with it.
+    """
+
+    def __init__(self, source: BinaryIO, *, key: str, use: str) -> None:
+        """Raise DamagedError for a lost key."""
+        super().__init__()
+        self._source, self._use = source, use.encode()
+        self._cipher = _cipher(key, use)
+        stored = source.seek(0, io.SEEK_END)
+        self._pieces = max(-(-stored // (CHUNK + _TAG)), 1)
+        self._size = max(stored - self._pieces * _TAG, 0)
+        self._at = 0
+        self._held = (-1, b"")
+
+    def readable(self) -> bool:
+        """Say yes."""
+        return True
+
+    def seekable(self) -> bool:
+        """Say yes."""
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Go to a place in the clear file, and return it."""
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        self._at = max(start + offset, 0)
+        return self._at
+
+    def tell(self) -> int:
+        """Return the place in the clear file."""
+        return self._at
+
+    def readinto(self, buffer: Buffer) -> int:
+        """Read what is left of the chunk at this place."""
+        number, start = divmod(self._at, CHUNK)
+        part = self._chunk(number)[start : start + len(memoryview(buffer))]
+        memoryview(buffer)[: len(part)] = part
+        self._at += len(part)
+        return len(part)
+
+    def _chunk(self, number: int) -> bytes:
+        if number >= self._pieces:
+            return b""
+        if number != self._held[0]:
+            self._source.seek(number * (CHUNK + _TAG))
+            nonce = _NONCE.pack(number, number == self._pieces - 1)
+            try:
+                piece = self._source.read(CHUNK + _TAG)
+                self._held = (number, self._cipher.decrypt(nonce, piece, self._use))
+            except InvalidTag:
+                raise DamagedError from None
+        return self._held[1]
+
+    def close(self) -> None:
+        """Close the sealed file too."""
+        self._source.close()
+        super().close()
 
 
 def _cipher(key: str, use: str) -> AESGCM:

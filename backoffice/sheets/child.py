@@ -1,8 +1,9 @@
 """The child process that opens a stranger's file and writes its rows as JSON lines.
 
-Run as a script with its task as JSON on standard input, it imports nothing of this project: a
-file that crashes the library takes this process with it and nothing else. Its limits are set before
-the first byte of the file is read. JSON, not pickle: what comes out of here is not trusted.
+Run as a script with its task as a line of JSON on standard input, and the file after that line, it
+imports nothing of this project: a file that crashes the library takes this process with it and
+nothing else. Its limits are set before the first byte of the file is read. JSON, not pickle: what
+comes out of here is not trusted.
 
 Lines: {"sheet": name, "hidden": bool} · {"rows": [[row number, [cell, …]], …]} ·
 {"end": {"rows": filled rows below the limit and beyond, "columns": n}} · {"note": [code, text]} ·
@@ -11,11 +12,12 @@ Lines: {"sheet": name, "hidden": bool} · {"rows": [[row number, [cell, …]], �
 
 import csv
 import datetime as dt
+import io
 import json
 import resource
 import sys
 from collections.abc import Iterable, Iterator
-from itertools import chain, repeat
+from itertools import chain, islice
 from typing import Any
 
 BATCH = 500
@@ -27,10 +29,11 @@ MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", 
 
 def main() -> int:
     """Read the file that the task describes; the exit code is 0 when told all."""
-    task = json.loads(sys.stdin.read())
+    task = json.loads(sys.stdin.buffer.readline())
     _limit(task)
     try:
-        sheets = _csv(task["path"]) if task["kind"] == "csv" else _workbook(task)
+        file = io.BytesIO(sys.stdin.buffer.read())
+        sheets = _csv(file) if task["kind"] == "csv" else _workbook(task, file)
         for name, hidden, rows in sheets:
             _tell({"sheet": name, "hidden": hidden})
             keep = frozenset(task["keep"].get(name, ()))
@@ -106,7 +109,9 @@ def _cell(value: Any) -> Any:
     return {"x": str(value)}
 
 
-def _workbook(task: dict[str, Any]) -> Iterator[tuple[str, bool, Iterable[list[Any]]]]:
+def _workbook(
+    task: dict[str, Any], file: io.BytesIO
+) -> Iterator[tuple[str, bool, Iterable[list[Any]]]]:
     from python_calamine import (  # noqa: PLC0415 - not needed for csv, and only under the limits
         CalamineWorkbook,
         SheetTypeEnum,
@@ -114,7 +119,7 @@ def _workbook(task: dict[str, Any]) -> Iterator[tuple[str, bool, Iterable[list[A
     )
 
     wanted = task["sheets"]
-    with CalamineWorkbook.from_path(task["path"]) as book:
+    with CalamineWorkbook.from_filelike(file) as book:
         for meta in book.sheets_metadata:
             chosen = wanted is None or meta.name in wanted
             if not chosen or meta.typ != SheetTypeEnum.WorkSheet:
@@ -130,21 +135,19 @@ class NotTextError(ValueError):
     """The file is neither a workbook nor text."""
 
 
-def _csv(path: str) -> Iterator[tuple[str, bool, Iterable[list[Any]]]]:
-    encoding = _encoding(path)
+def _csv(content: io.BytesIO) -> Iterator[tuple[str, bool, Iterable[list[Any]]]]:
+    encoding = _encoding(content.getvalue())
     csv.field_size_limit(1_000_000)
-    with open(path, encoding=encoding, newline="") as file:  # noqa: PTH123 - pathlib is not needed here
-        head = [line for line, _ in zip(file, repeat(None, 20), strict=False)]
+    with io.TextIOWrapper(content, encoding=encoding, newline="") as file:
+        head = list(islice(file, 20))
         if any("\0" in line for line in head):
             raise NotTextError
         delimiter = max(DELIMITERS, key=lambda mark: _evenness(head, mark))
         yield "", False, csv.reader(chain(head, file), delimiter=delimiter)
 
 
-def _encoding(path: str) -> str:
+def _encoding(data: bytes) -> str:
     """Return the encoding by its mark, else UTF-8, else Windows-1252 with a note."""
-    with open(path, "rb") as file:  # noqa: PTH123
-        data = file.read()
     for mark, encoding in MARKS:
         if data.startswith(mark):
             return encoding

@@ -13,8 +13,8 @@ import re
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Final, NoReturn
+from io import SEEK_END
+from typing import BinaryIO, Final, Literal, NoReturn, Protocol
 from xml.parsers import expat
 
 from django.utils.translation import gettext as _
@@ -63,21 +63,33 @@ class Inspection:
     sheets: dict[str, SheetNotes] = field(default_factory=dict)
 
 
-def inspect(path: Path) -> Inspection:
-    """Check the bounds of the file at `path`; ReadError says in plain words what is wrong."""
-    size = path.stat().st_size
+class Source(Protocol):
+    """A file that can be opened more than once: a path, or an upload that lies sealed."""
+
+    def open(self, mode: Literal["rb"], /) -> BinaryIO:
+        """Return it, clear, readable from anywhere."""
+
+
+def inspect(source: Source) -> Inspection:
+    """Check the bounds of a file; ReadError says in plain words what is wrong."""
+    with source.open("rb") as file:
+        return _inspected(file)
+
+
+def _inspected(file: BinaryIO) -> Inspection:
+    size = file.seek(0, SEEK_END)
+    file.seek(0)
     if size == 0:
         _refuse(_("The file is empty."))
     if size > MAX_BYTES:
         _refuse(_("The file is larger than 20 MB. Split it and import the parts."))
-    with path.open("rb") as file:
-        head = file.read(8)
+    head = file.read(8)
     if head == _OLE:
-        _refuse_ole(path)
+        _refuse_ole(file)
     if not head.startswith(_ZIP):
         return Inspection("csv")
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(file) as archive:
             return _workbook(archive)
     except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, NotImplementedError, OSError):
         _refuse(_("The file is damaged: it cannot be unpacked. Save it again and retry."))
@@ -90,8 +102,8 @@ def _refuse(message: str) -> NoReturn:
     raise ReadError(message) from None
 
 
-def _refuse_ole(path: Path) -> NoReturn:
-    if _ENCRYPTED in path.read_bytes():
+def _refuse_ole(file: BinaryIO) -> NoReturn:
+    if _ENCRYPTED in file.read():
         _refuse(_("The workbook is protected by a password. Save it without one."))
     _refuse(_("This is an old .xls workbook. Save it as .xlsx and upload that."))
 

@@ -1,12 +1,14 @@
 """Imports as rows: the file, how it is read, how far it came, and what was wrong with it."""
 
+import io
 import uuid
-from typing import Any, ClassVar
+from typing import Any, BinaryIO, ClassVar, Literal, cast
 
 from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from backoffice.files import sealing
 from backoffice.files.models import KeptFile
 from backoffice.files.storage import own_name
 from backoffice.jobs.models import Job
@@ -21,6 +23,8 @@ def stored_name(instance: "ImportJob", _original: str) -> str:
 
 class ImportJob(models.Model):
     """One uploaded file on its way into the system.
+
+    The file lies sealed by a key of its own, which stands here sealed by the key ring.
 
     `step` counts the committed chunks and fences: a worker whose import was taken over cannot
     write any more. `phase` is the index of the format's step that is being written and `offset`
@@ -46,6 +50,7 @@ class ImportJob(models.Model):
         verbose_name=_("uploaded by"),
     )
     file = models.FileField(_("file"), upload_to=stored_name, max_length=200, blank=True)
+    sealed_key = models.TextField(editable=False, blank=True)
     original_name = models.CharField(_("name of the file"), max_length=200)
     kind = models.CharField(_("kind"), max_length=8)
     size = models.PositiveBigIntegerField(_("size in bytes"))
@@ -89,6 +94,20 @@ class ImportJob(models.Model):
 
     def __str__(self) -> str:
         return self.original_name
+
+    @property
+    def use(self) -> str:
+        """What the key and the chunks of the file are bound to."""
+        return f"sheets.import:{self.public_id.hex}"
+
+    def open(self, _mode: Literal["rb"] = "rb", /) -> BinaryIO:
+        """Return the uploaded file, clear, to be read from anywhere in it and to be closed.
+
+        Raises FileNotFoundError, and DamagedError for one that is not sealed by its key.
+        """
+        source = cast("BinaryIO", self.file.storage.open(str(self.file.name)))
+        clear = sealing.Clear(source, key=self.sealed_key, use=self.use)
+        return io.BufferedReader(clear, sealing.CHUNK)
 
     @property
     def change_reason(self) -> str:

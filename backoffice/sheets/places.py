@@ -6,6 +6,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from backoffice.files.mentions import names
+from backoffice.files.sealing import DamagedError
 from backoffice.masking import subjects
 from backoffice.masking.erasing import Erasure, Step
 from backoffice.masking.mentions import Mentions
@@ -30,10 +31,10 @@ def forget_uploads(_place: Place, erasure: Erasure, after: Any, _limit: int) -> 
 
 def _holds(job: ImportJob, mentions: Mentions) -> bool:
     try:
-        with job.file.storage.open(str(job.file.name)) as file:
+        with job.open() as file:
             return names(iter(lambda: file.read(_BLOCK), b""), mentions)
-    except FileNotFoundError:
-        return False  # gone already, or not reachable: then its name must not be lost
+    except (DamagedError, FileNotFoundError):
+        return False  # nobody can read it, or it is not reachable: then its name must not be lost
 
 
 def busy(_group: Group) -> list[Blocker]:
@@ -58,6 +59,7 @@ def register() -> None:
                 "sha256": gettext_lazy("A hash of the whole file"),
                 "format": gettext_lazy("Says how the file is read"),
                 "file": gettext_lazy("Our own random name"),
+                "sealed_key": gettext_lazy("A key that opens the file and nothing else"),
             },
         )
     )

@@ -1,11 +1,12 @@
 """Rows of a workbook or csv file, read in a child process with limits of memory and time."""
 
 import json
+import shutil
 import subprocess
 import sys
 import threading
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,8 +14,10 @@ from typing import IO, Any, Final
 
 from django.utils.translation import gettext as _
 
+from backoffice.files.sealing import CHUNK, DamagedError
 from backoffice.sheets import guard
 from backoffice.sheets.errors import ReadError
+from backoffice.sheets.guard import Source
 
 CHILD: Final = Path(__file__).with_name("child.py")
 MEMORY: Final = 1024**3
@@ -55,12 +58,22 @@ class Outline:
     head: list[RawRow]
 
 
-def outline(path: Path, *, limit: int = 30) -> tuple[guard.Inspection, list[Outline], list[str]]:
-    """Return the inspection, each sheet with its first `limit` rows, and notes for people."""
-    inspection = guard.inspect(path)
+def outline(
+    source: Source, *, limit: int = 30
+) -> tuple[guard.Inspection, list[Outline], list[str]]:
+    """Return the inspection, each sheet with its first `limit` rows, and notes for people.
+
+    Raises ReadError, as `rows` does.
+    """
+    with _as_kept():
+        return _outline(source, limit)
+
+
+def _outline(source: Source, limit: int) -> tuple[guard.Inspection, list[Outline], list[str]]:
+    inspection = guard.inspect(source)
     result: list[Outline] = []
     notes: list[str] = []
-    for line in _lines(path, inspection, None, limit, SECONDS):
+    for line in _lines(source, inspection, None, limit, SECONDS):
         if "sheet" in line:
             result.append(Outline(line["sheet"], line["hidden"], 0, 0, []))
         elif "rows" in line:
@@ -73,19 +86,30 @@ def outline(path: Path, *, limit: int = 30) -> tuple[guard.Inspection, list[Outl
 
 
 def rows(
-    path: Path, *, sheets: Collection[str] | None = None, seconds: int = SECONDS
+    source: Source, *, sheets: Collection[str] | None = None, seconds: int = SECONDS
 ) -> Iterator[RawRow]:
     """Yield the filled rows of the chosen sheets, in the order of the workbook.
 
-    Raises ReadError for a file that is refused, damaged, protected, too large or too slow.
+    Raises ReadError for a file that is refused, damaged, protected, too large or too slow, and for
+    one that is gone or not as it was kept.
     """
-    inspection = guard.inspect(path)
-    name = ""
-    for line in _lines(path, inspection, sheets, None, seconds):
-        if "sheet" in line:
-            name = line["sheet"]
-        elif "rows" in line:
-            yield from _rows(line["rows"], name, inspection)
+    with _as_kept():
+        inspection = guard.inspect(source)
+        name = ""
+        for line in _lines(source, inspection, sheets, None, seconds):
+            if "sheet" in line:
+                name = line["sheet"]
+            elif "rows" in line:
+                yield from _rows(line["rows"], name, inspection)
+
+
+@contextmanager
+def _as_kept() -> Iterator[None]:
+    try:
+        yield
+    except (DamagedError, FileNotFoundError):
+        text = _("The stored file is not the one that was uploaded. Upload it again.")
+        raise ReadError(text) from None
 
 
 def _rows(
@@ -120,14 +144,13 @@ def _value(raw: Any) -> Value:
 
 
 def _lines(
-    path: Path,
+    source: Source,
     inspection: guard.Inspection,
     sheets: Collection[str] | None,
     limit: int | None,
     seconds: int,
 ) -> Iterator[dict[str, Any]]:
     task = {
-        "path": str(path),
         "kind": inspection.kind,
         "sheets": None if sheets is None else sorted(sheets),
         "limit": limit,
@@ -138,7 +161,7 @@ def _lines(
             for name, notes in inspection.sheets.items()
         },
     }
-    with _child(task, seconds) as (process, late):
+    with _child(task, source, seconds) as (process, late):
         assert process.stdout is not None  # noqa: S101 - a pipe was asked for
         for line in _bounded(process.stdout):
             if "error" in line:
@@ -152,7 +175,7 @@ def _lines(
 
 @contextmanager
 def _child(
-    task: dict[str, Any], seconds: int
+    task: dict[str, Any], source: Source, seconds: int
 ) -> Iterator[tuple[subprocess.Popen[bytes], threading.Event]]:
     """Run the child; it is gone when the block is left, however that happens."""
     late = threading.Event()
@@ -173,7 +196,7 @@ def _child(
     timer.daemon = True
     timer.start()
     try:
-        _hand_over(process, task)
+        _hand_over(process, task, source)
         yield process, late
     finally:
         timer.cancel()
@@ -183,10 +206,15 @@ def _child(
         process.wait()
 
 
-def _hand_over(process: subprocess.Popen[bytes], task: dict[str, Any]) -> None:
-    if process.stdin is not None:
-        process.stdin.write(json.dumps(task).encode())
-        process.stdin.close()
+def _hand_over(process: subprocess.Popen[bytes], task: dict[str, Any], source: Source) -> None:
+    """Give the child its task and the file, which lies nowhere in clear.
+
+    A child that died before it had read all says so by its silence.
+    """
+    assert process.stdin is not None  # noqa: S101 - a pipe was asked for
+    with suppress(BrokenPipeError), source.open("rb") as file, process.stdin as pipe:
+        pipe.write(json.dumps(task).encode() + b"\n")
+        shutil.copyfileobj(file, pipe, CHUNK)
 
 
 def _bounded(stream: IO[bytes]) -> Iterator[dict[str, Any]]:

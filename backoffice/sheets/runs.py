@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from django.db import transaction
@@ -12,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from backoffice.audit.models import Outcome
 from backoffice.audit.services import record
+from backoffice.files.sealing import DamagedError
 from backoffice.jobs import registry
 from backoffice.jobs.run import CancelledError, JobError, JobRun, LostError
 from backoffice.sheets import engine, formats, reader
@@ -32,25 +32,25 @@ def sheet_rows(job: ImportJob, form: Format) -> Iterator[SheetRow]:
     """
     if not job.file:
         raise ReadError(_("The file is not kept any more. Upload it again."))
-    path = Path(job.file.path)
-    if not path.exists() or _digest(path) != job.sha256:
+    if _digest(job) != job.sha256:
         raise ReadError(_("The stored file is not the one that was uploaded. Upload it again."))
     maps = {name: SheetMapping.from_json(job.mapping[name]) for name in job.chosen}
     places = {name: one.columns for name, one in maps.items()}
-    yield from formats.typed(_below_headers(path, job.chosen, maps), form, places)
+    yield from formats.typed(_below_headers(job, maps), form, places)
 
 
-def _below_headers(
-    path: Path, chosen: list[str], maps: dict[str, SheetMapping]
-) -> Iterator[reader.RawRow]:
-    for row in reader.rows(path, sheets=chosen, seconds=_SECONDS):
+def _below_headers(job: ImportJob, maps: dict[str, SheetMapping]) -> Iterator[reader.RawRow]:
+    for row in reader.rows(job, sheets=job.chosen, seconds=_SECONDS):
         if row.number > maps[row.sheet].header_row:
             yield row
 
 
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _digest(job: ImportJob) -> str:
+    try:
+        with job.open() as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
+    except (DamagedError, FileNotFoundError):
+        return ""
 
 
 def derive(job: ImportJob, form: Format, run: JobRun | None = None) -> Derivation:

@@ -3,20 +3,21 @@
 import logging
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from pathlib import Path
 from typing import Any, Final
 
 from django.core.exceptions import PermissionDenied
 from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from backoffice.accounts import sealed
 from backoffice.accounts.models import User
 from backoffice.audit import verbs
 from backoffice.audit.services import record
-from backoffice.files import content
+from backoffice.files import content, sealing
 from backoffice.files import services as files
 from backoffice.jobs import registry
 from backoffice.jobs import services as jobs
@@ -95,12 +96,13 @@ def _keep(file: UploadedFile, actor: User) -> ImportJob:
         size=taken.size,
         sha256=taken.sha256,
     )
-    job.file.save(taken.name, file, save=False)
+    job.sealed_key = sealing.new_key(job.use)
+    files.store(file.chunks(), job.file, name=taken.name, key=job.sealed_key, use=job.use)
     return job
 
 
 def _look(job: ImportJob, actor: User) -> None:
-    inspection, sheets, notes = reader.outline(Path(job.file.path))
+    inspection, sheets, notes = reader.outline(job)
     job.kind, job.notes = inspection.kind, notes
     if not any(sheet.rows for sheet in sheets):
         raise ReadError(_("The file holds no rows."))
@@ -228,6 +230,17 @@ def _must_own(job: ImportJob, actor: User) -> None:
         raise PermissionDenied
 
 
+def _rewrite(row: ImportJob, change: sealed.Change) -> dict[str, Any]:
+    return {"sealed_key": change(row.sealed_key, row.use)}
+
+
+def _kept() -> Q:
+    return ~Q(file="") & ~Q(sealed_key="")
+
+
+sealed.register("uploaded sheets", ImportJob, _rewrite, _kept)
+
+
 @registry.every(seconds=30, name="sheets.tidy", label=gettext_lazy("Tidy up imports"))
 def tidy() -> None:
     """End the imports whose job ended without them (stopped while it waited, or lost for good)."""
@@ -251,8 +264,9 @@ def forget() -> int:
     now = timezone.now()
     unused = ImportJob.objects.filter(created_at__lt=now - KEEP_UNUSED, started_at=None)
     old = ImportJob.objects.filter(created_at__lt=now - KEEP_STARTED)
+    clear = ImportJob.objects.filter(sealed_key="")  # from before files were sealed
     count = 0
-    for job in (unused | old).exclude(file=""):
+    for job in (unused | old | clear).exclude(file=""):
         job.file.delete(save=False)
         ImportJob.objects.filter(pk=job.pk).update(file="")
         count += 1

@@ -8,7 +8,6 @@ beside them (`Format.companions`); they come out as unchanged.
 from collections import defaultdict
 from collections.abc import Iterator
 from io import BytesIO
-from pathlib import Path
 from typing import Any, Final
 
 from django.utils.translation import gettext as _
@@ -49,7 +48,7 @@ def _wanted(job: ImportJob, places: set[Place]) -> Iterator[RawRow]:
     """Yield the header rows and the wanted rows, in the order of the file."""
     headers = {name: job.mapping[name]["header_row"] for name in job.chosen}
     sheets = {sheet for sheet, _row in places}
-    for row in reader.rows(Path(job.file.path), sheets=job.chosen):
+    for row in reader.rows(job, sheets=job.chosen):
         if row.sheet in sheets and (
             (row.sheet, row.number) in places or row.number == headers[row.sheet]
         ):

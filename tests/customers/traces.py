@@ -12,7 +12,6 @@ from typing import Any
 from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
 from django.core.cache import cache
-from django.core.files.base import ContentFile
 from django.db import connection
 from django.utils import timezone
 
@@ -22,6 +21,7 @@ from backoffice.approvals.models import ApprovalRequest, Vote
 from backoffice.audit import verbs
 from backoffice.audit.models import SavedSearch
 from backoffice.audit.services import record, save_with_history
+from backoffice.files import sealing
 from backoffice.files import services as files
 from backoffice.files.models import KeptFile
 from backoffice.jobs.models import Job, JobLog
@@ -107,7 +107,8 @@ def leave_files(people: dict[str, User]) -> None:
     for name, made in (("c.csv", f"{NAME};{PHONE}".encode("cp1252")), ("d.csv", b"nobody")):
         job = ImportJob(owner=ann, original_name=f"{name} for {EMAIL}", kind="csv", size=9,
                         sha256="0" * 64, state="done", notes=[f"row of {NAME}"])  # fmt: skip
-        job.file.save(name, ContentFile(made), save=False)
+        job.sealed_key = sealing.new_key(job.use)
+        files.store([made], job.file, name=name, key=job.sealed_key, use=job.use)
         job.save()
         ImportProblem.objects.create(import_job=job, code="unknown", row=2, severity="failed",
                                      params={"value": f"{NAME}"})  # fmt: skip

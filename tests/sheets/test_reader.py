@@ -112,6 +112,12 @@ def test_awkward_workbooks_lose_nothing(name: str, rows: int) -> None:
     assert sheets[0].rows == rows
 
 
+def test_csv_keeps_every_row_of_a_long_file(tmp_path: Path) -> None:
+    lines = "".join(f"{number},x\n" for number in range(100))
+    rows = list(reader.rows(write(tmp_path, lines.encode())))
+    assert [row.cells[0] for row in rows] == [str(number) for number in range(100)]
+
+
 def test_slow_child_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sleeper = tmp_path / "sleeper.py"
     sleeper.write_text("import time\ntime.sleep(60)\n")

@@ -1,5 +1,6 @@
 """Verbs of imports: what is kept, what is refused, what comes back to be corrected."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
@@ -160,10 +161,23 @@ def test_right_that_was_taken_away_stops_the_start(oli: User) -> None:
         services.start(job, actor=User.objects.get(pk=oli.pk))
 
 
-def test_changed_file_is_refused(oli: User) -> None:
+def _clear(_job: ImportJob) -> bytes:
+    return book([line(quantity=99)])
+
+
+def _of_another(job: ImportJob) -> bytes:
+    return Path(upload(book([line(quantity=99)]), job.owner).file.path).read_bytes()
+
+
+def _cut_off(job: ImportJob) -> bytes:
+    return Path(job.file.path).read_bytes()[:-1]
+
+
+@pytest.mark.parametrize("change", [_clear, _of_another, _cut_off])
+def test_changed_file_is_refused(oli: User, change: Callable[[ImportJob], bytes]) -> None:
     job = check(upload(book([line()]), oli))
     Path(job.file.path).chmod(0o600)
-    Path(job.file.path).write_bytes(book([line(quantity=99)]))
+    Path(job.file.path).write_bytes(change(job))
     execute(services.start(job, actor=oli).pk)
     job.refresh_from_db()
     assert job.state == State.FAILED

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 from django.core.paginator import Paginator
@@ -156,7 +155,7 @@ def _preview(job: ImportJob, form: Format) -> dict[str, Any] | None:
     if not job.file or not job.chosen or job.size > _PREVIEW_BYTES:
         return None
     try:
-        _inspection, sheets, _notes = reader.outline(Path(job.file.path), limit=40)
+        _inspection, sheets, _notes = reader.outline(job, limit=40)
     except (ReadError, OSError):
         return None
     name = job.chosen[0]
