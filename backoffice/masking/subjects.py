@@ -216,7 +216,7 @@ def about(label: str, rows: "Callable[[Group], Rows]") -> None:
 def register(place: Place) -> Place:
     """Put a place in force; a second one of the same name is an error.
 
-    A model with a history gets the place of its history beside it, `<name>.past`.
+    `with_past` registers the history of its model beside it.
     """
     if place.name in _places:
         msg = f"the place {place.name} is registered already"
