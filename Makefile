@@ -8,7 +8,7 @@ DEV := @.ci/bootstrap dev &&
 .DEFAULT_GOAL := help
 .PHONY: help run web worker backends reset shell test lint format types imports deploy migrations \
 	messages catalogues test-sqlite test-postgres test-browser postgres bench-sheets bench-audit \
-	bench-masking mutate-masking fuzz-masking soak-jobs soak-login soak-policy fuzz-api audit wheel lock clean
+	bench-history bench-masking mutate-masking fuzz-masking soak-jobs soak-login soak-policy fuzz-api audit wheel lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
