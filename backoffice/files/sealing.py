@@ -37,12 +37,41 @@ def new_key(use: str) -> str:
 
 def seal(parts: Iterable[bytes], target: BinaryIO, *, key: str, use: str) -> None:
     """Write the sealed chunks of `parts` to `target`. Raises DamagedError for a lost key."""
-    cipher = _cipher(key, use)
-    pieces = enumerate(_with_last(_chunks(parts, CHUNK)))
-    target.writelines(
-        cipher.encrypt(_NONCE.pack(number, last), chunk, use.encode())
-        for number, (chunk, last) in pieces
-    )
+    sealer = Sealer(target, key=key, use=use)
+    for part in parts:
+        sealer.write(part)
+    sealer.end()
+
+
+class Sealer:
+    """Takes a file in parts as they come and writes its sealed chunks; `end` writes the last one.
+
+    It holds two chunks at most, and what a part is longer than.
+    """
+
+    def __init__(self, target: BinaryIO, *, key: str, use: str) -> None:
+        """Raise DamagedError for a lost key."""
+        self._target, self._use = target, use.encode()
+        self._cipher = _cipher(key, use)
+        self._held = bytearray()
+        self._number = 0
+
+    def write(self, part: bytes) -> None:
+        """Take the next part, of any length."""
+        for start in range(0, len(part), CHUNK):
+            self._held += part[start : start + CHUNK]
+            if len(self._held) > CHUNK:  # the last one is not known before the end
+                self._put(last=False)
+
+    def end(self) -> None:
+        """Write what is left; an empty file has one empty chunk."""
+        self._put(last=True)
+
+    def _put(self, *, last: bool) -> None:
+        nonce, chunk = _NONCE.pack(self._number, last), bytes(self._held[:CHUNK])
+        self._target.write(self._cipher.encrypt(nonce, chunk, self._use))
+        del self._held[:CHUNK]
+        self._number += 1
 
 
 def opened(source: BinaryIO, *, key: str, use: str) -> Iterator[bytes]:
@@ -50,13 +79,9 @@ def opened(source: BinaryIO, *, key: str, use: str) -> Iterator[bytes]:
 
     Raises DamagedError, at the latest after the last chunk; `prove` asks before anything leaves.
     """
-    cipher = _cipher(key, use)
-    pieces = _chunks(iter(lambda: source.read(CHUNK + _TAG), b""), CHUNK + _TAG)
-    for number, (piece, last) in enumerate(_with_last(pieces)):
-        try:
-            yield cipher.decrypt(_NONCE.pack(number, last), piece, use.encode())
-        except InvalidTag:
-            raise DamagedError from None
+    clear = Clear(source, key=key, use=use)
+    for number in range(clear.pieces):
+        yield clear.chunk(number)
 
 
 def prove(source: BinaryIO, *, key: str, use: str) -> None:
@@ -78,8 +103,8 @@ class Clear(io.RawIOBase):
         self._source, self._use = source, use.encode()
         self._cipher = _cipher(key, use)
         stored = source.seek(0, io.SEEK_END)
-        self._pieces = max(-(-stored // (CHUNK + _TAG)), 1)
-        self._size = max(stored - self._pieces * _TAG, 0)
+        self.pieces = max(-(-stored // (CHUNK + _TAG)), 1)
+        self._size = max(stored - self.pieces * _TAG, 0)
         self._at = 0
         self._held = (-1, b"")
 
@@ -104,17 +129,18 @@ class Clear(io.RawIOBase):
     def readinto(self, buffer: Buffer) -> int:
         """Read what is left of the chunk at this place."""
         number, start = divmod(self._at, CHUNK)
-        part = self._chunk(number)[start : start + len(memoryview(buffer))]
+        part = self.chunk(number)[start : start + len(memoryview(buffer))]
         memoryview(buffer)[: len(part)] = part
         self._at += len(part)
         return len(part)
 
-    def _chunk(self, number: int) -> bytes:
-        if number >= self._pieces:
+    def chunk(self, number: int) -> bytes:
+        """Return a chunk, proven; an empty one behind the last."""
+        if number >= self.pieces:
             return b""
         if number != self._held[0]:
             self._source.seek(number * (CHUNK + _TAG))
-            nonce = _NONCE.pack(number, number == self._pieces - 1)
+            nonce = _NONCE.pack(number, number == self.pieces - 1)
             try:
                 piece = self._source.read(CHUNK + _TAG)
                 self._held = (number, self._cipher.decrypt(nonce, piece, self._use))
@@ -133,26 +159,3 @@ def _cipher(key: str, use: str) -> AESGCM:
         return AESGCM(base64.b64decode(keyring.open_sealed(key, use=use)))
     except (keyring.UnreadableError, ValueError):
         raise DamagedError from None
-
-
-def _chunks(parts: Iterable[bytes], size: int) -> Iterator[bytes]:
-    """Cut `parts` anew into pieces of `size` bytes; at least one, and only the last is shorter."""
-    rest = b""
-    for part in parts:
-        view = memoryview(rest + part)
-        whole = len(view) - len(view) % size
-        for start in range(0, whole, size):
-            yield bytes(view[start : start + size])
-        rest = bytes(view[whole:])
-    yield rest
-
-
-def _with_last(pieces: Iterator[bytes]) -> Iterator[tuple[bytes, bool]]:
-    """Yield each piece and whether it is the last one; an empty one ends only an empty file."""
-    held = next(pieces)
-    for piece in pieces:
-        if not piece:
-            break
-        yield held, False
-        held = piece
-    yield held, True

@@ -318,6 +318,10 @@ WHITENOISE_USE_FINDERS = not PRODUCTION
 MEDIA_ROOT = VAR_DIR / "files"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 FILE_UPLOAD_PERMISSIONS = 0o600
+FILE_UPLOAD_HANDLERS = [
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "backoffice.files.uploads.SealedUploadHandler",
+]
 # A virus scanner for what people upload, as the dotted path of a Scanner; empty for none. The one
 # that is there asks ClamAV's daemon at host:port or at the path of its socket.
 BACKOFFICE_SCANNER = env.text("BACKOFFICE_SCANNER", "")

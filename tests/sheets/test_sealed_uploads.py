@@ -5,6 +5,7 @@ import tracemalloc
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO, ClassVar
 
 import pytest
 from django.conf import settings as project
@@ -13,6 +14,7 @@ from pytest_django import Settings
 
 from backoffice.accounts import sealed
 from backoffice.accounts.models import User
+from backoffice.files.scanning import Scanner
 from backoffice.jobs.run import execute
 from backoffice.masking.mentions import Mentions
 from backoffice.sheets import guard, places, services, workbooks
@@ -69,6 +71,35 @@ def test_nothing_of_an_upload_lies_in_clear(oli: User, temporary: Path, name: st
     assert leaks(workbooks.failed_rows(job), [CANARY]) != []
     assert on_disk() == []
     assert list(temporary.iterdir()) == []
+
+
+class Spy(Scanner):
+    """Looks, while the upload is in hand, at every temporary file that is open, named or not."""
+
+    seen: ClassVar[list[bytes]] = []
+
+    def scan(self, file: BinaryIO) -> str:
+        folder = tempfile.gettempdir()
+        for link in Path("/proc/self/fd").iterdir():
+            if link.exists() and str(link.readlink()).startswith(folder):
+                self.seen.append(link.read_bytes())
+        return ""
+
+
+def test_upload_that_is_too_large_for_memory_waits_sealed(oli: User, settings: Settings) -> None:
+    settings.BACKOFFICE_SCANNER = f"{__name__}.Spy"
+    settings.FILE_UPLOAD_MAX_MEMORY_SIZE = 1000
+    Spy.seen.clear()
+    given = content("orders.csv", 3000)
+    file = SimpleUploadedFile("orders.csv", given)
+    answer = signed_in(oli).post("/admin/imports/", {"file": file})
+    assert answer.status_code == 302
+    assert [len(one) > len(given) for one in Spy.seen] == [True]
+    assert [leak for one in Spy.seen for leak in leaks(one, [CANARY])] == []
+    job = ImportJob.objects.get()
+    with job.open() as clear:
+        assert (clear.read() == given, job.size) == (True, len(given))
+    assert on_disk() == []
 
 
 def test_file_from_before_files_were_sealed_goes_and_is_not_read(oli: User) -> None:
