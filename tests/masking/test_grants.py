@@ -175,6 +175,10 @@ def test_grant_without_its_object_permission_never_counts(
 
 def test_grant_opens_nothing_but_reveal(grant: Grant, customer: Customer, eve: User) -> None:
     assert not policy.may(eve, "delete", customer)
+    # Nothing makes such a one; it would not count either.
+    Grant.objects.filter(pk=grant.pk).update(permission="customers.delete_customer")
+    assign_perm("customers.delete_customer", eve, customer)
+    assert not policy.may(eve, "delete", customer)
 
 
 def test_nobody_gives_to_themselves(customer: Customer, kim: User) -> None:

@@ -6,6 +6,7 @@ from django.core import serializers
 from backoffice.audit.services import save_with_history
 from backoffice.masking import whole
 from backoffice.masking.values import unseal
+from backoffice.site import diffs
 from customers.models import Customer
 from tests.masking.conftest import EMAIL, NAME, PHONE, leaks
 
@@ -41,6 +42,13 @@ def test_change_that_the_mask_hides_is_still_a_change(customer: Customer) -> Non
     (change,) = new.diff_against(old).changes
     assert (change.field, change.old, change.new) == ("phone", "••• ••• ••• 99", "••• ••• ••• 99")
     assert leaks([change, repr(change)]) == []
+
+
+def test_page_of_the_history_tells_the_change_that_the_mask_hides(customer: Customer) -> None:
+    new, old = Customer.history.order_by("-history_id")
+    (change,) = diffs.changes(new, old, [Customer._meta.get_field("phone")])
+    assert (change.masked, leaks([change.old, change.new])) == (True, [])
+    assert diffs.changes(new, new, [Customer._meta.get_field("phone")]) == []
 
 
 def test_old_version_can_be_put_back(customer: Customer) -> None:

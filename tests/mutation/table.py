@@ -27,7 +27,7 @@ FILES = (
     "tests/leaks/test_our_surroundings.py",
 )
 PLAIN = ("tests/leaks/test_plain_pages.py", "tests/leaks/test_plain_data.py")
-POLICY = ("tests/test_policy.py",)
+POLICY = ("tests/test_policy.py", "tests/agreement/test_samples.py")
 
 
 MUTATIONS = [
@@ -217,8 +217,10 @@ MUTATIONS = [
     ),
     *of(
         f"{MASKING}/grants.py", GRANTS,
-        ("guardian's right alone counts for nothing", "    if not found:\n        return {}\n", ""),
-        ("a grant is for one right",
+        ("a grant counts with guardian's right alone",
+         'found[key] for key in held.values_list("object_pk", flat=True)}',
+         "found[key] for key in found}"),
+        ("a grant is for reveal alone",
          '    if permission != codename("reveal", model):\n        return {}\n', ""),
     ),
     *of(
@@ -251,7 +253,7 @@ MUTATIONS = [
          "if str(getattr(new, field.attname)) != str(getattr(old, field.attname))"),
     ),
     *of(
-        f"{SITE}/sites.py", FILES,
+        f"{SITE}/sites.py", ("tests/site/test_sites.py",),
         ("the library's palette is off", "        raise Http404\n\n    def each_context",
          "        return super().search(request, extra_context)\n\n    def each_context"),
     ),
