@@ -1,4 +1,4 @@
-"""Customers: who buys, and which two of them are one."""
+"""Customers, which two of them are one, and what people asked for about their own data."""
 
 from typing import Any, ClassVar
 

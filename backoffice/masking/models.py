@@ -1,4 +1,4 @@
-"""Grants: one person may see the masked values of one record for a short time."""
+"""What is kept of seeing clear values: who was let in, alarms, and uses by code."""
 
 import datetime as dt
 from typing import Any, ClassVar
@@ -123,10 +123,10 @@ class AlarmManager(models.Manager.from_queryset(AlarmQuerySet)):  # type: ignore
 
 
 class Alarm(models.Model):
-    """Somebody looked into more personal data than allowed, or than usual for them.
+    """Somebody looked into more personal data than allowed, or than usual, or gave access to it.
 
-    `facts` are counts: records seen, the cap or what is usual. Whoever it is about does not settle
-    it, in the database neither.
+    `facts` are counts (records seen, the cap or what is usual), or what was given to whom. Whoever
+    it is about does not settle it, in the database neither.
     """
 
     class Kind(models.TextChoices):
@@ -134,6 +134,7 @@ class Alarm(models.Model):
 
         LIMIT = "limit", _("Stopped at the limit")
         UNUSUAL = "unusual", _("Twice as many as usual")
+        RIGHT = "right", _("Access to clear values given")
 
     kind = models.CharField(_("what"), max_length=10, choices=Kind)
     person = models.ForeignKey(

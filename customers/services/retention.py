@@ -2,8 +2,9 @@
 
     BACKOFFICE_RETENTION = {"without_order": 120, "former_values": 24}
 
-are months. `without_order`: customers who ordered nothing for so long are erased. `former_values`:
-values that a customer no longer has are emptied in the history so long after they were written.
+are months. `without_order`: customers who neither came nor ordered for so long are erased.
+`former_values`: values that a customer no longer has are emptied in the history so long after they
+were written.
 Orders, amounts and the record of activity are not touched.
 """
 
@@ -170,11 +171,17 @@ def ask(*, actor: User, reason: str) -> PrivacyCase:
     found = terms()
     if not found:
         raise ValidationError(_("No period is set: BACKOFFICE_RETENTION is empty."))
-    if PrivacyCase.objects.filter(kind=_Kind.RETENTION, state__in=privacy.unfinished()).exists():
+    if open_case() is not None:
         raise ValidationError(_("A retention is open already."))
     case = _made(actor, found, _State.OPEN)
     privacy.ask(case, actor=actor, reason=reason)
     return case
+
+
+def open_case() -> PrivacyCase | None:
+    """Return the retention that is not over yet; there is one at most."""
+    found = PrivacyCase.objects.filter(kind=_Kind.RETENTION, state__in=privacy.unfinished())
+    return found.order_by("pk").first()
 
 
 def _made(actor: User | None, found: dict[str, str], state: str) -> PrivacyCase:
