@@ -7,13 +7,11 @@ something of the hidden value: comparing, ordering, computing, the greatest, the
 SQL written by hand that names a masked column is refused as a whole: nobody can say what it does.
 """
 
-import re
 from collections.abc import Callable, Iterable, Sequence
-from functools import cache, wraps
+from functools import wraps
 from typing import Any
 
-from django.apps import apps
-from django.db.models import Case, Count, Model, Subquery, When
+from django.db.models import Case, Count, Func, OrderBy, Subquery, When
 from django.db.models.expressions import Col, ExpressionWrapper, RawSQL, Ref
 from django.db.models.functions import Coalesce
 from django.db.models.lookups import IsNull
@@ -22,7 +20,8 @@ from django.db.models.sql.compiler import SQLCompiler, SQLUpdateCompiler
 from django.db.models.sql.query import Query
 from django.db.models.sql.where import ExtraWhere
 
-from backoffice.masking.fields import MaskedMixin, masked_fields
+from backoffice.masking import statements
+from backoffice.masking.fields import MaskedMixin
 from backoffice.masking.values import MaskedQueryError
 
 # What hands one of its parts on as it is.
@@ -55,8 +54,10 @@ def _compiled(original: Any, compiler: Any, node: Any) -> Any:
         require_shown(node, path)
         if not path and isinstance(compiler, SQLUpdateCompiler):
             _refuse("a masked column cannot be read by an UPDATE")
-    elif isinstance(node, RawSQL | ExtraWhere):
-        _require_unnamed(node, compiler.query)
+    elif text := _written(node):
+        _require_unnamed(text, compiler.query)
+        if path and isinstance(path[-1], OrderBy) and statements.sorts_by_place(text):
+            _require_unsorted(compiler)
     path.append(node)
     try:
         return original(compiler, node)
@@ -146,44 +147,37 @@ def _has_key(select: Iterable[Any]) -> bool:
 
 
 def _raw(original: Any, rows: Any) -> Any:
-    tables = {rows.model._meta.db_table}
-    if _names_masked(str(rows.raw_query), tables):
-        _refuse("raw() names a masked column: select every column by *, and find rows otherwise")
+    if not statements.is_whole_rows(rows):
+        _refuse("raw() reads masked columns: select every column by *, and find rows otherwise")
     return original(rows)
 
 
-def _require_unnamed(node: Any, query: Any) -> None:
-    text = " ".join(node.sqls) if isinstance(node, ExtraWhere) else node.sql
-    tables = {getattr(join, "table_name", "") for join in query.alias_map.values()}
+def _require_unnamed(text: str, query: Any) -> None:
+    scope = {alias: getattr(join, "table_name", "") for alias, join in query.alias_map.items()}
     if query.model is not None:
-        tables.add(query.model._meta.db_table)
-    if _names_masked(text, tables):
-        _refuse("SQL written by hand names a masked column")
+        table = query.model._meta.db_table
+        scope[table] = table
+    if statements.tells(text, scope):
+        _refuse("SQL written by hand names a masked column, or a table that has some")
 
 
-def _names_masked(text: str, tables: set[str]) -> bool:
-    """Say whether SQL names a masked column of one of the tables, or of a table it names."""
-    words = {word.lower() for word in re.findall(r"\w+", text)}
-    return any(
-        not words.isdisjoint(columns)
-        for table, columns in masked_columns().items()
-        if table in tables or table.lower() in words
-    )
+def _written(node: Any) -> str:
+    """Return what was written by hand in a node of a query, "" where nothing was."""
+    if isinstance(node, RawSQL):
+        return str(node.sql)
+    if isinstance(node, ExtraWhere):
+        return " ".join(node.sqls)
+    if isinstance(node, Func) and node.extra:
+        # The name of a function alone reads nothing; in a template of one's own it may stand alone.
+        own = node.extra if "template" in node.extra else {**node.extra, "function": ""}
+        return " ".join(str(own.get(name, "")) for name in ("function", "template", "arg_joiner"))
+    return ""
 
 
-@cache
-def masked_columns() -> dict[str, frozenset[str]]:
-    """Return the masked columns of each table, in small letters."""
-    return {model._meta.db_table: found for model in _all() if (found := _of(model))}
-
-
-def _all() -> Iterable[type[Model]]:
-    # Also those of no installed app (tests have such): the registry knows them.
-    return [model for models in apps.all_models.values() for model in models.values()]
-
-
-def _of(model: type[Model]) -> frozenset[str]:
-    return frozenset(str(one.column).lower() for one in masked_fields(model))
+def _require_unsorted(compiler: Any) -> None:
+    """Refuse to order by the place of a column where one that comes out is masked."""
+    if any(hidden(column) for column, _sql, _alias in compiler.select or ()):
+        _refuse("rows that show masked columns are not ordered by the place of a column")
 
 
 def _refuse(why: str) -> None:

@@ -15,9 +15,9 @@ from django.db import NotSupportedError, connections, models, router, transactio
 
 from backoffice.audit import history
 from backoffice.masking import indexes, uniqueness
-from backoffice.masking.compiling import masked_columns
 from backoffice.masking.fields import MaskedMixin, masked_fields
 from backoffice.masking.indexes import index_of
+from backoffice.masking.statements import masked_columns
 from backoffice.masking.values import MaskedQueryError
 
 BATCH: Final = 5000

@@ -21,6 +21,7 @@ from backoffice.masking.ciphers import Lost, Stored
 from backoffice.masking.fields import MaskedMixin
 from backoffice.masking.forms import MaskedFormField
 from backoffice.masking.masks import hide_of
+from backoffice.masking.mixin import MaskRule
 from backoffice.masking.values import (
     MASK_CHAR,
     MaskWriteError,
@@ -57,7 +58,7 @@ class MaskedJSONField(MaskedMixin, _Field):
         self,
         *args: Any,
         open: Sequence[str] = (),  # noqa: A002 - reads as what it is
-        masks: Mapping[str, masks.Mask] | None = None,
+        masks: Mapping[str, MaskRule] | None = None,
         **kwargs: Any,
     ) -> None:
         self.open_paths = [tuple(path.split(".")) for path in open]

@@ -163,7 +163,7 @@ FORGETFUL: list[Callable[[str], str]] = [
     lambda clear: f"{clear} {MASK_CHAR}{MASK_CHAR}",
     lambda clear: f"{MASK_CHAR} {clear[:3]}",
     lambda _clear: "",
-    lambda _clear: None,  # type: ignore[return-value]
+    lambda _clear: None,  # type: ignore[list-item,return-value]
 ]
 
 
