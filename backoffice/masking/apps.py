@@ -66,5 +66,6 @@ class MaskingConfig(AppConfig):
         register(checks.check_masks)
         register(checks.check_keys)
         register(api_checks.check_api)
+        register(checks.check_computed)
         places.register()
         register(subjects.check_places)

@@ -176,6 +176,10 @@ FURTHER = [
         ("encrypting wants a key", "        if field.encrypted\n", "        if False\n"),
     ),
     *of(
+        f"{MASKING}/paths.py", CHECKS,
+        ("expressions are looked into", "        for part in _parts(expression):", "        for part in ():"),
+    ),
+    *of(
         f"{SITE}/checks.py", SITES,
         ("pages past the policy are reported", "        if opens_past_policy(page)\n",
          "        if False\n"),

@@ -172,8 +172,13 @@ MUTATIONS = [
         f"{MASKING}/checks.py", CHECKS,
         ("pages are checked", "if passes(page.model, name, MaskedMixin, BlindIndexField):",
          "if False:"),
-        ("columns are checked", "if passes(page.model, name, BlindIndexField):", "if False:"),
-        ("orders of models are checked", "if passes(model, name, MaskedMixin)", "if False"),
+        ("columns are checked", "if isinstance(name, str) and passes(page.model, name, BlindIndexField):",
+         "if False:"),
+        ("orders of models are checked", "        if passes(model, name, MaskedMixin, BlindIndexField)\n",
+         "        if False\n"),
+        ("orders of columns are checked", "        **_orders_of_columns(page),\n", ""),
+        ("what the database computes is checked",
+         "        for name in _read(model, expression)\n", "        for name in ()\n"),
     ),
     # Reveal and grants.
     *of(
