@@ -68,8 +68,10 @@ class CustomersConfig(AppConfig):
     def ready(self) -> None:
         """Put the rules of merges in force, and let the policy know what merged ones forbid."""
         from backoffice import policy  # noqa: PLC0415 - needs loaded models
+        from backoffice.accounts import guarded  # noqa: PLC0415
         from customers import places, services  # noqa: PLC0415 - needs loaded models
 
+        guarded.register("customers.manage_privacycase", "customers.approve_privacycase")
         policy.register_denials(services.denials)
         policy.register_denials(services.privacy.denials)
         places.register()

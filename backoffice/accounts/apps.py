@@ -23,10 +23,11 @@ class AccountsConfig(AppConfig):
             "accounts.end_sessions",
             "accounts.manage_tokens",
             "accounts.explain_access",
+            "accounts.approve_access",
         ),
         "support": ("accounts.act_for_seller",),
         "auditor": _OVERSIGHT,
-        "privacy": _OVERSIGHT,
+        "privacy": (*_OVERSIGHT, "accounts.approve_access"),
     }
 
     people_only = ("accounts.",)

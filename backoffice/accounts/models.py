@@ -42,6 +42,7 @@ class User(AbstractUser):
             ("manage_tokens", _("Can make service accounts and end anybody's tokens")),
             ("act_for_seller", _("Can act for a seller")),
             ("explain_access", _("Can ask why somebody may see something")),
+            ("approve_access", _("Can agree that others get access to personal data")),
         )
 
     def __str__(self) -> str:

@@ -1,11 +1,12 @@
 """Who works here: inviting, giving roles, blocking, helping somebody back in; all on the record.
 
 Nobody does any of it to themselves, an owner is made and unmade by owners only, and the last owner
-stays.
+stays. A role that opens clear values (`guarded`) is given once another person agreed.
 """
 
 from collections.abc import Iterable
 from datetime import timedelta
+from typing import Any
 
 from allauth.mfa.models import Authenticator
 from django.contrib.auth.models import Group
@@ -17,8 +18,9 @@ from django.utils.http import int_to_base36
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from backoffice.accounts import acting, lockout, post, resets, roles, sessions, tokens
+from backoffice.accounts import guarded, lockout, post, resets, roles, sessions, tokens
 from backoffice.accounts.models import Kind, User
+from backoffice.accounts.services import require
 from backoffice.audit import verbs
 from backoffice.audit.services import record
 
@@ -53,6 +55,7 @@ def invite(
 ) -> User:
     """Make an account without a password and mail its person a link to choose one.
 
+    Guarded roles are asked for: the person has them once somebody else agreed.
     Raises PermissionDenied without the right, ValidationError for what is taken or not valid.
     """
     _require(actor, MANAGE)
@@ -67,11 +70,15 @@ def invite(
     person.full_clean()
     if User.objects.filter(email__iexact=person.email).exists():
         raise ValidationError({"email": _("Somebody has this address already.")})
+    alone = guarded.is_alone(actor)
     with transaction.atomic():
         person.save()
-        person.groups.set(Group.objects.filter(name__in=wanted))
-        facts = {"roles": wanted, "site": "admin" if staff else "seller"}
+        now, asked = _split(wanted, set(), actor, alone=alone)
+        person.groups.set(Group.objects.filter(name__in=now))
+        facts = {"roles": now, "site": "admin" if staff else "seller"}
         record(INVITED, actor=actor, subject=person, context=facts)
+        _ask_for(person, asked, actor=actor, reason=_("New account"))
+        _tell(person, set(now), actor)
         _send_invitation(person, actor)
     return person
 
@@ -109,6 +116,7 @@ def _send_invitation(person: User, actor: User) -> None:
 def set_roles(person: User, role_names: Iterable[str], *, actor: User, reason: str) -> None:
     """Give the person these roles and no others; whoever loses or gains one signs in anew.
 
+    What is lost goes at once. A guarded role that is gained waits until somebody else agreed.
     Raises PermissionDenied for one's own account and without the right, ValidationError for the
     last owner, an unknown role or no reason.
     """
@@ -122,11 +130,72 @@ def set_roles(person: User, role_names: Iterable[str], *, actor: User, reason: s
         _only_owners_make_owners(actor, {OWNER} & (set(wanted) ^ set(before)))
         if OWNER in before and OWNER not in wanted:
             _keep_an_owner(person)
-        kept = person.groups.exclude(name__in=roles.ROLES)
-        person.groups.set([*kept, *Group.objects.filter(name__in=wanted)])
-        facts = {"before": before, "after": wanted}
-        record(ROLES_SET, actor=actor, subject=person, reason=reason, context=facts)
-        sessions.end_all(person, actor=actor)
+        now, asked = _split(wanted, set(before), actor, alone=guarded.is_alone(actor))
+        if set(now) != set(before):
+            _set(person, before, now, actor=actor, reason=reason)
+        _ask_for(person, asked, actor=actor, reason=reason)
+
+
+def give_agreed(
+    person: User, role_names: Iterable[str], *, actor: User, agreed_by: User, reason: str
+) -> None:
+    """Add the guarded roles that `actor` asked for and another person agreed to.
+
+    Raises PermissionDenied where either lost the right, or it is the person's own.
+    """
+    _require(actor, MANAGE, person)
+    require(agreed_by, guarded.APPROVE)
+    if agreed_by.pk in {actor.pk, person.pk}:
+        raise guarded.NeedsAnotherError
+    wanted = _known(role_names, staff=person.is_staff)
+    with transaction.atomic():
+        before = _roles_of(person)
+        _only_owners_make_owners(actor, {OWNER} & (set(wanted) - set(before)))
+        after = [role for role in roles.ROLES if role in {*before, *wanted}]
+        _set(person, before, after, actor=actor, reason=reason, agreed_by=agreed_by)
+
+
+def _split(
+    wanted: Iterable[str], before: set[str], actor: User, *, alone: bool
+) -> tuple[list[str], list[str]]:
+    """Return the roles that one person gives, and those that another has to agree to."""
+    asked = set() if alone else (set(wanted) - before) & guarded.guarded_roles()
+    return [role for role in wanted if role not in asked], [
+        role for role in wanted if role in asked
+    ]
+
+
+def _ask_for(person: User, role_names: list[str], *, actor: User, reason: str) -> None:
+    if role_names:
+        guarded.asking().roles(person, role_names, actor, reason)
+
+
+def _set(
+    person: User,
+    before: list[str],
+    after: list[str],
+    *,
+    actor: User,
+    reason: str,
+    agreed_by: User | None = None,
+) -> None:
+    kept = person.groups.exclude(name__in=roles.ROLES)
+    person.groups.set([*kept, *Group.objects.filter(name__in=after)])
+    facts: dict[str, Any] = {"before": before, "after": after}
+    if agreed_by is not None:
+        facts["agreed_by"] = agreed_by.pk
+    record(ROLES_SET, actor=actor, subject=person, reason=reason, context=facts)
+    _tell(person, set(after) - set(before), actor, agreed_by)
+    sessions.end_all(person, actor=actor)
+
+
+def _tell(person: User, gained: set[str], actor: User, agreed_by: User | None = None) -> None:
+    given = sorted(gained & guarded.guarded_roles())
+    if given:
+        by = agreed_by.pk if agreed_by is not None else None
+        guarded.tell(
+            actor, {"to": person.get_username(), "given": ", ".join(given), "agreed_by": by}
+        )
 
 
 def block(person: User, *, actor: User, reason: str) -> None:
@@ -196,9 +265,7 @@ def end_sessions(person: User, *, actor: User, reason: str) -> None:
 
 
 def _require(actor: User, right: str, person: User | None = None) -> None:
-    acting.refuse()
-    if not actor.has_perm(right):
-        raise PermissionDenied
+    require(actor, right)
     if person is None:
         return
     if person.pk == actor.pk:

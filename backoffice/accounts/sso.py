@@ -19,7 +19,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from backoffice.accounts import factors, sessions
+from backoffice.accounts import factors, guarded, sessions
 from backoffice.accounts.models import Kind, User
 from backoffice.audit import verbs
 from backoffice.audit.services import record
@@ -209,3 +209,6 @@ def set_roles(user: User, provider: Provider, groups: set[str]) -> None:
             "staff": staff,
         }
         record(ROLES_SET, actor=None, subject=user, context=facts)
+        if given := sorted((wanted - has) & guarded.guarded_roles()):
+            told = {"to": user.get_username(), "given": ", ".join(given), "agreed_by": None}
+            guarded.tell(user, told)

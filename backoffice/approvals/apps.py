@@ -22,6 +22,7 @@ class ApprovalsConfig(AppConfig):
     def ready(self) -> None:
         """Put checks, jobs, mails and the rule of grants in force."""
         from backoffice.approvals import (  # noqa: F401, PLC0415 - needs models
+            access,
             execution,
             grants,
             notices,
@@ -32,5 +33,6 @@ class ApprovalsConfig(AppConfig):
 
         checks.register(check_rules)
         notices.register()
+        access.register()
         grants.register()
         places.register()

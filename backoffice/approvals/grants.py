@@ -8,7 +8,7 @@ from django.db.models import Model
 from django.utils.translation import gettext_lazy as _
 
 from backoffice.accounts.models import User
-from backoffice.approvals import registry, services
+from backoffice.approvals import registry, services, voters
 from backoffice.approvals.models import ApprovalRequest
 from backoffice.masking import grants
 from backoffice.masking.services import give_grant
@@ -89,6 +89,9 @@ def register() -> None:
             execute=give,
             effects=effects,
             expires=timedelta(hours=8),
+            excluded=voters.hosts,
+            excluded_label=_("Who invited whoever asks"),
+            delegable=False,
         )
     )
     grants.register_asking(ask)

@@ -13,12 +13,13 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from backoffice.accounts import machines
+from backoffice.accounts import machines, people
 from backoffice.accounts.models import Kind, User
 from backoffice.approvals import registry
 from backoffice.approvals.models import ApprovalRequest, Delegation, Vote
 from backoffice.approvals.registry import Needs, Rule
 from backoffice.audit import context
+from backoffice.audit.models import Event
 
 _State = ApprovalRequest.State
 
@@ -119,6 +120,17 @@ def _substitute(
     if any(giver.pk in barred for giver in givers(user)):
         return Ballot(None, _("You stand in for somebody who must not decide this."))
     return Ballot(None, _("Your role may not decide this."))
+
+
+def hosts(request: ApprovalRequest) -> set[Any]:
+    """Return who made the maker's account: of clear values they decide nothing that it asks for.
+
+    Whoever may invite could otherwise ask as one person and agree as the other.
+    """
+    invited = Event.objects.filter(
+        verb=people.INVITED, subject_type=User._meta.label_lower, subject_id=str(request.maker_id)
+    )
+    return set(invited.values_list("actor", flat=True)) - {None}
 
 
 def ended_text(request: ApprovalRequest) -> str:

@@ -1,7 +1,7 @@
-"""The privacy officer hears of who hits the cap, and of who looks into more than usual for them."""
+"""The privacy officer hears of who hits the cap, looks into more than usual, or gives access."""
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from django.core.exceptions import PermissionDenied, ValidationError
@@ -26,6 +26,12 @@ MAIL = post.register(
     label=_("Alarm about personal data"),
     subject=_("%(who)s: %(what)s"),
     fields=("who", "what", "seen"),
+)
+GIVEN_MAIL = post.register(
+    "masking.right_given",
+    label=_("Access to clear values given"),
+    subject=_("%(who)s gave access to clear values"),
+    fields=("who", "given", "to"),
 )
 # The same about the same person is told once in this time.
 QUIET: Final = {
@@ -53,14 +59,21 @@ def watch(actor: User) -> Alarm | None:
     return _raise(Alarm.Kind.UNUSUAL, actor, {"seen": seen, "usual": f"{usual:g}"})
 
 
+def right_given(person: User, facts: Mapping[str, Any]) -> None:
+    """Tell that `person` gave somebody access to clear values; each time (see `guarded.listen`)."""
+    _write(Alarm.Kind.RIGHT, person, dict(facts))
+
+
 def _raise(kind: Alarm.Kind, person: User, facts: dict[str, Any]) -> Alarm | None:
     """Write the alarm and ask for the mails, unless it was told lately (then None).
 
     Call it in a transaction that holds the person (`allowances.hold`): of two requests at once one
     tells.
     """
-    if _is_told(kind, person):
-        return None
+    return None if _is_told(kind, person) else _write(kind, person, facts)
+
+
+def _write(kind: Alarm.Kind, person: User, facts: dict[str, Any]) -> Alarm:
     alarm: Alarm = Alarm.objects.create(kind=kind, person=person, facts=facts)
     record(RAISED, actor=person, subject=alarm, context={"kind": kind.value, **facts})
     for officer in officers(person):
@@ -89,15 +102,16 @@ def _tell(officer: User, alarm: Alarm) -> None:
         link = {"link": reverse("admin:masking_alarm_change", args=[alarm.pk])}
     except NoReverseMatch:  # an installation without the staff site
         link = {}
-    context = {
-        "who": alarm.person.get_username(),
-        "what": str(alarm.get_kind_display()),
-        "seen": alarm.facts["seen"],
-        **link,
-    }
+    context = {"who": alarm.person.get_username(), **link}
+    if alarm.kind == Alarm.Kind.RIGHT:
+        mail, names = GIVEN_MAIL, ("given", "to")
+    else:
+        mail, names = MAIL, ("seen",)
+        context["what"] = str(alarm.get_kind_display())
+    context |= {name: alarm.facts[name] for name in names}
     reason = _("You look after personal data.")
     try:
-        post.send(MAIL, to=officer, reason=reason, actor=alarm.person, context=context)
+        post.send(mail, to=officer, reason=reason, actor=alarm.person, context=context)
     except post.NoOutboxError:
         return  # an installation without mail has the page
 

@@ -33,7 +33,9 @@ class MaskingConfig(AppConfig):
     def ready(self) -> None:
         """Guard the queries, teach the API its field, tell the policy where grants stand."""
         from backoffice import policy  # noqa: PLC0415 - needs loaded models
+        from backoffice.accounts import guarded  # noqa: PLC0415
         from backoffice.masking import (  # noqa: PLC0415
+            alarms,
             api_checks,
             checks,
             compiling,
@@ -50,6 +52,8 @@ class MaskingConfig(AppConfig):
             uses,
         )
 
+        guarded.register("masking.give_grant")
+        guarded.listen(alarms.right_given)
         guards.install()
         compiling.install()
         copying.install()
@@ -62,10 +66,10 @@ class MaskingConfig(AppConfig):
         policy.register_masks(grants.is_masked)
         register(checks.check_pages)
         register(checks.check_models)
+        register(checks.check_computed)
         register(checks.check_setting)
         register(checks.check_masks)
         register(checks.check_keys)
         register(api_checks.check_api)
-        register(checks.check_computed)
         places.register()
         register(subjects.check_places)

@@ -26,6 +26,7 @@ from backoffice.accounts import acting
 from backoffice.accounts.models import User
 from backoffice.approvals import registry as rules
 from backoffice.approvals import services as approvals
+from backoffice.approvals import voters
 from backoffice.approvals.models import ApprovalRequest
 from backoffice.audit import verbs
 from backoffice.audit.models import Outcome
@@ -81,7 +82,7 @@ def ask(
     acting.refuse()
     model = rows.model
     _require_masked(model, names)
-    facts = {"fields": list(names), "filter": told, "purpose": reason.purpose}
+    facts = {"fields": list(names), "filter": told, "purpose": reason.chosen}
     if not (decision := policy.may(actor, RIGHT, model)):
         _note_refusal(model, actor, reason, {**facts, "rule": decision.rule})
         raise PermissionDenied
@@ -267,6 +268,8 @@ rules.register(
         snapshot=_facts,
         effects=_effects,
         execute=_start,
+        excluded=voters.hosts,
+        excluded_label=gettext_lazy("Who invited whoever asks"),
         delegable=False,
     )
 )

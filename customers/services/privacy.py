@@ -20,6 +20,7 @@ from django.utils.translation import gettext_lazy
 from backoffice.accounts.models import User
 from backoffice.approvals import registry as rules
 from backoffice.approvals import services as approvals
+from backoffice.approvals import voters
 from backoffice.approvals.canonical import digest
 from backoffice.approvals.models import ApprovalRequest
 from backoffice.approvals.places import LABEL as APPROVAL
@@ -320,6 +321,8 @@ def register_rule(kind: str, effects: Callable[[ApprovalRequest], Any]) -> None:
             on_reject=_not_approved,
             snapshot=_snapshot,
             effects=effects,
+            excluded=voters.hosts,
+            excluded_label=gettext_lazy("Who invited whoever asks"),
             expires=dt.timedelta(days=7),
         )
     )

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from backoffice.accounts import acting, factors, people, places, roles, sessions
+from backoffice.accounts import acting, factors, guarded, people, places, roles, sessions
 from backoffice.accounts.admin import acting_pages, explaining
 from backoffice.accounts.models import Kind, User
 from backoffice.policy.services import RIGHT
@@ -53,7 +53,8 @@ class InviteForm(ActionForm):
 
     def intro(self) -> str:
         """Say what will happen."""
-        return _("They get a link by mail, good once, and choose a password themselves.")
+        text = _("They get a link by mail, good once, and choose a password themselves.")
+        return f"{text} {_two_people()}"
 
 
 class RolesForm(ReasonForm):
@@ -79,7 +80,16 @@ class RolesForm(ReasonForm):
 
     def intro(self) -> str:
         """Say what will happen."""
-        return _("The person is signed out everywhere and signs in anew.")
+        text = _("The person is signed out everywhere and signs in anew.")
+        return f"{text} {_two_people()}"
+
+
+def _two_people() -> str:
+    """Say which roles take another person's consent, before anybody asks for one."""
+    names = ", ".join(roles.roles_of(sorted(guarded.guarded_roles())))
+    return _("Open clear values, so that another person has to agree: %(roles)s.") % {
+        "roles": names
+    }
 
 
 def _is_person(person: User) -> bool:
@@ -209,6 +219,10 @@ class PersonAdmin(BackofficeAdmin):
             staff=data["site"] == "admin",
             actor=signed_in(request),
         )
+        if set(data["roles"]) - set(person.groups.values_list("name", flat=True)):
+            return _("%(who)s is invited. Another person has to agree to the roles.") % {
+                "who": person
+            }
         return _("%(who)s is invited.") % {"who": person}
 
     @action(
@@ -235,6 +249,10 @@ class PersonAdmin(BackofficeAdmin):
         """Give other roles."""
         data = form.cleaned_data
         people.set_roles(person, data["roles"], actor=signed_in(request), reason=data["reason"])
+        if set(data["roles"]) - set(person.groups.values_list("name", flat=True)):
+            return _("Asked. Another person has to agree that %(who)s gets this role.") % {
+                "who": person
+            }
         return _("The roles of %(who)s are changed.") % {"who": person}
 
     @action(

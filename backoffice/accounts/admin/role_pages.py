@@ -12,11 +12,12 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from backoffice.accounts import roles, services
+from backoffice.accounts import guarded, roles, services
 from backoffice.accounts.models import RoleChange, User
 from backoffice.policy import may
 from backoffice.policy.services import RIGHT
 from backoffice.site import DialogPage, ReasonForm, SitePage
+from backoffice.site.visitors import signed_in
 
 _LATEST = 20
 
@@ -115,6 +116,7 @@ class RolesPage(SitePage):
             "may_explain": may(request.user, RIGHT, None).allowed,
             "people": _people(),
             "changes": _changes(),
+            "waiting": guarded.waiting(),
         }
 
 
@@ -148,7 +150,11 @@ class RoleChangePage(DialogPage):
         if role not in roles.ROLES or permission is None:
             raise Http404
         granted = right in roles.in_force()[role]
-        return {"role": role, "right": right, "words": permission.name, "granted": granted}
+        asks = (
+            not granted and guarded.is_guarded(right) and not guarded.is_alone(signed_in(request))
+        )
+        words = {"words": permission.name, "granted": granted, "asks": asks}
+        return {"role": role, "right": right, **words}
 
     def intro(self, request: HttpRequest, subject: dict[str, Any]) -> str:
         """Say what will be given or taken."""
@@ -157,17 +163,25 @@ class RoleChangePage(DialogPage):
             return (
                 _("The role %(role)s loses the right “%(right)s”, at once, for everybody.") % names
             )
+        if subject["asks"]:
+            return (
+                _(
+                    "“%(right)s” opens clear values, or decides who sees them. Another person has "
+                    "to agree before the role %(role)s gets it. Nothing changes until then."
+                )
+                % names
+            )
         return _("The role %(role)s gets the right “%(right)s”, at once, for everybody.") % names
 
     def act(self, request: HttpRequest, subject: dict[str, Any], form: Any) -> str:
-        """Change it through the service."""
-        services.change_role(
-            subject["role"],
-            subject["right"],
-            granted=not subject["granted"],
-            actor=request.user,  # type: ignore[arg-type]
-            reason=form.cleaned_data["reason"],
-        )
+        """Change it through the service, or ask another person to agree."""
+        actor, reason = signed_in(request), form.cleaned_data["reason"]
+        role, right = subject["role"], subject["right"]
+        if subject["asks"]:
+            services.ask_for_right(role, right, actor=actor, reason=reason)
+            return _("Asked. Another person has to agree.")
+        granted = not subject["granted"]
+        services.change_role(role, right, granted=granted, actor=actor, reason=reason)
         return _("The role %s is changed.") % roles.ROLES[subject["role"]]
 
     def back(self, request: HttpRequest, subject: dict[str, Any]) -> str:
