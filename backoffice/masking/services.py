@@ -62,6 +62,11 @@ class Reason:
     purpose: str
     text: str
 
+    @property
+    def chosen(self) -> str:
+        """The purpose where it is one of the list: what somebody posted instead is not kept."""
+        return self.purpose if self.purpose in Purpose.values else ""
+
     def clean(self) -> None:
         """Raise ValidationError unless both are given."""
         if self.purpose not in Purpose.values:
@@ -104,12 +109,18 @@ def reveal(
     transaction: a rollback would take the event back after the value left.
     """
     _require_masked(type(obj), [field_name])
-    attempt = _Attempt([obj], {"field": field_name, "purpose": reason.purpose}, actor, reason)
+    attempt = _Attempt([obj], {"field": field_name, "purpose": reason.chosen}, actor, reason)
     decision = may(actor, "reveal", obj, field_name)
     attempt.allow(decision.rule if not decision else "", fresh=fresh)
     [event] = attempt.spend()
     [(_key, texts)] = _clear_texts(type(obj), [obj.pk], [field_name])
     return RevealedValue(field_name, texts[field_name], event.pk)
+
+
+def is_over(actor: User, rows: Sequence[models.Model]) -> bool:
+    """Say whether `rows` are more than `actor` may look into now; nothing is spent, nobody told."""
+    rest = allowance(actor, beside=rows)
+    return min(rest.hour, rest.day) < 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +151,7 @@ def unmask(
         raise ValueError(msg)
     model = type(rows[0])
     _require_masked(model, names)
-    facts = {"fields": list(names), "purpose": reason.purpose, "page": len(rows)}
+    facts = {"fields": list(names), "purpose": reason.chosen, "page": len(rows)}
     attempt = _Attempt(rows, facts, actor, reason)
     decisions = may_many(actor, UNMASK_PAGE, rows)
     refused = next((one.rule for one in decisions.values() if not one), "")
@@ -178,8 +189,7 @@ class _Attempt:
         """
         with transaction.atomic(durable=True):
             allowances.hold(self.actor)
-            rest = allowances.allowance(self.actor, beside=self.rows)
-            if min(rest.hour, rest.day) >= 0:
+            if not is_over(self.actor, self.rows):
                 events = record_each(
                     REVEALED,
                     actor=self.actor,

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import BadRequest, PermissionDenied
-from django.http import HttpRequest, QueryDict
+from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import path
 from django.utils.translation import gettext as _
@@ -16,14 +16,10 @@ from django.views.decorators.http import require_POST
 from backoffice.accounts import rates
 from backoffice.audit import verbs
 from backoffice.audit.services import record
-from backoffice.masking import MASK_CHAR
 from backoffice.site import writers
 from backoffice.site.contract import PageBase
 from backoffice.site.dialogs import unproved
-
-# Parameters of a list that hold what a person typed or found, and its place and order.
-_TYPED = frozenset({"q", "found"})
-_PLACES = frozenset({"p", "o", "all"})
+from backoffice.site.told_filters import told_filter
 
 
 class ExportMixin(PageBase):
@@ -51,7 +47,8 @@ class ExportMixin(PageBase):
         if asking is not None:
             return asking
         rates.spend("export", request.user.pk, actor=request.user)
-        rows = self._listed(request)
+        changelist = self._changelist(request)
+        rows = changelist.get_queryset(request)
         record(
             verbs.EXPORTED,
             actor=request.user,
@@ -61,29 +58,14 @@ class ExportMixin(PageBase):
                 "format": kind,
                 "rows": rows.count(),
                 "fields": list(self.export_fields),
-                "filter": told_filter(request.GET),
+                "filter": told_filter(changelist),
             },
         )
         return writers.response(self, rows, kind)
 
-    def _listed(self, request: HttpRequest) -> Any:
-        """Return the rows of the list; an address that the list does not know is a bad request."""
+    def _changelist(self, request: HttpRequest) -> Any:
+        """Return the list; an address that it does not know is a bad request."""
         try:
-            return self.get_changelist_instance(request).get_queryset(request)
+            return self.get_changelist_instance(request)
         except IncorrectLookupParameters:
             raise BadRequest from None
-
-
-def told_filter(parameters: QueryDict) -> dict[str, str]:
-    """Return what a list was narrowed by, for the record of activity.
-
-    What somebody typed into a search may be personal: that there was a search is told, its text is
-    not. No filter holds a personal value, since masked fields cannot be filtered by.
-    """
-    told = {}
-    for name, value in parameters.dict().items():
-        if name in _TYPED:
-            told[name] = "*"
-        elif name not in _PLACES and MASK_CHAR not in str(value):
-            told[name] = str(value)[:100]
-    return told

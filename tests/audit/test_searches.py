@@ -103,6 +103,14 @@ def test_export_holds_the_search_and_is_on_the_record(
     }
 
 
+def test_number_that_nothing_has_is_not_kept(ada: User, eve: User, customer: Customer) -> None:
+    """It may be anything that somebody typed, and no erasure reaches the record's facts."""
+    record(verbs.CHANGED, actor=eve, subject=customer)
+    export(signed_in(ada), "kind=customers.customer&number=qzx1anna@qzhost.example")
+    event = Event.objects.get(verb=verbs.EXPORTED)
+    assert event.context["filter"] == {"kind": "customers.customer", "number": "*"}
+
+
 def test_export_as_workbook(ada: User, eve: User, customer: Customer) -> None:
     record(verbs.CHANGED, actor=eve, subject=customer)
     answer = export(signed_in(ada), kind="xlsx")

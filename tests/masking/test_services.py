@@ -71,6 +71,14 @@ def test_reveal_without_the_right_is_refused_and_recorded(customer: Customer, ev
     assert attempts() == [("refused", "eve", "no role gives customers.reveal_customer")]
 
 
+@pytest.mark.parametrize("posted", ["qzx1anna@qzhost.example", "••••••••"])
+def test_purpose_that_no_list_has_is_not_kept(customer: Customer, eve: User, posted: str) -> None:
+    """It is what somebody typed, and no erasure reaches the facts of an event."""
+    with pytest.raises(RevealRefusedError):
+        reveal(customer, "phone", actor=eve, reason=Reason(posted, "words"), fresh=True)
+    assert Event.objects.get(verb=REVEALED).context["purpose"] == ""
+
+
 def test_reveal_by_an_inactive_person_is_refused(customer: Customer, ann: User) -> None:
     ann.is_active = False
     with pytest.raises(RevealRefusedError):

@@ -108,13 +108,15 @@ class ActivityFilter(forms.Form):
             return events.concerning(wanted["kind"], _ids(wanted["kind"], wanted["number"]))
         return events.filter(subject_type=wanted["kind"]) if wanted["kind"] else events
 
-    def told(self) -> dict[str, str]:
-        """Return what it is narrowed by, for the record of activity: never a personal value."""
-        return (
-            {name: str(value) for name, value in self.cleaned_data.items() if value}
-            if self.is_valid()
-            else {}
-        )
+    def told(self, rows: int) -> dict[str, str]:
+        """Return what it is narrowed by, for the record of activity: never a personal value.
+
+        A number that led to none of the `rows` is what somebody typed, and told as "*".
+        """
+        if not self.is_valid():
+            return {}
+        facts = {name: str(value) for name, value in self.cleaned_data.items() if value}
+        return facts if rows or "number" not in facts else {**facts, "number": "*"}
 
 
 def _times(wanted: Mapping[str, Any]) -> dict[str, datetime]:

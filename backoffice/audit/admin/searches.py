@@ -129,7 +129,8 @@ class ExportPage(SitePage):
         events = form.narrow(Event.objects.filter(pk__lte=newest)).select_related(
             "actor", "real_actor"
         )
-        facts = {"format": kind, "rows": events.count(), "filter": form.told()}
+        rows = events.count()
+        facts = {"format": kind, "rows": rows, "filter": form.told(rows)}
         record(verbs.EXPORTED, actor=request.user, subject=Event, context=facts)
         heads = [_("No."), _("When"), _("Who"), _("What"), _("Kind of record"), _("Record"),
                  _("Why"), _("Outcome"), _("Address"), _("Request")]  # fmt: skip

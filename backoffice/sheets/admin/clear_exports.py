@@ -21,9 +21,9 @@ from backoffice.sheets import clear_exports
 from backoffice.sheets.models import ClearExport
 from backoffice.site import Badge, SitePage, dialogs, navigation, revealing, staff_site
 from backoffice.site.actions import Action, ActionForm
-from backoffice.site.exporting import told_filter
 from backoffice.site.list_dialogs import ListDialogView, below, masked_choices
 from backoffice.site.masked import masked_names
+from backoffice.site.told_filters import told_filter
 from backoffice.site.visitors import signed_in
 
 _SHOWN = 100
@@ -85,7 +85,7 @@ class AskView(ListDialogView):
         if allowed and not dialogs.is_ready(form, request):
             return self._dialog(request, form, rows.count(), HTTPStatus.BAD_REQUEST)
         names = form.cleaned_data["names"] if allowed else masked_names(self.page.model)
-        told, reason = told_filter(request.GET), form.reason()
+        told, reason = told_filter(self.changelist(request)), form.reason()
         try:
             clear_exports.ask(rows, names, told=told, reason=reason, actor=signed_in(request))
         except ValidationError as error:
