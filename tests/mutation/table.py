@@ -13,7 +13,7 @@ MASKING, SITE = "backoffice/masking", "backoffice/site"
 VALUES = ("tests/masking/test_values.py",)
 FIELDS = ("tests/masking/test_fields.py",)
 FORMS = ("tests/masking/test_forms.py",)
-LOOKUPS = ("tests/masking/test_lookups.py",)
+LOOKUPS = ("tests/masking/test_lookups.py", "tests/masking/test_statements.py")
 REST = ("tests/masking/test_serializers.py",)
 SERVICES = ("tests/masking/test_services.py",)
 GRANTS = ("tests/masking/test_grants.py", "tests/masking/test_services.py")
@@ -298,7 +298,7 @@ MUTATIONS = [
          'line["exception"] = repr(record.exc_info[1])'),
     ),
     *of(
-        "backoffice/browser/middleware.py", PLAIN,
+        "backoffice/browser/middleware.py", ("tests/browser/test_headers.py",),
         ("nothing is stored", 'head.setdefault("Cache-Control", "no-store, private")',
          'head.setdefault("Cache-Control", "private")'),
         ("referrers are clean", 'head.setdefault("Referrer-Policy", "same-origin")',
