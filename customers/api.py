@@ -74,8 +74,9 @@ class CustomerSerializer(serializers.ModelSerializer[Customer]):
     @cached_property
     def _standing(self) -> dict[int, str]:
         """Who stands for the merged ones of the answer, asked for once."""
-        shown = self.instance if self.parent is None else self.parent.instance
-        return queries.standing_numbers([shown] if isinstance(shown, Customer) else shown or [])
+        top: Any = self.root  # of a list the list
+        shown = top.instance or []
+        return queries.standing_numbers([shown] if isinstance(shown, Customer) else shown)
 
     def get_merged_into(self, obj: Customer) -> str | None:
         """Return the number of the customer who stands for this one after merges."""

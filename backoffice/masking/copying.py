@@ -31,9 +31,7 @@ def install() -> None:
     """Put the guard into the cursors of Django's PostgreSQL connections, once."""
     if all(connection.vendor != "postgresql" for connection in connections.all()):
         return
-    from django.db.backends.postgresql.base import (  # type: ignore[attr-defined]  # noqa: PLC0415
-        CursorMixin,  # - it needs psycopg, which other databases do without
-    )
+    from django.db.backends.postgresql.base import CursorMixin  # noqa: PLC0415 - needs psycopg
 
     for name in ("copy", "execute"):
         if name not in vars(CursorMixin):
@@ -87,7 +85,7 @@ def copy_in[M: models.Model](model: type[M], rows: Iterable[M], *, using: str | 
     count, fields = 0, list[Any]()
     with transaction.atomic(connection.alias):
         # Taken before each COPY: whoever makes the rows may ask the database for them.
-        for part in batched(rows, BATCH, strict=False):
+        for part in batched(rows, BATCH):
             fields = fields or _written(model, part[0])
             _copy(connection, model, fields, part)
             count += len(part)

@@ -18,6 +18,7 @@ from backoffice.files.scanning import Scanner
 from backoffice.jobs.run import execute
 from backoffice.masking.mentions import Mentions
 from backoffice.sheets import guard, places, services, workbooks
+from backoffice.sheets.errors import ReadError
 from backoffice.sheets.models import ImportJob
 from orders.models import Order
 from tests.canaries import Canary, leaks
@@ -65,6 +66,7 @@ def test_nothing_of_an_upload_lies_in_clear(oli: User, temporary: Path, name: st
     assert (job.kind, on_disk()) == (name.rpartition(".")[2], [])
     check(job)
     page = signed_in(oli).get(f"/admin/imports/{job.public_id}/check/")
+    assert page.context_data is not None
     assert (page.status_code, bool(page.context_data["preview"]), on_disk()) == (200, True, [])
     run(job)
     assert (job.state, Order.objects.count(), on_disk()) == (ImportJob.State.DONE, 30, [])
@@ -152,6 +154,6 @@ def test_large_file_is_held_once_at_most(oli: User) -> None:
 def test_larger_file_than_may_be_is_refused_unread(oli: User) -> None:
     file = SimpleUploadedFile("large.csv", b"")
     file.size = guard.MAX_BYTES + 1
-    with pytest.raises(services.ReadError, match="20 MB"):
+    with pytest.raises(ReadError, match="20 MB"):
         services.upload(file, actor=oli)
     assert BytesIO(file.read()).read() == b""
