@@ -25,6 +25,7 @@ REFUSALS = ("tests/site/test_refusals.py",)
 SEALING = ("tests/files/test_sealing.py",)
 SITES = ("tests/site/test_sites.py",)
 GUARDED = ("tests/accounts/test_guarded.py",)
+FACTOR = ("tests/leaks/test_second_factor.py",)
 
 FURTHER = [
     # Queries and keys.
@@ -300,6 +301,38 @@ FURTHER = [
          "    files.store(file.chunks(), job.file, name=taken.name, key=job.sealed_key, use=job.use)\n",
          "    job.file.save(taken.name, file, save=False)\n"),
         ("what was never sealed goes", "(unused | old | clear)", "(unused | old)"),
+    ),
+    # Clear values want a second factor.
+    *of(
+        "backoffice/accounts/stepup.py", FACTOR,
+        ("a password is no fresh factor", "    if factor and wants_factor() and by != PROVIDER:",
+         "    if False:"),
+        ("a password proves nothing for clear values", "        if factor and wants_factor():\n",
+         "        if False:\n"),
+        ("without the setting it is on", 'getattr(settings, "BACKOFFICE_REVEAL_FACTOR", True)',
+         'getattr(settings, "BACKOFFICE_REVEAL_FACTOR", False)'),
+    ),
+    *of(
+        f"{MASKING}/admin/dialogs.py", FACTOR,
+        ("a reveal wants a factor", "stepup.is_fresh(request, factor=True)", "True"),
+        ("its dialog asks for one", "        factor=True,\n", ""),
+    ),
+    *of(
+        f"{MASKING}/admin/unmasking.py", FACTOR,
+        ("a page is unmasked after a factor", "wanted=True, factor=True)", "wanted=True)"),
+    ),
+    *of(
+        "backoffice/sheets/admin/clear_exports.py", FACTOR,
+        ("a clear export is asked for after a factor", "wanted=True, factor=True)", "wanted=True)"),
+    ),
+    *of(
+        "customers/admin/privacy.py", FACTOR,
+        ("a person's file is asked for after a factor", "        return subject.kind == _Kind.EXPORT",
+         "        return False"),
+    ),
+    *of(
+        "backoffice/files/admin.py", FACTOR,
+        ("a clear file opens after a factor", ", back=home, factor=True)", ", back=home)"),
     ),
     # Giving access takes two people.
     *of(

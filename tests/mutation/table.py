@@ -189,13 +189,12 @@ MUTATIONS = [
         ("a reason is needed", "        self.reason.clean()\n", ""),
         ("fresh proof is needed", "        if not fresh:\n            raise self._refused(\"not",
          "        if False:\n            raise self._refused(\"not"),
-        ("there is a cap", "            if min(rest.hour, rest.day) >= 0:", "            if True:"),
+        ("there is a cap", "            if not is_over(self.actor, self.rows):", "            if True:"),
         ("a refusal is on the record", "                outcome=Outcome.REFUSED,\n", ""),
         ("only masked fields are revealed",
          "        if not isinstance(model._meta.get_field(name), MaskedMixin):", "        if False:"),
         ("the repr of a value is empty", "    text: str = field(repr=False)", "    text: str"),
-        ("the event is committed before", "            if min(rest.hour, rest.day) >= 0:\n"
-         "                events = record_each(", "            if min(rest.hour, rest.day) >= 0:\n"
+        ("the event is committed before", "                events = record_each(",
          "                transaction.set_rollback(True)\n                events = record_each("),
     ),
     *of(
