@@ -1,7 +1,8 @@
 """Fresh proof of who somebody is, asked before anything dangerous.
 
 The proof is given within the last ten minutes: a passkey, a code of an authenticator app or a
-recovery code. The password does only for whom no second factor is enrolled.
+recovery code. The password does only for whom no second factor is enrolled, and never where a
+second factor is `wanted`: to see clear values, unless BACKOFFICE_REVEAL_FACTOR is off.
 """
 
 import json
@@ -11,11 +12,12 @@ from typing import Any
 from allauth.account.authentication import get_authentication_records
 from allauth.mfa.models import Authenticator
 from allauth.mfa.webauthn.internal import auth as webauthn
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from backoffice.accounts import acting, codes, limits
+from backoffice.accounts import acting, codes, factors, limits
 from backoffice.accounts.models import User
 from backoffice.audit import verbs
 from backoffice.audit.models import Outcome
@@ -25,6 +27,8 @@ FRESH_SECONDS = 10 * 60
 # Wrong proofs of one person; then they have to wait, and stay signed in.
 WRONG = limits.Limit(hits=8, seconds=15 * 60)
 PASSKEY, CODE, PASSWORD = "passkey", "code", "password"
+# A sign-in at which a trusted provider asked for a second factor itself.
+PROVIDER = "provider"
 PROVED = verbs.register("session.proved", _("Proved who they are"))
 FAILED = verbs.register("session.proof_failed", _("Wrong proof of who somebody is"))
 _AT, _BY = "stepup_at", "stepup_by"
@@ -53,25 +57,39 @@ def mark_sign_in(request: HttpRequest, user: User) -> None:
     if Authenticator.Type.WEBAUTHN in kinds:
         mark(request, PASSKEY)
     else:
-        mark(request, CODE if kinds else PASSWORD)
+        otherwise = PROVIDER if factors.by_provider(request, user) else PASSWORD
+        mark(request, CODE if kinds else otherwise)
 
 
-def is_fresh(request: HttpRequest) -> bool:
-    """Say whether the last proof is at most ten minutes old, and one that does for this person."""
+def wants_factor() -> bool:
+    """Say whether clear values are shown after a second factor only; so unless switched off."""
+    return bool(getattr(settings, "BACKOFFICE_REVEAL_FACTOR", True))
+
+
+def is_fresh(request: HttpRequest, *, factor: bool = False) -> bool:
+    """Say whether the last proof is at most ten minutes old, and one that does for this person.
+
+    `factor`: it is about clear values, for which the password alone is none where that is wanted.
+    """
     if acting.is_acting():
         return False
     at = request.session.get(_AT)
     if not isinstance(at, int | float) or not 0 <= time.time() - at <= FRESH_SECONDS:
         return False
-    if request.session.get(_BY) in {PASSKEY, CODE}:
+    by = request.session.get(_BY)
+    if by in {PASSKEY, CODE}:
         return True
+    if factor and wants_factor() and by != PROVIDER:
+        return False
     return isinstance(request.user, User) and not _types(request.user) & _FACTORS
 
 
-def methods(user: User) -> tuple[str, ...]:
+def methods(user: User, *, factor: bool = False) -> tuple[str, ...]:
     """Return by what the person can prove themselves, the best first; () when by nothing here."""
     types = _types(user)
     if not types & _FACTORS:
+        if factor and wants_factor():
+            return ()
         return (PASSWORD,) if user.has_usable_password() else ()
     ways = ((PASSKEY, {_TYPE.WEBAUTHN}), (CODE, {_TYPE.TOTP, _TYPE.RECOVERY_CODES}))
     return tuple(name for name, wanted in ways if types & wanted)
@@ -82,9 +100,10 @@ def begin_passkey(request: HttpRequest) -> dict[str, Any]:
     return webauthn.begin_authentication(request.user)  # type: ignore[no-any-return]
 
 
-def confirm(request: HttpRequest, proof: str) -> bool:
+def confirm(request: HttpRequest, proof: str, *, factor: bool = False) -> bool:
     """Check a password, a code, or the JSON of a passkey; when right, the proof is fresh again.
 
+    `factor` as in `is_fresh`: then a password is wrong where a second factor is wanted.
     What is wrong is counted and goes on the record. Raises TooManyTriesError. Call it outside of
     a transaction that may be rolled back.
     """
@@ -94,7 +113,7 @@ def confirm(request: HttpRequest, proof: str) -> bool:
     verdict = limits.hit(_BUCKET, user.pk, WRONG)
     if not verdict.allowed:
         raise TooManyTriesError(verdict.wait)
-    by = _proved_by(request, user, proof)
+    by = _proved_by(request, user, proof, factor=factor)
     if not by:
         record(FAILED, actor=user, subject=user, outcome=Outcome.REFUSED)
         return False
@@ -112,9 +131,9 @@ def _types(user: User) -> set[str]:
     return set(Authenticator.objects.filter(user=user).values_list("type", flat=True))
 
 
-def _proved_by(request: HttpRequest, user: User, proof: str) -> str:
+def _proved_by(request: HttpRequest, user: User, proof: str, *, factor: bool) -> str:
     """Return which of the person's ways the proof is, "" when it is none."""
-    ways = methods(user)
+    ways = methods(user, factor=factor)
     if PASSKEY in ways and proof.startswith("{"):
         return PASSKEY if _is_passkey(request, user, proof) else ""
     if CODE in ways and codes.use(user, proof) is not None:

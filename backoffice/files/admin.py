@@ -59,7 +59,7 @@ class FilePage(SitePage):
     def _asking(self, request: HttpRequest) -> HttpResponseBase | None:
         """Return the page that asks for fresh proof; None when there is one."""
         home = reverse(f"{self.site.name}:index")
-        return unproved(request, self.site, title=gettext("Download"), back=home)
+        return unproved(request, self.site, title=gettext("Download"), back=home, factor=True)
 
     def _download(self, request: HttpRequest, kept: KeptFile) -> HttpResponseBase:
         facts = {"purpose": kept.purpose, "sha256": kept.sha256, "bytes": kept.size}

@@ -241,6 +241,9 @@ BACKOFFICE_SECOND_FACTOR_GRACE_DAYS = (
     if PRODUCTION
     else env.number_or("BACKOFFICE_SECOND_FACTOR_GRACE_DAYS", "never")
 )
+# Clear values are shown, and files with them handed out, after a second factor only: the password
+# alone is never enough. Off in development, where the demo's people have none.
+BACKOFFICE_REVEAL_FACTOR = env.flag("BACKOFFICE_REVEAL_FACTOR", default=PRODUCTION)
 # Whether an empty database asks whose it is (docs/people.md); the demo fills one in development.
 BACKOFFICE_SETUP = env.flag("BACKOFFICE_SETUP", default=PRODUCTION)
 # Currency of new prices where no set-up decided one.

@@ -165,6 +165,7 @@ class Action:
     bulk: bool = False
     approval: str = ""
     step_up: bool = False
+    factor: bool = False
     wide: bool = False
     visible: Callable[[Any], bool] | None = None
     order: int = 50
@@ -188,6 +189,7 @@ def action(label: Text, *, permission: str, **options: Any) -> Callable[[Handler
     `quick`       stands in the row itself too, filled when it is `primary`.
     `visible`     test of the record; False hides the button and refuses the POST.
     `step_up`     asks for fresh proof of who the person is, unless given in the last ten minutes.
+    `factor`      the same by a second factor: for what shows clear values or leads to them.
     `submit`      word on the button (default: the label).  `icon`  a Material Symbols name.
     `template`, `context`  own body of the dialog (extends backoffice/dialog.html) and
                   `context(admin, request, obj)` for it.  `wide`  820 px instead of 520.

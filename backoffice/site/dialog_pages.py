@@ -79,7 +79,7 @@ class DialogPage(SitePage):
         if reason := self.why_not(request, subject):
             return self.refused(request, subject, reason)
         form = self.form(request.POST, request.FILES, request=request, instance=subject)
-        dialogs.with_step_up(form, request, wanted=self.wants_step_up(request, subject))
+        self._with_step_up(form, request, subject)
         if not dialogs.is_ready(form, request):
             return self._show(request, subject, form, status=400)
         try:
@@ -95,6 +95,15 @@ class DialogPage(SitePage):
     def wants_step_up(self, request: HttpRequest, subject: Any) -> bool:
         """Say whether this dialog asks for fresh proof of who the person is."""
         return self.step_up
+
+    def wants_factor(self, request: HttpRequest, subject: Any) -> bool:
+        """Say whether that has to be a second factor, because clear values come of it."""
+        return False
+
+    def _with_step_up(self, form: ActionForm, request: HttpRequest, subject: Any) -> None:
+        wanted = self.wants_step_up(request, subject)
+        factor = self.wants_factor(request, subject)
+        dialogs.with_step_up(form, request, wanted=wanted, factor=factor)
 
     def refused_status(self, request: HttpRequest, subject: Any) -> int:
         """Return the status of a refusal; 409 says that somebody else was faster."""
@@ -134,7 +143,7 @@ class DialogPage(SitePage):
         form: ActionForm,
         status: int = 200,
     ) -> HttpResponse:
-        dialogs.with_step_up(form, request, wanted=self.wants_step_up(request, subject))
+        self._with_step_up(form, request, subject)
         extra = {
             "action": self,
             "object": subject,

@@ -22,10 +22,17 @@ DIALOG_HEADER = "X-Backoffice-Dialog"
 _VERSION, _NEXT = "record_version", "next"
 
 
-def with_step_up(form: ActionForm, request: HttpRequest, *, wanted: bool) -> ActionForm:
-    """Add the field for a proof when the dialog wants a fresh one and there is none."""
-    if wanted and proving.FIELD not in form.fields and not stepup.is_fresh(request):
-        form.fields[proving.FIELD] = proving.field_for(request)
+def with_step_up(
+    form: ActionForm, request: HttpRequest, *, wanted: bool, factor: bool = False
+) -> ActionForm:
+    """Add the field for a proof when the dialog wants a fresh one and there is none.
+
+    `factor`: it is about clear values, for which the password alone is no proof.
+    """
+    if proving.FIELD in form.fields or not (wanted or factor):
+        return form
+    if not stepup.is_fresh(request, factor=factor):
+        form.fields[proving.FIELD] = proving.field_for(request, factor=factor)
     return form
 
 
@@ -35,18 +42,21 @@ def is_ready(form: ActionForm, request: HttpRequest) -> bool:
         return False
     if proving.FIELD not in form.fields:
         return True
-    if why_not := proving.refusal(request, form.cleaned_data[proving.FIELD]):
+    factor = getattr(form.fields[proving.FIELD], "factor", False)
+    if why_not := proving.refusal(request, form.cleaned_data[proving.FIELD], factor=factor):
         form.add_error(proving.FIELD, why_not)
     return not why_not
 
 
-def unproved(request: HttpRequest, site: Any, *, title: Any, back: str) -> HttpResponse | None:
+def unproved(
+    request: HttpRequest, site: Any, *, title: Any, back: str, factor: bool = False
+) -> HttpResponse | None:
     """Return the page that asks for fresh proof before a POST goes on; None when it may.
 
     What was posted stands in the page and is posted again with the proof.
     """
     form = ActionForm(request.POST if proving.FIELD in request.POST else None, request=request)
-    with_step_up(form, request, wanted=True)
+    with_step_up(form, request, wanted=True, factor=factor)
     if proving.FIELD not in form.fields or (form.is_bound and is_ready(form, request)):
         return None
     own = {proving.FIELD, "csrfmiddlewaretoken"}
@@ -171,7 +181,7 @@ class ActionView(View):
             form.fields[_VERSION] = CharField(
                 required=False, widget=HiddenInput, initial=version_of(obj)
             )
-        return with_step_up(form, request, wanted=self.spec.step_up)
+        return with_step_up(form, request, wanted=self.spec.step_up, factor=self.spec.factor)
 
     def _dialog(
         self,

@@ -1,5 +1,6 @@
 """The privacy desk: what people asked for about their own data, by when, and what came of it."""
 
+import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +26,7 @@ from backoffice.site import (
     navigation,
     staff_site,
 )
+from backoffice.site.cells import date_text
 from backoffice.site.pages import Crumb
 from backoffice.site.values import BadgeKind
 from backoffice.site.visitors import signed_in
@@ -32,7 +34,7 @@ from customers import queries
 from customers.admin.customer_page import CustomerAdmin
 from customers.admin.parts import OPEN_MATTERS, Matter
 from customers.models import Customer, PrivacyCase
-from customers.services import erasure, privacy
+from customers.services import erasure, privacy, retention
 
 VIEW = "customers.view_privacycase"
 PAGE = 50
@@ -141,8 +143,17 @@ class CasePage(BelowDesk):
             "rows": _receipt(case),
             "file_url": _file_url(request, case),
             "job_url": _job_url(request, case),
-            "may_ask": manage and is_open and case.kind != _Kind.RETENTION,
+            "may_ask": manage and is_open,
+            "terms": _terms(case),
         }
+
+
+def _terms(case: PrivacyCase) -> list[tuple[str, dt.date]]:
+    """Return what a retention clears, in words, and before which day."""
+    return [
+        (str(retention.LABELS.get(kind, kind)), dt.date.fromisoformat(day))
+        for kind, day in case.terms.items()
+    ]
 
 
 def _customer_url(request: HttpRequest, customer: Customer | None) -> str:
@@ -265,6 +276,7 @@ class NewPage(DialogPage):
     form=CaseForm,
     icon="shield_person",
     submit=gettext_lazy("Open"),
+    visible=lambda customer: customer.erased_at is None,
     row=False,
     step_up=True,
     order=70,
@@ -300,6 +312,10 @@ class AskPage(_CaseDialog):
     title, icon = gettext_lazy("Ask for approval"), "how_to_reg"
     form, step_up = ReasonForm, True
 
+    def wants_factor(self, request: HttpRequest, subject: PrivacyCase) -> bool:
+        """Want it for the file with all clear values."""
+        return subject.kind == _Kind.EXPORT
+
     def why_not(self, request: HttpRequest, subject: PrivacyCase) -> str:
         """Refuse an erasure while something open needs the person, and name it."""
         refused = super().why_not(request, subject)
@@ -311,6 +327,8 @@ class AskPage(_CaseDialog):
         """Say what happens when they agree."""
         if subject.kind == _Kind.ERASURE:
             return _("When somebody else agrees, the person is erased. This cannot be undone.")
+        if subject.kind == _Kind.RETENTION:
+            return _("When somebody else agrees, what was due is erased. This cannot be undone.")
         return _("When somebody else agrees, a file with all clear values is made for you alone.")
 
     def act(self, request: HttpRequest, subject: PrivacyCase, form: Any) -> str:
@@ -328,6 +346,8 @@ class RefusePage(_CaseDialog):
 
     def intro(self, request: HttpRequest, subject: PrivacyCase) -> str:
         """Say what the person has to be told."""
+        if subject.kind == _Kind.RETENTION:
+            return _("Nothing is cleared. What is due can be asked for anew.")
         return _(
             "Nothing is done. Tell the person within the month why, and that they may complain to "
             "the authority (GDPR, Article 12(4))."
@@ -349,7 +369,7 @@ def _matters(request: HttpRequest, customer: Customer) -> list[Matter]:
             text=f"{case.get_kind_display()} {case}",
             url=Row(case).url,
             badge=Row(case).badge,
-            note=_("Due on %(day)s") % {"day": case.due_on.isoformat()},
+            note=_("Due on %(day)s") % {"day": date_text(case.due_on)},
             icon="shield_person",
         )
         for case in mine

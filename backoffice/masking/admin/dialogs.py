@@ -11,6 +11,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.decorators import method_decorator
 from django.utils.functional import Promise
+from django.utils.html import format_html
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from django.views import View
@@ -116,7 +117,7 @@ class RevealView(_FieldView):
                 self.field,
                 actor=signed_in(request),
                 reason=form.reason(),
-                fresh=stepup.is_fresh(request),
+                fresh=stepup.is_fresh(request, factor=True),
             )
         except services.RevealRefusedError as refused:
             show_limit(form, refused)
@@ -192,7 +193,10 @@ def _about(request: HttpRequest, obj: Any, field: str) -> dict[str, Any]:
 
 def _about_request(page: Any, request: HttpRequest, obj: Any) -> dict[str, Any]:
     match = request.resolver_match
-    return _about(request, obj, match.kwargs["field"]) if match else {}
+    if match is None:
+        return {}
+    over = services.is_over(signed_in(request), [obj])
+    return {**_about(request, obj, match.kwargs["field"]), "over": over}
 
 
 def _ask(page: Any, request: HttpRequest, obj: Model, form: AskForm) -> str:
@@ -200,7 +204,9 @@ def _ask(page: Any, request: HttpRequest, obj: Model, form: AskForm) -> str:
     services.request_grant(
         obj, actor=signed_in(request), reason=given["reason"], minutes=given["minutes"]
     )
-    return str(_("Asked. You can reveal values of this record once somebody agreed."))
+    # Markup, so that no link to the history follows: nothing of the record changed.
+    text = _("Asked. You can reveal values of this record once somebody agreed.")
+    return format_html("{}", text)
 
 
 def _reveal_spec(page: Any) -> Action:
@@ -213,6 +219,7 @@ def _reveal_spec(page: Any) -> Action:
         icon="visibility",
         submit=_("Reveal for 60 seconds"),
         step_up=True,
+        factor=True,
         template="masking/reveal.html",
         context=_about_request,
     )

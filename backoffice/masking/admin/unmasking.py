@@ -67,7 +67,7 @@ class UnmaskView(ListDialogView):
                 names,
                 actor=signed_in(request),
                 reason=form.reason(),
-                fresh=stepup.is_fresh(request),
+                fresh=stepup.is_fresh(request, factor=True),
             )
         except services.RevealRefusedError as refused:
             show_limit(form, refused)
@@ -87,7 +87,7 @@ class UnmaskView(ListDialogView):
     def _form(self, request: HttpRequest, data: Any = None) -> UnmaskForm:
         form = UnmaskForm(data, request=request)
         form.offer(self.page.model)
-        dialogs.with_step_up(form, request, wanted=True)
+        dialogs.with_step_up(form, request, wanted=True, factor=True)
         return form
 
     def _dialog(
@@ -99,6 +99,7 @@ class UnmaskView(ListDialogView):
             "form": form,
             "rows": rows,
             "rule": form.rule(),
+            "over": services.is_over(signed_in(request), rows),
             "intro": _("Each of these records counts against your limits."),
             "submit_label": label % {"count": len(rows)},
             "person": request.user,

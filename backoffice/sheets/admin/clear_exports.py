@@ -101,7 +101,7 @@ class AskView(ListDialogView):
     def _form(self, request: HttpRequest, data: Any = None) -> ClearExportForm:
         form = ClearExportForm(data, request=request)
         form.offer(self.page.model)
-        dialogs.with_step_up(form, request, wanted=True)
+        dialogs.with_step_up(form, request, wanted=True, factor=True)
         return form
 
     def _dialog(
