@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy
 
 from backoffice.audit import verbs
 from backoffice.audit.services import record, save_with_history
+from backoffice.masking.edits import require_few
 from backoffice.masking.fields import MaskedMixin
 from backoffice.policy import may
 from backoffice.site import conflicts, diffs, doing
@@ -71,11 +72,13 @@ def restore(
     Row and version are read anew with the row locked: what happened since they were shown (an
     erasure, a merge) is not undone. `seen` is the version of the record that the person saw, `site`
     the one they act on. Raises PermissionDenied when they may not change the record (any more),
-    ValidationError when it changed, nothing differs or the values no longer hold.
+    ValidationError when it changed, nothing differs, the values no longer hold or the person
+    changed it too often within the hour.
     """
     with transaction.atomic():
         kept: Any = type(obj)._default_manager.select_for_update().get(pk=obj.pk)
         _require(kept, actor, seen, site)
+        require_few(kept, actor)
         changed = _taken_back(kept, kept.history.get(pk=version.pk), fields)
         # A masked value was checked when it was typed; its mask would be checked here.
         masked = [field.name for field in kept._meta.fields if isinstance(field, MaskedMixin)]

@@ -1,18 +1,16 @@
 """Correcting a customer."""
 
-import datetime as dt
 from collections.abc import Collection, Mapping
 from typing import Final
 
-from django.conf import settings
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from backoffice.accounts.models import User
 from backoffice.audit import verbs
 from backoffice.audit.services import record, save_with_history
+from backoffice.masking.edits import require_few
 from backoffice.masking.fields import masked_fields
 from backoffice.policy import may
 from customers.models import Customer
@@ -49,7 +47,7 @@ def edit_customer(
         if changed:
             kept.full_clean()
             _require_reason(changed, reason)
-            _require_few(kept, actor)
+            require_few(kept, actor)
             save_with_history(kept, actor=actor, reason=reason)
             context = {"fields": sorted(changed)}
             record(verbs.CHANGED, actor=actor, subject=kept, reason=reason, context=context)
@@ -61,18 +59,6 @@ def _require_reason(changed: Collection[str], reason: str) -> None:
     personal = {field.name for field in masked_fields(Customer)}
     if personal.intersection(changed) and not reason.strip():
         raise ValidationError({"reason": _("Say why: personal data changes.")})
-
-
-def _require_few(customer: Customer, actor: User) -> None:
-    """Refuse one more edit of this customer by the same person within the hour; 0 is no limit."""
-    most = settings.BACKOFFICE_PERSONAL_EDITS_PER_HOUR
-    since = timezone.now() - dt.timedelta(hours=1)
-    done = customer.history.filter(history_user=actor, history_date__gt=since)
-    if most and done.count() >= most:
-        raise ValidationError(
-            _("You edited this customer %(most)d times within an hour. Wait, or ask a colleague.")
-            % {"most": most}
-        )
 
 
 def _set(customer: Customer, name: str, value: str) -> bool:

@@ -244,8 +244,7 @@ FURTHER = [
          "    if unknown := list[str]():"),
         ("personal data changes for a reason",
          "    if personal.intersection(changed) and not reason.strip():", "    if False:"),
-        ("a customer is edited a few times an hour", "    if most and done.count() >= most:",
-         "    if False:"),
+        ("a customer is edited a few times an hour", "            require_few(kept, actor)\n", ""),
     ),
     *of(
         f"{SERVICES}/merging.py", MERGING,
@@ -398,6 +397,10 @@ FURTHER = [
         "backoffice/browser/middleware.py", ("tests/browser/test_headers.py",),
         ("a session that ends clears the browser", "        if _is_over(request, response):",
          "        if False:"),
+    ),
+    *of(
+        f"{SITE}/restoring.py", ("tests/site/test_restoring.py",),
+        ("a record is restored a few times an hour", "        require_few(kept, actor)\n", ""),
     ),
     # What no erasure reaches.
     *of(

@@ -8,6 +8,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from pytest_django import Settings
 
 from backoffice.accounts.models import User
 from backoffice.audit.history import recorded
@@ -18,6 +19,7 @@ from backoffice.masking.values import unseal
 from backoffice.site import restoring
 from backoffice.site.versions import version_of
 from customers.models import Customer
+from customers.services import edit_customer
 from tests.clients import signed_in
 from tests.factories import make_order
 from tests.people import PASSWORD, allow
@@ -169,6 +171,18 @@ def test_only_what_comes_back_is_written(editor: User, customer: Customer) -> No
     assert stored(customer) == ("", "+33 1 23 45 67 18")
     assert kept.updated_at > now.updated_at
     assert list(Customer.objects.filter(phone=whole("+33 1 23 45 67 18"))) == [kept]
+
+
+def test_who_types_and_takes_back_is_stopped_soon(
+    editor: User, customer: Customer, settings: Settings
+) -> None:
+    """Typing a guess and restoring would tell as often as one likes which guess was right."""
+    settings.BACKOFFICE_PERSONAL_EDITS_PER_HOUR = 2
+    restore_now(customer, editor)
+    edit_customer(customer, changes={"country": "Spain"}, actor=editor)
+    with pytest.raises(ValidationError, match="2 times within an hour"):
+        restore_now(customer, editor)
+    assert stored(customer)[0] == "Spain"
 
 
 def test_columns_that_come_back_are_named_to_the_database(editor: User, customer: Customer) -> None:
