@@ -17,7 +17,7 @@ from backoffice.site.values import Badge, choice_badge
 
 @dataclass(slots=True)
 class Cell:
-    """A value as markup. `label` stands before it on a phone."""
+    """A value as markup. `label` stands before it on a phone; `masked` says that it hides one."""
 
     label: str
     html: str
@@ -29,7 +29,7 @@ class Cell:
 
 def mask_markup(value: object) -> str:
     """Return a mask with its raised dots, read out as "masked" by screen readers."""
-    text = str(value)
+    text = "" if value is None else str(value)
     if not text:
         return ""
     return format_html('<span class="bo-mask">{}</span>', text)
@@ -58,7 +58,8 @@ def cell_of(
     cell.masked = is_masked(page.model, name)
     empty = getattr(attr, "empty_value_display", page.admin_site.empty_value_display)
     if cell.masked:
-        cell.html = mask_markup(value) or empty
+        hidden = mask_markup(value)
+        cell.html, cell.masked = hidden or empty, bool(hidden)
     elif name in page.badges:
         cell.html, cell.badge = choice_badge(obj, name, page.badges[name]).__html__(), True
     else:

@@ -77,6 +77,7 @@ class RecordMixin(PageBase):
             return super().render_change_form(request, context, **options)
         # Who asked for the form and may not change the record only reads it.
         reading = bool(request.META.get(READING)) or not self.may_edit(request, obj)
+        reveals = self.reveal_links(request, obj) if reading else {}
         context.update(
             reading=reading,
             reason_required=bool(masked_names(self.model)),
@@ -89,7 +90,8 @@ class RecordMixin(PageBase):
             **buttons(self.action_links(request, obj, "detail")),
             main_panels=panels.rendered(self.all_panels(), "main", request, obj) if reading else [],
             side_panels=panels.rendered(self.all_panels(), "side", request, obj),
-            reveals=self.reveal_links(request, obj) if reading else {},
+            reveals=reveals,
+            reveal_note=self.reveal_note(request, obj, reveals),
             tabs=self.tab_links(request, obj) if reading else [],
         )
         return super().render_change_form(request, context, **options)

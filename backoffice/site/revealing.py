@@ -3,14 +3,20 @@
 Masking registers how it is addressed, so that the page kit works without its pages.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from django.http import HttpRequest
-from django.urls import URLPattern
+from django.urls import URLPattern, reverse
 from django.utils.functional import Promise
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
 
+from backoffice.approvals import grants
+from backoffice.approvals.models import ApprovalRequest
+from backoffice.policy import explain
+from backoffice.site.cells import date_text
 from backoffice.site.contract import PageBase
 from backoffice.site.masked import masked_names
 
@@ -67,6 +73,11 @@ def offer(kind: str, *, right: str, label: str | Promise, icon: str, exports: bo
     _offers.append(_Offer(kind, right, label, icon, exports))
 
 
+def _let_in(facts: Mapping[str, Any]) -> str:
+    text = _("%(giver)s gave you access: you may reveal values of this record until %(until)s.")
+    return text % {"giver": facts["giver"], "until": date_text(facts["until"])}
+
+
 class RevealMixin(PageBase):
     """Puts Reveal or Ask for access beside masked values of a record page."""
 
@@ -90,6 +101,29 @@ class RevealMixin(PageBase):
     def _reveal_link(self, request: HttpRequest, obj: Any, name: str) -> RevealLink:
         kind = "reveal" if self.allows(request, "reveal", obj) else "ask"
         return RevealLink(kind, self.url_of(kind, obj.pk, name))
+
+    def reveal_note(self, request: HttpRequest, obj: Any, links: dict[str, RevealLink]) -> str:
+        """Return until when somebody let the person in, or that their request waits; else ""."""
+        kinds = {link.kind for link in links.values()}
+        if "reveal" in kinds:
+            decided = explain(request.user, "reveal", obj, site=self.admin_site.name).decided_by
+            return _let_in(decided.facts) if decided.rule.name == "grant" else ""
+        return self._asked(request, obj) if kinds else ""
+
+    def _asked(self, request: HttpRequest, obj: Any) -> str:
+        """Say that the person asked for access to this record already, with a link."""
+        waiting = ApprovalRequest.objects.filter(
+            kind=grants.KIND,
+            state=ApprovalRequest.State.REQUESTED,
+            maker_id=request.user.pk,
+            subject_type=obj._meta.label_lower,
+            subject_id=str(obj.pk),
+        ).first()
+        if waiting is None:
+            return ""
+        text = _("You asked for access to this record. Somebody else has to decide.")
+        url = reverse(f"{self.admin_site.name}:approval", args=[waiting.pk])
+        return format_html('{} <a href="{}">{}</a>', text, url, _("The request"))
 
     def clear_links(self, request: HttpRequest, *, exports: bool) -> list[ListLink]:
         """Return what the list offers this person about the clear values of its rows."""

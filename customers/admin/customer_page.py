@@ -26,7 +26,9 @@ from customers.models import Customer
 class CustomerAdmin(BackofficeAdmin):
     """Customers by number, found by a whole value, changed through the service."""
 
-    list_subtitle = _("Personal data is masked. You may reveal one field at a time, with a reason.")
+    list_subtitle = _(
+        "Personal data is masked. Clear values are shown one at a time, with a reason."
+    )
     list_display = ("number", "name", "phone", "email", "country")
     more_columns: ClassVar[tuple[str, ...]] = (
         "address",
@@ -57,8 +59,10 @@ class CustomerAdmin(BackofficeAdmin):
     empty_text = _("Customers come with the orders of a sheet: import one on the page Imports.")
 
     def found_keys(self, rows: QuerySet[Any], most: int) -> list[Any]:
-        """Lead to who stands for a customer now, where the found one was merged."""
-        return queries.standing_keys(rows, most)
+        """Lead to who stands for a customer now; one alone who was merged says so on the way."""
+        keys = queries.standing_keys(rows, most)
+        own = list(rows.values_list("pk", flat=True)[:2])
+        return own if len(keys) == len(own) == 1 else keys
 
     def change_view(
         self,

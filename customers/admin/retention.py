@@ -30,6 +30,8 @@ class RetentionPage(BelowDesk):
         return {
             "kinds": found,
             "shown": retention.SHOWN,
+            "open_case": retention.open_case(),
+            "may_view": bool(may(request.user, "customers.view_customer", None)),
             "may_ask": any(one.count for one in found)
             and bool(may(request.user, privacy.MANAGE, None)),
         }

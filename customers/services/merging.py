@@ -24,6 +24,7 @@ from backoffice.approvals import services as approvals
 from backoffice.approvals.models import ApprovalRequest
 from backoffice.audit import verbs
 from backoffice.audit.services import record, save_with_history
+from backoffice.masking.fields import MaskedMixin
 from backoffice.masking.models import Grant
 from backoffice.masking.services import end_grant
 from backoffice.policy import may
@@ -196,6 +197,25 @@ def _effects(request: ApprovalRequest) -> list[rules.Effect]:
     return lines
 
 
+def _undo_effects(request: ApprovalRequest) -> list[rules.Effect]:
+    """Return what an undo gives back; a value that was changed since stays as it is."""
+    merge = _merge_of(request)
+    if merge is None:
+        return []
+    label = _("Customer %(number)s") % {"number": merge.gone.number}
+    leads = _("leads to customer %(number)s") % {"number": merge.kept.number}
+    lines = [rules.Effect(label, leads, _("a customer of its own"))]
+    present = {name: str(getattr(merge.kept, name) or "\N{EN DASH}") for name in merge.taken}
+    stay = _restore(merge)  # in memory: the row is not saved
+    for name in merge.taken:
+        label = capfirst(str(Customer._meta.get_field(name).verbose_name))  # type: ignore[union-attr]
+        after = present[name] if name in stay else str(getattr(merge.kept, name) or "\N{EN DASH}")
+        lines.append(rules.Effect(label, present[name], after))
+    for label, count in belongings.words(merge.moved):
+        lines.append(rules.Effect(label, "", _("%(count)s go back") % {"count": count}))
+    return lines
+
+
 def _carry_out(request: ApprovalRequest) -> None:
     """Merge, with both rows locked; what the approver saw is compared once more under the lock."""
     merge = CustomerMerge.objects.select_for_update(of=("self",)).get(approval=request)
@@ -214,16 +234,23 @@ def _carry_out(request: ApprovalRequest) -> None:
     save_with_history(merge.gone, actor=actor, reason=reason)
     merge.moved = belongings.move(merge.gone, merge.kept, actor=actor, reason=reason)
     _end_grants(merge.gone, reason=reason)
+    _end_if_masked(merge.kept, merge.taken, reason=reason)
     merge.state, merge.merged_at = _State.MERGED, timezone.now()
     merge.save()
     _record(MERGED, merge, actor, merge.moved)
 
 
-def _end_grants(gone: Customer, *, reason: str) -> None:
-    """End what was let see of the one that goes: nobody agreed to the other one's values."""
+def _end_grants(customer: Customer, *, reason: str) -> None:
+    """End who was let in to the customer: nobody agreed to the other one's values."""
     kind = ContentType.objects.get_for_model(Customer)
-    for grant in Grant.objects.live().filter(content_type=kind, object_id=str(gone.pk)):
+    for grant in Grant.objects.live().filter(content_type=kind, object_id=str(customer.pk)):
         end_grant(grant, actor=None, reason=reason)
+
+
+def _end_if_masked(kept: Customer, changed: Collection[str], *, reason: str) -> None:
+    """End who was let in to the one that is kept where values of the other came in or went."""
+    if any(isinstance(Customer._meta.get_field(name), MaskedMixin) for name in changed):
+        _end_grants(kept, reason=reason)
 
 
 def _undo(request: ApprovalRequest) -> None:
@@ -239,6 +266,7 @@ def _undo(request: ApprovalRequest) -> None:
     actor, reason = request.decided_by, request.summary
     fields = _restore(merge)
     save_with_history(kept, actor=actor, reason=reason)
+    _end_if_masked(kept, set(merge.taken) - set(fields), reason=reason)
     gone.merged_into = None
     save_with_history(gone, actor=actor, reason=reason)
     stayed = belongings.move_back(merge.moved, gone=gone, kept=kept, actor=actor, reason=reason)
@@ -294,6 +322,7 @@ UNDO_RULE = rules.register(
         permission="customers.approve_merge",
         execute=_undo,
         snapshot=_undo_snapshot,
+        effects=_undo_effects,
         expires=timedelta(hours=72),
     )
 )

@@ -154,6 +154,8 @@ def test_page_answers_yes_and_no_and_shows_no_value(
     )
     assert [line.name for line in yes["lines"] if line.decides] == ["Role"]
     assert ask(pia, person="eve", action="reveal")["found"].decision.allowed is False
+    offered = [ask(pia, person="eve", action=what)["reveal_url"] for what in ("view", "reveal")]
+    assert [bool(url) for url in offered] == [True, False]
     query = {"kind": "customers.customer", "record": "17850", "action": "view", "person": "eve"}
     assert "asked.about" not in signed_in(pia).get(WHY, query).text
 

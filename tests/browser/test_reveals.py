@@ -74,6 +74,8 @@ def test_owner_unmasks_a_page_for_a_minute(stage: Stage, world: World) -> None:
     value = dialog.locator("[data-reveal-value]", has_text=PHONE.value)
     expect(value).to_be_visible()
     kim.look("unmasked")
+    kim.page.set_viewport_size({"width": 1280, "height": 300})  # more than fits: the rows scroll
+    expect(dialog.get_by_role("link", name="Done")).to_be_in_viewport(ratio=1)
     assert shown_on(kim, world) == {"phone"}
     with kim.page.expect_response(lambda answer: "/copied/" in answer.url) as told:
         value.evaluate("node => node.dispatchEvent(new ClipboardEvent('copy', {bubbles: true}))")

@@ -16,6 +16,7 @@ from backoffice.audit.models import Event
 from backoffice.masking.models import Grant
 from backoffice.masking.services import give_grant
 from backoffice.masking.values import unseal
+from backoffice.policy import may
 from customers.models import Customer, CustomerMerge
 from customers.services import belongings, edit_customer, request_merge, request_undo
 from customers.services.merging import MERGE_RULE, UNDO_RULE
@@ -113,6 +114,25 @@ def test_undo_brings_back_exactly_what_moved(
     assert list(gone.orders.values_list("pk", flat=True)) == [theirs.pk]
     told = Event.objects.filter(verb="customers.merge_undone")
     assert [told.about(one).count() for one in (kept, gone)] == [1, 1]
+
+
+def test_approver_of_an_undo_reads_what_goes_back(
+    kept: Customer, gone: Customer, eve: User, kim: User
+) -> None:
+    make_order(700, customer=gone)
+    merge = ask(kept, gone, eve, "email", "country")
+    approve(merge, kim)
+    edit_customer(kept, changes={"country": "Malta"}, actor=eve, reason="moved")
+    merge.refresh_from_db()
+    request = request_undo(merge, actor=eve, reason="Two after all")
+    told = [(one.label, one.before, one.after) for one in UNDO_RULE.effects(request)]
+    assert told == [
+        ("Customer G1", "leads to customer K1", "a customer of its own"),
+        ("E-mail", "a•••••@e•••••.org", "a•••••@e•••••.com"),
+        ("Country", "Malta", "Malta"),
+        ("Orders", "", "1 go back"),
+    ]
+    assert clear(kept, "email") == ["ana@example.org"]  # told, not done
 
 
 def test_undo_lists_what_was_changed_since_and_leaves_it(
@@ -215,6 +235,30 @@ def test_grants_of_the_one_that_goes_end(
     approve(ask(kept, gone, eve), kim)
     assert not Grant.objects.live().exists()
     assert not nia.has_perm("customers.reveal_customer", kept)
+
+
+@pytest.mark.parametrize(
+    ("taken", "live"), [(("email",), 0), (("country", "phone"), 0), (("country",), 1)]
+)
+def test_grants_of_the_one_that_stays_end_where_values_come_in(  # noqa: PLR0913 - fixtures
+    kept: Customer, gone: Customer, eve: User, nia: User, kim: User,
+    taken: tuple[str, ...], live: int,
+) -> None:  # fmt: skip
+    give_grant(kept, user=nia, actor=allow(kim, "masking.give_grant"), reason="a call")
+    approve(ask(kept, gone, eve, *taken), kim)
+    assert Grant.objects.live().count() == live
+    assert bool(may(User.objects.get(pk=nia.pk), "reveal", kept)) is bool(live)
+
+
+@pytest.mark.parametrize(("taken", "live"), [("email", 0), ("country", 1)])
+def test_grants_of_the_merged_one_end_where_an_undo_brings_values_back(  # noqa: PLR0913 - fixtures
+    kept: Customer, gone: Customer, eve: User, nia: User, kim: User, taken: str, live: int
+) -> None:
+    merge = ask(kept, gone, eve, taken)
+    approve(merge, kim)
+    give_grant(kept, user=nia, actor=allow(kim, "masking.give_grant"), reason="a call")
+    undo(merge, eve, kim)
+    assert Grant.objects.live().count() == live
 
 
 def test_refunds_come_along_with_their_orders(

@@ -171,8 +171,9 @@ def test_exact_search_by_a_merged_one_leads_to_who_stands_for_them(eve: User, ki
     merged(last, Customer.objects.get(pk=kept.pk), eve, kim)
     client = signed_in(eve)
     for kind, value in (("number", "G1"), ("email", "old@example.com")):
-        answer = client.post(f"{LIST}find/", {"kind": kind, "value": value})
-        assert answer["Location"] == f"{LIST}{last.pk}/change/"
+        page = client.post(f"{LIST}find/", {"kind": kind, "value": value}, follow=True)
+        assert page.redirect_chain[-1] == (f"{LIST}{last.pk}/change/", 302)
+        assert "Customer G1 was merged into customer L1" in page.content.decode()
     page = client.get(f"{LIST}{gone.pk}/change/", follow=True)
     assert page.redirect_chain == [(f"{LIST}{last.pk}/change/", 302)]
     assert "Customer G1 was merged into customer L1" in page.content.decode()
@@ -282,3 +283,18 @@ def test_reveals_tell_who_saw_what_and_the_typed_reason_to_auditors_only(
         "Ann", "Phone", "Call the customer back",
     )  # fmt: skip
     assert "he waits for a call" in told["ada"].why
+
+
+def test_what_was_found_long_ago_is_not_called_empty(eve: User) -> None:
+    make_customer(number="K1")
+    page = signed_in(eve).get(f"{LIST}?found=gone-long-ago").content.decode()
+    assert "What was found is not kept any more" in page
+    assert "Nothing matches" not in page
+
+
+def test_empty_personal_value_is_a_dash_and_no_mask(eve: User) -> None:
+    customer = make_customer(number="K1", name="Anna Almeida", email="", phone="")
+    page = signed_in(eve).get(f"{LIST}{customer.pk}/change/").content.decode()
+    details = page[page.index('id="values-') : page.index("</dl>")]
+    assert "None" not in details
+    assert details.count('class="bo-masked"') == details.count("data-reveal-field") == 1

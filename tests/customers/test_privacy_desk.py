@@ -152,6 +152,8 @@ def test_open_export_stands_in_the_way_of_an_erasure(
     case = open_case(customer, "erasure", pia)
     with pytest.raises(privacy.BlockedError, match=str(export)):
         privacy.ask(case, actor=pia, reason="by letter")
+    page = signed_in(pia).get(f"/admin/privacy/{case.pk}/").content.decode()
+    assert (str(export) in page, f"/{case.pk}/ask/" in page) == (True, False)
     privacy.refuse(case, actor=pia, reason="the other first")
     PrivacyCase.objects.filter(pk=export.pk).update(state=State.REFUSED)
     privacy.ask(open_case(customer, "erasure", pia), actor=pia, reason="by letter")
@@ -313,3 +315,11 @@ def test_erasure_deletes_the_file_of_the_export(customer: Customer, pia: User, k
     done(open_case(customer, "export", pia), pia, kim)
     done(open_case(customer, "erasure", pia), pia, kim)
     assert not KeptFile.objects.exists()
+
+
+def test_erased_customer_offers_no_request(customer: Customer, pia: User) -> None:
+    where = reverse("admin:customers_customer_change", args=[customer.pk])
+    client, button = signed_in(pia), "do/privacy_request/"
+    assert button in client.get(where).content.decode()
+    Customer.objects.filter(pk=customer.pk).update(erased_at=timezone.now())
+    assert button not in client.get(where).content.decode()

@@ -231,7 +231,25 @@ def test_page_shows_counts_and_no_values(client: Client, pia: User) -> None:
     due = customer_of(date(2020, 1, 1), order=date(2021, 3, 4))
     client.force_login(pia)
     text = client.get("/admin/privacy/retention/").text
-    assert (due.number in text, "2021-03-04" in text, "Retentova" in text) == (True, True, False)
+    assert (due.number in text, "4 Mar 2021" in text, "Retentova" in text) == (True, True, False)
+
+
+def test_rejected_clearing_can_be_asked_for_again_or_closed(
+    client: Client, pia: User, kim: User
+) -> None:
+    customer_of(date(2020, 1, 1), order=date(2021, 3, 4))
+    case = retention.ask(actor=pia, reason="the yearly look")
+    assert case.approval is not None
+    approvals.reject(case.approval, actor=kim, comment="not this month")
+    client.force_login(pia)
+    page = client.get(f"/admin/privacy/{case.pk}/").text
+    assert all(f"/admin/privacy/{case.pk}/{what}/" in page for what in ("ask", "refuse"))
+    assert "older than 31 May 2024" in page
+    due = client.get("/admin/privacy/retention/").text
+    assert (str(case) in due, "/retention/ask/" in due) == (True, False)
+    privacy.refuse(case, actor=pia, reason="later")
+    assert "/retention/ask/" in client.get("/admin/privacy/retention/").text
+    assert retention.ask(actor=pia, reason="the next look").state == "waiting"
 
 
 def test_page_says_when_nothing_is_set(client: Client, ada: User, settings: Any) -> None:

@@ -139,6 +139,10 @@ def test_page_of_alarms_shows_and_settles(
     listing = reverse("admin:masking_alarm_changelist")
     assert signed_in(eve).get(listing).status_code == 403
     assert "asked for 1 more" in text(signed_in(ada).get(listing))
+    one = text(signed_in(ada).get(reverse("admin:masking_alarm_change", args=[alarm.pk])))
+    assert "asked for 1 more" in one
+    assert f"person={ann.pk}&amp;verb=personal.revealed" in one
+    assert "&quot;asked&quot;" not in one
     settle = reverse("admin:masking_alarm_do_settle", args=[alarm.pk])
     assert signed_in(ada).get(settle).status_code == 403
     client = signed_in(pia)

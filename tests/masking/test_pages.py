@@ -142,6 +142,9 @@ def test_asking_leads_to_a_request(customer: Customer, eve: User) -> None:
     assert response.status_code == 302
     request = ApprovalRequest.objects.get()
     assert (request.maker, request.payload["minutes"]) == (eve, 480)
+    page = text(client.get(reverse("admin:customers_customer_change", args=[customer.pk])))
+    assert "You asked for access to this record" in page
+    assert reverse("admin:approval", args=[request.pk]) in page
 
 
 def test_grant_opens_the_button_of_this_record_only(
@@ -150,6 +153,9 @@ def test_grant_opens_the_button_of_this_record_only(
     other = make_customer("999")
     give_grant(customer, user=eve, actor=max_, reason="delivery")
     client = signed_in(eve)
+    pages = [reverse("admin:customers_customer_change", args=[one.pk]) for one in (customer, other)]
+    told = "gave you access: you may reveal values of this record until"
+    assert [told in text(client.get(page)) for page in pages] == [True, False]
     assert PHONE in text(client.post(address("reveal", customer), WHY))
     assert client.post(address("reveal", other), WHY).status_code == 403
 
@@ -160,7 +166,11 @@ def test_page_of_grants_and_ending_one(
     grant = give_grant(customer, user=eve, actor=max_, reason="delivery")
     listing = reverse("admin:masking_grant_changelist")
     assert signed_in(eve).get(listing).status_code == 403
-    assert "Open" in text(signed_in(ada).get(listing))
+    listed = text(signed_in(ada).get(listing))
+    assert ("Open" in listed, f"Customer {customer.number}" in listed) == (True, True)
+    one = text(signed_in(ada).get(reverse("admin:masking_grant_change", args=[grant.pk])))
+    assert f"Access of {eve} to customer {customer.number}" in one
+    assert "customers.reveal_customer" not in one
     end = reverse("admin:masking_grant_do_end", args=[grant.pk])
     assert signed_in(ada).get(end).status_code == 403
     client = signed_in(max_)

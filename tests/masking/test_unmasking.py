@@ -11,6 +11,7 @@ from pytest_django import Settings
 from backoffice.accounts.models import User
 from backoffice.audit.models import Event, Outcome
 from backoffice.masking import services
+from backoffice.masking.models import Alarm
 from backoffice.masking.services import REVEALED, Reason, RevealRefusedError, unmask
 from customers.models import Customer
 from tests.clients import signed_in
@@ -192,3 +193,13 @@ def test_events_name_the_outcome_and_no_value(rows: list[Customer], kim: User) -
     kept = list(Event.objects.values_list("outcome", "context", "typed__text"))
     assert {outcome for outcome, _context, _text in kept} == {Outcome.DONE}
     assert leaks(kept) == []
+
+
+def test_over_the_cap_it_is_said_before_anybody_is_told(
+    rows: list[Customer], kim: User, pia: User, settings: Settings
+) -> None:
+    settings.BACKOFFICE_REVEALS_PER_HOUR = 2
+    dialog = text(signed_in(kim).get(where()))
+    assert "more records than you may look into now" in dialog
+    assert "Show 3 records" not in dialog
+    assert not Alarm.objects.exists()

@@ -304,7 +304,7 @@ def _answer(request: HttpRequest, form: WhyForm) -> dict[str, Any]:
         "field": _fields_of(model).get(data["field"], "") if model else "",
         "action": _actions_of(model)[action] if model else action,
         "notes": _notes(found, action, where),
-        "reveal_url": _asking(request, action="reveal"),
+        "reveal_url": "" if action == "reveal" else _asking(request, action="reveal"),
         "until": found.decided_by.facts.get("until"),
     }
 

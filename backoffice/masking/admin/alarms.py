@@ -45,7 +45,16 @@ class AlarmAdmin(BackofficeAdmin):
     list_display = ["what", "person", "raised_at", "figures", "status"]
     list_select_related = ["person", "settled_by"]
     list_filter = ["kind"]
-    fields = ["what", "person", "raised_at", "figures", "seen", "settled_at", "settled_by", "finding"]
+    fields = [
+        "what",
+        "person",
+        "raised_at",
+        "figures",
+        "seen",
+        "settled_at",
+        "settled_by",
+        "finding",
+    ]
     editable = False
     list_title = gettext_lazy("Alarms about personal data")
     list_subtitle = gettext_lazy(

@@ -1,7 +1,10 @@
 """Who was let in to whose data."""
 
-from django.db.models import Model
+from typing import Any
+
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from backoffice.masking import services
@@ -24,16 +27,46 @@ class GrantAdmin(BackofficeAdmin):
 
     list_display = ["about", "user", "given_by", "expires_at", "status"]
     list_select_related = ["user", "given_by", "content_type"]
+    fields = [
+        "about",
+        "user",
+        "given_by",
+        "reason",
+        "starts_at",
+        "expires_at",
+        "ended_at",
+        "ended_by",
+    ]
+    timeline = False  # the record's own stream tells it
     list_filter = ["content_type"]
     editable = False
     list_title = _("Access given")
     list_subtitle = _("One person, one record, a short time, given by somebody else.")
     empty_text = _("Nobody was given access yet. It is asked for on the page of a record.")
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Grant]:
+        """Take the records along, one query a kind."""
+        rows: QuerySet[Grant] = super().get_queryset(request).prefetch_related("record")
+        return rows
+
     @staticmethod
     def about(grant: Grant) -> str:
-        """Return the record in words."""
-        return f"{grant.content_type.name} {grant.object_id}"
+        """Return the record by its kind and public number."""
+        return f"{capfirst(grant.content_type.name)} {grant.record or grant.object_id}"
+
+    def record_title(self, obj: Any) -> str:
+        """Return for whom, and to what."""
+        record = f"{obj.content_type.name} {obj.record or obj.object_id}"
+        return str(_("Access of %(person)s to %(record)s") % {"person": obj.user, "record": record})
+
+    def record_badges(self, obj: Any) -> list[Badge]:
+        """Return whether it counts now."""
+        return [self.status(obj)]
+
+    def record_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
+        """Name it in the breadcrumb as in the head."""
+        found = super().record_context(request, obj)
+        return found if obj is None else {**found, "crumb": self.about(obj)}
 
     @staticmethod
     def status(grant: Grant) -> Badge:

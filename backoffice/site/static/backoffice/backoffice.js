@@ -38,13 +38,19 @@ addEventListener("scroll", () => document.querySelectorAll(".bo-popover:popover-
 const dialog = document.getElementById("dialog");
 let opener = null;
 
+/* of several boxes or circles, none is ticked; one alone may stay empty */
+function isEmpty(field) {
+  if (field.type !== "radio" && field.type !== "checkbox") return !field.value;
+  const group = [...dialog.querySelectorAll(`input[name="${CSS.escape(field.name)}"]`)];
+  return group.length > 1 && !group.some((one) => one.checked);
+}
+
 function show(html) {
   dialog.innerHTML = html;
   if (!dialog.open) dialog.showModal();
   const wrong = dialog.querySelector(".bo-form-row--bad :is(input, textarea, select)");
   const fields = [...dialog.querySelectorAll("input:not([type=hidden]), textarea, select")];
-  const empty = fields.find((field) => (field.type === "radio" ? false : !field.value));
-  (wrong || empty || fields[0] || dialog.querySelector("button[type=submit]"))?.focus();
+  (wrong || fields.find(isEmpty) || fields[0] || dialog.querySelector("button[type=submit], .bo-dialog-foot .bo-btn"))?.focus();
   dialog.dispatchEvent(new CustomEvent("backoffice:dialog", { bubbles: true }));
 }
 
@@ -59,10 +65,13 @@ function follow(response) {
 
 async function openDialog(link) {
   const response = await fetch(link.href, { headers: DIALOG_HEADER, credentials: "same-origin" });
-  if (response.redirected || !response.ok) { location.assign(link.href); return; }
+  const html = await response.text();
+  // a refusal that is made for a dialog is shown in it; any other error is a page
+  const refused = [403, 409].includes(response.status) && !html.includes("<html");
+  if (response.redirected || !(response.ok || refused)) { location.assign(link.href); return; }
   opener = document.querySelector(`[popovertarget="${link.closest(".bo-popover")?.id}"]`) || link;
   link.closest(".bo-popover")?.hidePopover();
-  show(await response.text());
+  show(html);
 }
 
 async function submitDialog(form, submitter) {
@@ -221,6 +230,9 @@ document.addEventListener("click", (event) => {
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape") document.body.classList.remove("bo-rail-open");
 });
+
+/* the tab that is open stays in sight where not all of them fit */
+document.querySelector(".bo-tabs [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
 
 /* live jobs: each element with data-job asks its address until the job is over */
 async function poll(element) {
