@@ -53,7 +53,8 @@ def _summary(record: Model, minutes: int) -> str:
 def give(request: ApprovalRequest) -> None:
     """Give what was asked for; the minutes count from the approval.
 
-    Raises ValidationError when the record is gone.
+    Whoever agreed has to have the right themselves, so the rule lets no stand-in decide. Raises
+    ValidationError when the record is gone.
     """
     record = request.record()
     if record is None or request.decided_by is None:

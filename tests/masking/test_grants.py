@@ -1,21 +1,25 @@
 """Access to one record for a short time: asked for, given by somebody else, and over in time."""
 
 import datetime as dt
+from http import HTTPStatus
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 from django.utils import timezone
 from guardian.models import UserObjectPermission
 from guardian.shortcuts import assign_perm
 
 from backoffice import policy
 from backoffice.accounts.models import User
+from backoffice.approvals import delegations
 from backoffice.approvals import services as approvals
 from backoffice.approvals.grants import KIND
 from backoffice.approvals.models import ApprovalRequest
+from backoffice.audit.context import in_the_name_of_another
 from backoffice.audit.models import Event
 from backoffice.masking.models import Grant
 from backoffice.masking.services import (
@@ -29,6 +33,7 @@ from backoffice.masking.services import (
     reveal,
 )
 from customers.models import Customer
+from tests.clients import signed_in
 from tests.masking.conftest import PHONE
 from tests.masking.test_services import WHY, make_customer
 
@@ -93,6 +98,12 @@ def test_approver_needs_the_right_to_give(customer: Customer, eve: User, oli: Us
     with pytest.raises(PermissionDenied):
         approvals.approve(request, actor=oli)
     assert Grant.objects.count() == 0
+
+
+def test_nobody_asks_in_the_name_of_another(customer: Customer, eve: User, kim: User) -> None:
+    with in_the_name_of_another(kim.pk), pytest.raises(PermissionDenied):
+        request_grant(customer, actor=eve, reason="Called back")
+    assert request_grant(customer, actor=eve, reason="Called back").pk
 
 
 def test_asking_twice_is_refused_while_the_first_waits(customer: Customer, eve: User) -> None:
@@ -235,3 +246,22 @@ def test_page_of_decisions_needs_a_constant_number_of_queries(
     ) as queries:
         decisions = policy.may_many(person, "reveal", rows)
     assert ([bool(answer) for answer in decisions.values()], len(queries)) == ([True] * number, 2)
+
+
+def test_stand_in_is_offered_nothing_that_they_cannot_do(
+    customer: Customer, eve: User, max_: User, oli: User
+) -> None:
+    """What is let see hangs on the right of who agrees, so page and service both refuse."""
+    request = request_grant(customer, actor=eve, reason="the carrier calls")
+    begin, until = timezone.now() - dt.timedelta(hours=1), timezone.now() + dt.timedelta(days=1)
+    delegations.hand_over(oli, starts_at=begin, until=until, reason="away", actor=max_)
+    assert request not in approvals.waiting_for(oli)
+    assert approvals.why_not(request, oli) == "Your role may not decide this."
+    for name in ("approval", "approve"):  # it does not concern them
+        page = signed_in(oli).get(reverse(f"admin:{name}", args=[request.pk]))
+        assert page.status_code == HTTPStatus.NOT_FOUND
+    with pytest.raises(PermissionDenied):
+        approvals.approve(request, actor=oli)
+    assert (request.state, Grant.objects.count()) == ("requested", 0)
+    assert approvals.approve(request, actor=max_).state == "executed"
+    assert may_reveal(eve, customer)
