@@ -240,7 +240,7 @@ def test_grants_of_the_one_that_goes_end(
 @pytest.mark.parametrize(
     ("taken", "live"), [(("email",), 0), (("country", "phone"), 0), (("country",), 1)]
 )
-def test_grants_of_the_one_that_stays_end_where_values_come_in(  # noqa: PLR0913 - fixtures
+def test_grants_of_the_one_that_stays_end_where_values_come_in(
     kept: Customer, gone: Customer, eve: User, nia: User, kim: User,
     taken: tuple[str, ...], live: int,
 ) -> None:  # fmt: skip
@@ -251,7 +251,7 @@ def test_grants_of_the_one_that_stays_end_where_values_come_in(  # noqa: PLR0913
 
 
 @pytest.mark.parametrize(("taken", "live"), [("email", 0), ("country", 1)])
-def test_grants_of_the_merged_one_end_where_an_undo_brings_values_back(  # noqa: PLR0913 - fixtures
+def test_grants_of_the_merged_one_end_where_an_undo_brings_values_back(
     kept: Customer, gone: Customer, eve: User, nia: User, kim: User, taken: str, live: int
 ) -> None:
     merge = ask(kept, gone, eve, taken)

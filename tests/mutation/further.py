@@ -4,7 +4,11 @@ from tests.mutation.protection import of
 
 MASKING, SITE, SERVICES = "backoffice/masking", "backoffice/site", "customers/services"
 CHECKS = ("tests/masking/test_checks.py",)
-LOOKUPS = ("tests/masking/test_lookups.py", "tests/masking/test_statements.py")
+LOOKUPS = (
+    "tests/masking/test_lookups.py",
+    "tests/masking/test_statements.py",
+    "tests/masking/test_index_queries.py",
+)
 ENCRYPTION = ("tests/masking/test_encryption.py",)
 DOCUMENTS = ("tests/masking/test_documents.py",)
 ROTATION = ("tests/masking/test_rotation.py", "tests/masking/test_copying.py")
@@ -35,6 +39,7 @@ FURTHER = [
         ("a column comes out under its own mask",
          "    if field is None or not _same(field, out):", "    if False:"),
         ("a union is of one mask", "        if not _same(out, top):", "        if False:"),
+        ("an index comes out sealed", " if _makes_objects(compiler) else ():", ":"),
         ("an index is held like its column", "_HIDDEN = (MaskedMixin, BlindIndexField)",
          "_HIDDEN = (MaskedMixin,)"),
         ("an index is compared with values alone", "        return all(map(_is_value, values))",
@@ -252,6 +257,10 @@ FURTHER = [
          "    if not (may(actor, _ASK, kept) and may(actor, _ASK, gone)):", "    if False:"),
         ("a merge compares under the lock", "    if _facts(merge) != request.snapshot:", "    if False:"),
         ("grants of the one that goes end", "    _end_grants(merge.gone, reason=reason)\n", ""),
+        ("grants of the one that stays end too",
+         "    _end_if_masked(merge.kept, merge.taken, reason=reason)\n", ""),
+        ("and when an undo brings values back",
+         "    _end_if_masked(kept, set(merge.taken) - set(fields), reason=reason)\n", ""),
     ),
     *of(
         "backoffice/sheets/clear_exports.py", CLEAR,
@@ -370,8 +379,9 @@ FURTHER = [
          "{int(request.subject_id)} if request.kind == OF_PERSON else set()", "set()"),
     ),
     *of(
-        "backoffice/approvals/grants.py", GUARDED,
+        "backoffice/approvals/grants.py", (*GUARDED, "tests/masking/test_grants.py"),
         ("an inviter lets in nobody they invited", "            excluded=voters.hosts,\n", ""),
+        ("a stand-in lets nobody in", "            delegable=False,\n", ""),
     ),
     *of(
         "backoffice/files/sealing.py", SEALING,
