@@ -4,17 +4,18 @@ Every expression of every query is compiled by `SQLCompiler.compile`, whichever 
 there. A masked column may come out of a query as it is, or chosen by CASE and COALESCE, since its
 value is sealed then; it may be asked for presence (IS NULL) and counted. Everything else would tell
 something of the hidden value: comparing, ordering, computing, the greatest, the next, the equal.
+A blind index is held alike, but that a whole digest finds it (Exact, In).
 SQL written by hand that names a masked column is refused as a whole: nobody can say what it does.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import wraps
 from typing import Any
 
-from django.db.models import Case, Count, Func, OrderBy, Subquery, When
+from django.db.models import Case, Count, Func, OrderBy, Subquery, Value, When
 from django.db.models.expressions import Col, ExpressionWrapper, RawSQL, Ref
-from django.db.models.functions import Coalesce
-from django.db.models.lookups import IsNull
+from django.db.models.functions import Cast, Coalesce
+from django.db.models.lookups import Exact, In, IsNull
 from django.db.models.query import RawQuerySet
 from django.db.models.sql.compiler import SQLCompiler, SQLUpdateCompiler
 from django.db.models.sql.query import Query
@@ -22,10 +23,14 @@ from django.db.models.sql.where import ExtraWhere
 
 from backoffice.masking import statements
 from backoffice.masking.fields import MaskedMixin
+from backoffice.masking.indexes import BlindIndexField
 from backoffice.masking.values import MaskedQueryError
 
 # What hands one of its parts on as it is.
 _CHOOSING = (Case, When, Coalesce, ExpressionWrapper)
+_HIDDEN = (MaskedMixin, BlindIndexField)
+
+type Hidden = MaskedMixin | BlindIndexField
 
 
 def install() -> None:
@@ -34,6 +39,7 @@ def install() -> None:
         return
     _wrap(SQLCompiler, "compile", _compiled)
     _wrap(SQLCompiler, "_get_combinator_part_sql", _combined)
+    _wrap(SQLCompiler, "get_converters", _converters)
     _wrap(RawQuerySet, "iterator", _raw)
 
 
@@ -65,8 +71,32 @@ def _compiled(original: Any, compiler: Any, node: Any) -> Any:
         path.pop()
 
 
-def hidden(node: Any) -> MaskedMixin | None:
-    """Return the masked field whose values a node of a query stands for, if it does."""
+def _converters(original: Any, compiler: Any, expressions: Any) -> Any:
+    """Leave out the seal of indexes where rows become objects: there their attribute seals them.
+
+    Sealing each would make loading a third dearer, for values that nobody reads.
+    """
+    found = original(compiler, expressions)
+    for place in _loaded(compiler.klass_info or {}) if _makes_objects(compiler) else ():
+        if place in found and isinstance(getattr(found[place][1], "target", None), BlindIndexField):
+            del found[place]
+    return found
+
+
+def _makes_objects(compiler: Any) -> bool:
+    """Say whether a query has no columns of its own choice, as `values` makes it."""
+    return bool(getattr(compiler.query, "default_cols", False))
+
+
+def _loaded(info: Mapping[str, Any]) -> Iterator[int]:
+    """Yield the places of the columns that become objects, those of related ones too."""
+    yield from info.get("select_fields", ())
+    for related in info.get("related_klass_infos", ()):
+        yield from _loaded(related)
+
+
+def hidden(node: Any) -> Hidden | None:
+    """Return the masked field or index whose values a node of a query stands for, if it does."""
     field: object = None
     if isinstance(node, Col):
         field = node.target
@@ -76,7 +106,7 @@ def hidden(node: Any) -> MaskedMixin | None:
         field = _out(node)
     elif isinstance(node, Query):
         field = _column_of(node)
-    return field if isinstance(field, MaskedMixin) else None
+    return field if isinstance(field, _HIDDEN) else None
 
 
 def _out(node: Any) -> object:
@@ -96,20 +126,39 @@ def require_shown(node: Any, path: Sequence[Any]) -> None:
     What comes out has to be sealed by the node's own rule: the mask of another kind of value would
     show other characters of it.
     """
-    for parent in reversed(path):
-        if isinstance(parent, IsNull) or (
-            isinstance(parent, Count) and not getattr(parent, "distinct", False)
-        ):
-            return
-        if not isinstance(parent, _CHOOSING):
-            _refuse("a masked column is shown as it is; nothing is computed or found by it")
     field = hidden(node)
+    for parent in reversed(path):
+        if _asks_little(parent, field):
+            return
+        if not isinstance(parent, _CHOOSING) and not _is_cast_index(parent):
+            _refuse("a masked column is shown as it is; nothing is computed or found by it")
     out = _out(path[0]) if path else field
-    if field is None or not isinstance(out, MaskedMixin) or not _same(field, out):
+    if field is None or not _same(field, out):
         _refuse("a masked column comes out of a query under its own mask only")
 
 
-def _same(one: MaskedMixin, other: MaskedMixin) -> bool:
+def _asks_little(parent: Any, field: Hidden | None) -> bool:
+    """Say whether a node asks for presence, for a count, or for rows by a whole digest."""
+    if isinstance(parent, Exact | In) and isinstance(field, BlindIndexField):
+        values = parent.rhs if isinstance(parent.rhs, list | tuple | set) else [parent.rhs]
+        return all(map(_is_value, values))
+    counts = isinstance(parent, Count) and not getattr(parent, "distinct", False)
+    return isinstance(parent, IsNull) or counts
+
+
+def _is_value(value: Any) -> bool:
+    return isinstance(value, Value) or not hasattr(value, "resolve_expression")
+
+
+def _is_cast_index(node: Any) -> bool:
+    """Say whether a node is what `bulk_update` writes an index by."""
+    return isinstance(node, Cast) and isinstance(_out(node), BlindIndexField)
+
+
+def _same(one: Hidden, other: object) -> bool:
+    """Say whether values of one field may come out as those of the other, under its mask."""
+    if not isinstance(one, MaskedMixin) or not isinstance(other, MaskedMixin):
+        return isinstance(one, BlindIndexField) and isinstance(other, BlindIndexField)
     bound = (one.encrypted, other.encrypted) == (False, False) or (
         one.encrypted == other.encrypted and one.binding == other.binding
     )
@@ -132,10 +181,10 @@ def _combined(original: Any, compiler: Any, part: Any) -> Any:
     outs = [_out(column) for column, _sql, _alias in part.select]
     tops = [column for column, _sql, _alias in compiler.select or ()]
     for place, out in enumerate(outs):
-        if not isinstance(out, MaskedMixin):
+        if not isinstance(out, _HIDDEN):
             continue
         top = _out(tops[place]) if place < len(tops) else None
-        if not isinstance(top, MaskedMixin) or not _same(out, top):
+        if not _same(out, top):
             _refuse("a masked column is combined with a column of the same mask only")
         if compiler.query.combinator != "union" and not _has_key(part.select):
             _refuse("masked columns cannot be compared by a combination of queries")

@@ -23,6 +23,7 @@ from backoffice.masking.values import (
     MaskWriteError,
     Sealed,
     is_lost,
+    loaded,
     unseal,
     whole,
 )
@@ -32,6 +33,7 @@ type AnyField = models.Field[Any, Any]
 
 _HEX_LENGTH = 64
 _MISSING = object()
+_SHOWN = MASK_CHAR * 8
 # No digest reads so: what no key opens is found by nothing.
 _NOWHERE = "-"
 
@@ -112,7 +114,7 @@ class _IndexAttribute(DeferredAttribute):
 
 def _sealed(value: Any) -> Any:
     plain = isinstance(value, str) and not isinstance(value, Sealed)
-    return Sealed(MASK_CHAR * 8, value) if plain and value else value
+    return Sealed(_SHOWN, value) if plain and value else value
 
 
 class BlindIndexField(_CharField):
@@ -147,6 +149,10 @@ class BlindIndexField(_CharField):
         """Join the model once: migrations, history and abstract parents bring a copy along."""
         if name not in {field.name for field in cls._meta.local_fields}:
             super().contribute_to_class(cls, name, private_only)
+
+    def from_db_value(self, value: Any, _expression: object, _connection: object) -> Any:
+        """Seal what a query brings; `compiling` leaves it out where an attribute seals it."""
+        return loaded(_SHOWN, value, self) if value else value
 
     def get_prep_value(self, value: Any) -> Any:
         """Return the digest for the column; a text with the mask is never one."""

@@ -143,7 +143,7 @@ MUTATIONS = [
         f"{MASKING}/indexes.py", (*LOOKUPS, *FIELDS),
         ("an index is asked for whole", 'if lookup not in {"exact", "in", "isnull"}:',
          "if False:"),
-        ("an index shows nothing", "    return Sealed(MASK_CHAR * 8, value) if plain and value "
+        ("an index shows nothing", "    return Sealed(_SHOWN, value) if plain and value "
          "else value", "    return value"),
     ),
     # Forms and REST.
