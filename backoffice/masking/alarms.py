@@ -104,11 +104,11 @@ def _tell(officer: User, alarm: Alarm) -> None:
         link = {}
     context = {"who": alarm.person.get_username(), **link}
     if alarm.kind == Alarm.Kind.RIGHT:
-        mail, names = GIVEN_MAIL, ("given", "to")
+        mail = GIVEN_MAIL
+        context |= {name: alarm.facts[name] for name in ("given", "to")}
     else:
-        mail, names = MAIL, ("seen",)
-        context["what"] = str(alarm.get_kind_display())
-    context |= {name: alarm.facts[name] for name in names}
+        mail = MAIL
+        context |= {"what": str(alarm.get_kind_display()), "seen": alarm.facts["seen"]}
     reason = _("You look after personal data.")
     try:
         post.send(mail, to=officer, reason=reason, actor=alarm.person, context=context)
