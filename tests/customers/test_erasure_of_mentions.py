@@ -113,7 +113,10 @@ def test_identifier_takes_a_reason_about_somebody_else(
     other = make_customer(name="Bo Otherperson")
     record(verbs.CHANGED, actor=people["kim"], subject=other, reason=f"as {NAME} ({EMAIL}) said")
     record(verbs.CHANGED, actor=people["kim"], subject=other, reason=f"as {NAME} said")
+    grant = give_grant(other, user=people["ann"], actor=people["kim"], reason=f"{EMAIL} wrote")
     erase(customer, people)
+    grant.refresh_from_db()
+    assert grant.reason == "[erased] wrote"
     about = EventReason.objects.filter(event__subject_type="customers.customer")
     typed = about.filter(event__subject_id=str(other.pk)).values_list("text", flat=True)
-    assert sorted(typed) == ["", f"as {NAME} said"]
+    assert sorted(typed) == ["", "", f"as {NAME} said"]

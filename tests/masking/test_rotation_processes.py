@@ -1,10 +1,12 @@
 """Changing the keys while others write, and while somebody pulls the plug: real processes."""
 
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import pytest
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 from pytest_django import Settings
 
 from backoffice.masking import rotation, whole
@@ -50,6 +52,39 @@ def test_value_stays_single_though_two_write_it_by_different_keys() -> None:
             writer.stdin.flush()
         wrote = [int(writer.stdout.readline()) for writer in writers if writer.stdout]
     assert (sum(wrote), Login.objects.count()) == (VALUES, VALUES)
+
+
+@pytest.mark.postgres  # SQLite lets one transaction write at a time
+def test_second_writer_waits_until_the_first_is_done(settings: Settings) -> None:
+    """Neither would see the other's row, and by two keys their digests differ."""
+
+    def late() -> str:
+        try:
+            with transaction.atomic():
+                Login.objects.create(email="ANNA@b.example")
+        except IntegrityError:
+            return "refused"
+        finally:
+            connection.close()
+        return "wrote"
+
+    settings.BACKOFFICE_MASKING_INDEX_KEYS = [("old", "o" * 40), ("new", "n" * 40)]
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            Login.objects.create(email="anna@b.example")
+            settings.BACKOFFICE_MASKING_INDEX_KEYS = [("new", "n" * 40), ("old", "o" * 40)]
+            second = pool.submit(late)
+            while not second.done() and not _waits_for_a_lock():
+                time.sleep(0.02)
+            assert not second.done()
+        assert second.result(timeout=60) == "refused"
+    assert Login.objects.count() == 1
+
+
+def _waits_for_a_lock() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+        return bool(cursor.fetchone()[0])
 
 
 def _indexes() -> list[str]:

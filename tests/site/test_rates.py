@@ -4,10 +4,12 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.urls import reverse
 from pytest_django import Settings
 
 from backoffice.accounts.models import Counter, User
 from backoffice.audit.models import Event
+from tests.clients import version_in
 from tests.factories import make_customer
 
 FIND = "/admin/customers/customer/find/"
@@ -43,6 +45,14 @@ def test_exact_search_has_a_limit_and_a_page_says_so(client: Client, eve: User, 
     assert Event.objects.filter(verb="record.searched").count() == 2
     client.force_login(ann)
     assert search(client).status_code == 302
+
+
+def test_number_looked_up_for_a_merge_counts_as_a_search(client: Client, eve: User) -> None:
+    left, right = make_customer(number="7"), make_customer(number="8")
+    client.force_login(eve)
+    url = reverse("admin:customers_customer_do_merge", args=[left.pk])
+    data = {"number": right.number, "record_version": version_in(client, url)}
+    assert [client.post(url, data).status_code for _ in range(3)] == [302, 302, 429]
 
 
 def test_day_has_a_limit_beside_the_minute(client: Client, eve: User) -> None:
