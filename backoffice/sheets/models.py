@@ -236,4 +236,4 @@ class ClearExport(models.Model):
         indexes = [models.Index(fields=["owner", "-id"], name="clearexport_owner")]
 
     def __str__(self) -> str:
-        return f"{self.model} {self.public_id.hex[:8]}"
+        return self.public_id.hex[:8]
