@@ -25,6 +25,7 @@ from backoffice.files.models import KeptFile
 from backoffice.jobs.models import Job
 from backoffice.mail.models import Mail
 from backoffice.masking.models import Alarm, Grant
+from backoffice.masking.values import unseal
 from backoffice.money import Money
 from backoffice.sheets.models import ClearExport, ImportJob, ImportProblem
 from customers.models import Customer, CustomerMerge, PrivacyCase
@@ -154,7 +155,7 @@ def make_merge(customer: Customer, maker: User, approver: User) -> CustomerMerge
 
 def _indexes(customer: Customer) -> tuple[Canary, ...]:
     return tuple(
-        Canary(f"blind index of {name}", value)
+        Canary(f"blind index of {name}", str(unseal(value)))
         for name in ("name", "email", "phone")
         for value in customer.history.values_list(f"{name}_index", flat=True)
     )
