@@ -2,7 +2,8 @@
 
 Run by `make bench-masking` on both databases. Both kinds of rows are asked in turn, so that a busy
 machine slows both; printed are the ratio of medians and the middle half of the ratios of pairs.
-Fails when the list costs more than 1.15 times the plain one, or loading more than twice.
+Fails when the list costs more than 1.15 times the plain one, loading more than twice, or loading
+and reading every masked value as text more than three times.
 """
 
 import gc
@@ -27,7 +28,7 @@ from tests.masking.tables import standing
 ROWS = int(os.environ.get("ROWS", "50000"))
 PAGES = int(os.environ.get("PAGES", "40"))
 LOADS = int(os.environ.get("LOADS", "9"))
-MOST_PAGE, MOST_LOAD = 1.15, 2.0
+MOST_PAGE, MOST_LOAD, MOST_READ = 1.15, 2.0, 3.0
 SHOWN = 100
 
 
@@ -163,11 +164,11 @@ def test_loading_costs_at_most_twice(rows: None) -> None:
     assert ratio <= MOST_LOAD
 
 
-def test_reading_each_mask_costs_at_most_twice(rows: None) -> None:
-    """Masks may be made when they are first looked at; here they all are."""
+def test_reading_each_mask_costs_at_most_three_times(rows: None) -> None:
+    """What loading leaves for later is done here: every mask is made into text."""
 
     def read(model: type[Masked | Plain]) -> Callable[[], object]:
         return lambda: [f"{row.name}{row.email}{row.phone}" for row in model._default_manager.all()]
 
     ratio = compare(f"{ROWS:,} rows read as text", read(Masked), read(Plain), LOADS)
-    print("(for information)" if ratio > MOST_LOAD else "")
+    assert ratio <= MOST_READ

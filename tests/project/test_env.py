@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
+from django.db import connection
 
 from backoffice.project import env
 
@@ -104,3 +105,14 @@ def test_periods_are_words_with_numbers_or_an_error_at_start(
         monkeypatch.setenv("PERIODS", wrong)
         with pytest.raises(ImproperlyConfigured, match="PERIODS"):
             env.numbers("PERIODS")
+
+
+@pytest.mark.sqlite
+@pytest.mark.django_db
+def test_what_was_erased_from_sqlite_is_overwritten() -> None:
+    """Else the bytes of a deleted value stay in the file's free pages, and in its copies."""
+    asked = connection.settings_dict["OPTIONS"]["init_command"]  # some builds do it unasked
+    assert "secure_delete=ON" in asked
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA secure_delete")
+        assert cursor.fetchone() == (1,)
