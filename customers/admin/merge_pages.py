@@ -13,6 +13,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from backoffice.accounts import rates
+from backoffice.audit import verbs
+from backoffice.audit.services import record
 from backoffice.policy import may
 from backoffice.site import (
     ActionForm,
@@ -73,8 +75,13 @@ class OtherForm(ActionForm):
     order=60,
 )
 def merge(admin: Any, request: HttpRequest, customer: Customer, form: OtherForm) -> HttpResponse:
-    """Lead to the page on which both are compared; nothing is asked for yet."""
+    """Lead to the page on which both are compared; nothing is asked for yet.
+
+    It is a search by number, and on the record as one; nothing is done with the customer.
+    """
     rates.spend("search", request.user.pk, actor=request.user)
+    facts = {"field": "number", "found": 1}
+    record(verbs.SEARCHED, actor=request.user, subject=Customer, context=facts)
     other = form.cleaned_data["number"]
     return finish(request, reverse("admin:customer_merge", args=[customer.pk, other.pk]), "")
 

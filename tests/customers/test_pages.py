@@ -9,13 +9,14 @@ from django.test.utils import CaptureQueriesContext
 
 from backoffice.accounts.models import User
 from backoffice.approvals import services as approvals
+from backoffice.audit.models import Event
 from backoffice.audit.services import record
 from backoffice.masking.services import REVEALED, Purpose, Reason, reveal
 from backoffice.site.models import ColumnChoice
 from customers.models import Customer, CustomerMerge
 from customers.services import edit_customer, request_merge
 from payments.services import request_refund
-from tests.clients import data, signed_in
+from tests.clients import data, signed_in, version_in
 from tests.factories import AT, make_customer, make_order, make_payment
 
 LIST = "/admin/customers/customer/"
@@ -298,3 +299,14 @@ def test_empty_personal_value_is_a_dash_and_no_mask(eve: User) -> None:
     details = page[page.index('id="values-') : page.index("</dl>")]
     assert "None" not in details
     assert details.count('class="bo-masked"') == details.count("data-reveal-field") == 1
+
+
+def test_comparing_two_customers_is_a_search_and_no_act(eve: User) -> None:
+    left, right = make_customer(number="K1"), make_customer(number="K2")
+    client, where = signed_in(eve), f"{LIST}{left.pk}/do/merge/"
+    values = {"number": "K2", "record_version": version_in(client, where)}
+    answer = client.post(where, values)
+    assert answer["Location"] == f"{LIST[:-1]}/{left.pk}/merge/{right.pk}/"
+    event = Event.objects.get(actor=eve, verb="record.searched")
+    assert (event.subject_id, event.context) == ("", {"field": "number", "found": 1})
+    assert not Event.objects.filter(verb="record.action_done").exists()
