@@ -24,7 +24,7 @@ class Page(CustomerAdmin):
     """The page of a customer, with nothing of the apps above."""
 
     page_columns: ClassVar[list[PageColumn]] = []
-    list_filter: ClassVar[list[Any]] = []
+    list_filter: ClassVar[Any] = ()
     page_tabs: ClassVar[list[Tab]] = []
 
 
