@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.tasks import task
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -20,6 +20,9 @@ from backoffice.jobs.plain import NotPlainError, require_plain
 logger = logging.getLogger("backoffice.jobs")
 # Progress goes to the database at most every so many seconds.
 _PROGRESS_SECONDS = 0.4
+# On SQLite one connection writes at a time, and who waits looks again every tenth of a second. A job
+# whose effects follow one another would keep everybody else out; so it rests now and then (seconds).
+_REST_AFTER, _REST = 1.0, 0.12
 # Lines of log that a job may write; a handler that logs each row would fill the table.
 MAX_LOG_LINES = 1000
 
@@ -44,6 +47,7 @@ class JobRun:
         self.params: dict[str, Any] = job.params
         self._checkpoint: dict[str, Any] = dict(job.checkpoint)
         self._written = 0.0
+        self._held = 0.0
         self._lines = 0
 
     @property
@@ -64,12 +68,20 @@ class JobRun:
         of their own. Keep the block short: on SQLite nobody else writes meanwhile.
         """
         saved = dict(self._checkpoint)
+        began = time.monotonic()
         with transaction.atomic(durable=True):
             self.fence()
             yield saved
             require_plain(saved, where=f"checkpoint of {self.job.kind}")
             self._update(checkpoint=saved, deaths=0)
         self._checkpoint = saved
+        self._let_others_write(time.monotonic() - began)
+
+    def _let_others_write(self, held: float) -> None:
+        self._held += held
+        if self._held >= _REST_AFTER and connection.vendor == "sqlite":
+            self._held = 0.0
+            time.sleep(_REST)
 
     def progress(self, done: int, total: int, message: str = "") -> None:
         """Show `done` of `total`.

@@ -1,9 +1,11 @@
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import connection
 from django.utils import timezone
 from django_tasks_db.management.commands.db_worker import Worker
 from django_tasks_db.models import DBTaskResult
@@ -201,6 +203,25 @@ def test_effect_and_checkpoint_commit_together_or_not_at_all(
     texts = set(JobLog.objects.filter(job=job).values_list("text", flat=True))
     assert "first" in texts
     assert "second" not in texts
+
+
+def test_job_of_many_effects_lets_others_write_now_and_then(
+    job: Job, handle: Callable[[Handler], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite knows one writer at a time; three effects hold it for 1.2 s, and one rest follows."""
+    now, rests = [0.0], list[float]()
+
+    def three(job_run: run.JobRun) -> dict[str, object]:
+        for _turn in range(3):
+            with job_run.effect():
+                now[0] += 0.4
+        return {}
+
+    handle(three)
+    clock = SimpleNamespace(monotonic=lambda: now[0], sleep=rests.append)
+    monkeypatch.setattr(run, "time", clock)
+    assert _run(job).state == "done"
+    assert rests == ([run._REST] if connection.vendor == "sqlite" else [])
 
 
 def test_effect_of_a_lost_worker_is_not_written(job: Job) -> None:
