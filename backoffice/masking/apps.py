@@ -40,6 +40,7 @@ class MaskingConfig(AppConfig):
             checks,
             compiling,
             copying,
+            dumpers,
             filters,
             grants,
             guards,
@@ -57,6 +58,7 @@ class MaskingConfig(AppConfig):
         guards.install()
         compiling.install()
         copying.install()
+        dumpers.install()
         filters.install()
         purposes.count_by(uses.count)
         uniqueness.install()

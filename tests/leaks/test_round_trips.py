@@ -156,8 +156,7 @@ def formats() -> Iterator[type[base_formats.Format]]:
     """Return the formats of files that import-export both writes and reads here."""
     for kind in base_formats.DEFAULT_FORMATS:
         able = kind.is_available() and kind().can_import() and kind().can_export()
-        # YAML's writer knows no text but `str` itself, and raises before it writes any.
-        if able and kind is not base_formats.YAML:
+        if able:
             yield kind
 
 
