@@ -20,8 +20,8 @@ from backoffice.jobs.plain import NotPlainError, require_plain
 logger = logging.getLogger("backoffice.jobs")
 # Progress goes to the database at most every so many seconds.
 _PROGRESS_SECONDS = 0.4
-# On SQLite one connection writes at a time, and who waits looks again every tenth of a second. A job
-# whose effects follow one another would keep everybody else out; so it rests now and then (seconds).
+# On SQLite one connection writes at a time, and who waits looks again every tenth of a second. A
+# job whose effects follow one another would keep everybody else out; so it rests (seconds).
 _REST_AFTER, _REST = 1.0, 0.12
 # Lines of log that a job may write; a handler that logs each row would fill the table.
 MAX_LOG_LINES = 1000

@@ -42,6 +42,7 @@ def test_demo_is_refused_without_the_simulator(db: None, settings: Settings) -> 
     assert not User.objects.exists()
 
 
+@pytest.mark.sqlite  # as `make run` fills it; the parts it is made of are tested on both
 def test_demo_is_filled(db: None, settings: Settings, tmp_path: Path) -> None:
     with SimulatorProcess(tmp_path / "gateway.sqlite3") as simulator:
         settings.MEDIA_ROOT = tmp_path
