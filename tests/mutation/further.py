@@ -323,8 +323,7 @@ FURTHER = [
     ),
     *of(
         f"{MASKING}/admin/dialogs.py", FACTOR,
-        ("a reveal wants a factor", "stepup.is_fresh(request, factor=True)", "True"),
-        ("its dialog asks for one", "        factor=True,\n", ""),
+        ("a reveal wants a factor", "        factor=True,\n", ""),
     ),
     *of(
         f"{MASKING}/admin/unmasking.py", FACTOR,
