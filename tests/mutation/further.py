@@ -350,7 +350,6 @@ FURTHER = [
          "    if False:"),
         ("the maker does not agree to a right", "    if agreed_by.pk == actor.pk:", "    if False:"),
         ("no role changes while acting", "    acting.refuse()\n", ""),
-        ("a program changes no role", "    if program or not actor.is_active or", "    if"),
         ("the officer hears of a right", "        if granted and guarded.is_guarded(permission):\n"
          "            guarded.tell(", "        if False:\n            guarded.tell("),
     ),
