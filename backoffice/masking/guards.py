@@ -4,7 +4,7 @@ Every manager, history and relation of every model ends in these three methods, 
 covers them all; a QuerySet of ours would not be asked when orders are sorted by a customer's name.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from typing import Any
 
@@ -31,7 +31,6 @@ def install() -> None:
     _guard(InsertQuery, "insert_values", _before_insert)
     _guard(Query, "add_distinct_fields", _before_distinct)
     _guard(Query, "add_annotation", _before_annotation)
-    _guard(Query, "get_aggregation", _before_aggregation)
 
 
 def _guard(owner: type[Query], name: str, before: Callable[..., tuple[Any, ...]]) -> None:
@@ -92,14 +91,6 @@ def _holds(expression: Any) -> bool:
 def _before_annotation(query: Query, annotation: Any, alias: str, *rest: Any) -> tuple[Any, ...]:
     _refuse_unmasking(query, annotation)
     return (annotation, alias, *rest)
-
-
-def _before_aggregation(
-    query: Query, using: str, aggregates: Mapping[str, Any], *rest: Any
-) -> tuple[Any, ...]:
-    for aggregate in aggregates.values():
-        _refuse_unmasking(query, aggregate)
-    return (using, aggregates, *rest)
 
 
 def _refuse_unmasking(query: Query, expression: Any) -> None:

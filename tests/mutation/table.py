@@ -127,8 +127,6 @@ MUTATIONS = [
          "if _reads_masked(query, item):"),
         ("annotations are looked at",
          '    _guard(Query, "add_annotation", _before_annotation)\n', ""),
-        ("aggregates are looked at",
-         '    _guard(Query, "get_aggregation", _before_aggregation)\n', ""),
         ("orders are looked at", '    _guard(Query, "add_ordering", _before_ordering)\n', ""),
         ("updates are looked at",
          '    _guard(UpdateQuery, "add_update_fields", _before_update)\n', ""),

@@ -21,7 +21,8 @@ DOORS = {
     "account_reset_password_from_key_done",
     "socialaccount_login_cancelled",
 }
-# Open to whoever works here, whatever their role: their own start page, password, jobs, requests.
+# Open to whoever works here, whatever their role: their own start page, password, jobs, requests,
+# clear exports.
 OPEN_TO_STAFF = {
     "home",
     "admin:index",
@@ -33,6 +34,7 @@ OPEN_TO_STAFF = {
     "admin:approvals_several",
     "admin:approvals_away",
     "admin:approval_rules",
+    "admin:clear_exports",
     # Their own ways in, sessions and tokens.
     *SIGNING_IN,
     "admin:sessions",
