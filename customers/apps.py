@@ -71,7 +71,7 @@ class CustomersConfig(AppConfig):
         from backoffice.accounts import guarded  # noqa: PLC0415
         from customers import places, services  # noqa: PLC0415 - needs loaded models
 
-        guarded.register("customers.manage_privacycase", "customers.approve_privacycase")
+        guarded.guard("customers.manage_privacycase", "customers.approve_privacycase")
         policy.register_denials(services.denials)
         policy.register_denials(services.privacy.denials)
         places.register()

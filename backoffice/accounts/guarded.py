@@ -54,7 +54,7 @@ _asking: list[Asking] = []
 _listeners: list[Listener] = []
 
 
-def register(*permissions: str) -> None:
+def guard(*permissions: str) -> None:
     """Guard further rights ("app.codename"); called in `AppConfig.ready`."""
     _named.update(permissions)
 

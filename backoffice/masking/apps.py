@@ -53,7 +53,7 @@ class MaskingConfig(AppConfig):
             uses,
         )
 
-        guarded.register("masking.give_grant")
+        guarded.guard("masking.give_grant")
         guarded.listen(alarms.right_given)
         guards.install()
         compiling.install()

@@ -27,7 +27,7 @@ class SheetsConfig(AppConfig):
         """Find the formats of the apps, in their `sheets` modules, and the handlers of the jobs."""
         autodiscover_modules("sheets")
         import_module("backoffice.sheets.runs")
-        import_module("backoffice.accounts.guarded").register("sheets.approve_clearexport")
+        import_module("backoffice.accounts.guarded").guard("sheets.approve_clearexport")
         if apps.is_installed("backoffice.approvals"):
             import_module("backoffice.sheets.clear_exports")
         import_module("backoffice.sheets.places").register()
