@@ -14,7 +14,7 @@ from guardian.models import UserObjectPermission
 from guardian.shortcuts import assign_perm
 
 from backoffice import policy
-from backoffice.accounts.models import User
+from backoffice.accounts.models import Kind, User
 from backoffice.approvals import delegations
 from backoffice.approvals import services as approvals
 from backoffice.approvals.grants import KIND
@@ -230,6 +230,13 @@ def test_grant_of_an_inactive_person_does_not_count(
     User.objects.filter(pk=eve.pk).update(is_active=False)
     assert not may_reveal(eve, customer)
     assert not policy.may(AnonymousUser(), "reveal", customer)
+
+
+def test_grant_opens_nothing_to_a_program(grant: Grant, customer: Customer, eve: User) -> None:
+    """What is kept for people a program lacks, however it came to a grant."""
+    assert may_reveal(eve, customer)
+    User.objects.filter(pk=eve.pk).update(kind=Kind.SERVICE)
+    assert not may_reveal(eve, customer)
 
 
 @pytest.mark.parametrize("number", [1, 3])

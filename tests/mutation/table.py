@@ -27,7 +27,11 @@ FILES = (
     "tests/leaks/test_our_surroundings.py",
 )
 PLAIN = ("tests/leaks/test_plain_pages.py", "tests/leaks/test_plain_data.py")
-POLICY = ("tests/test_policy.py", "tests/agreement/test_samples.py")
+POLICY = (
+    "tests/test_policy.py",
+    "tests/agreement/test_samples.py",
+    "tests/masking/test_grants.py",
+)
 
 
 MUTATIONS = [
@@ -298,8 +302,11 @@ MUTATIONS = [
         "backoffice/browser/middleware.py", ("tests/browser/test_headers.py",),
         ("nothing is stored", 'head.setdefault("Cache-Control", "no-store, private")',
          'head.setdefault("Cache-Control", "private")'),
-        ("referrers are clean", 'head.setdefault("Referrer-Policy", "same-origin")',
-         'head.setdefault("Referrer-Policy", "unsafe-url")'),
+    ),
+    *of(
+        "backoffice/project/settings.py", ("tests/browser/test_headers.py",),
+        ("referrers are clean", 'SECURE_REFERRER_POLICY = "same-origin"',
+         'SECURE_REFERRER_POLICY = "unsafe-url"'),
     ),
     *of(
         "backoffice/sheets/problems.py", ("tests/sheets/test_problems.py", *FILES),
