@@ -23,10 +23,11 @@ type Json = dict[str, Any] | list[Any] | str | int | float | bool | None
 
 
 class Options(TypedDict, total=False):
-    """What a call may carry; `deadline` in seconds overrides the client's."""
+    """What a call may carry, `json` or `form`; `deadline` in seconds overrides the client's."""
 
     params: Params | None
     json: Json
+    form: Mapping[str, str] | None
     headers: Mapping[str, str] | None
     deadline: float
 
@@ -157,6 +158,7 @@ class Client:
                 url,
                 params=options.get("params"),
                 json=options.get("json"),
+                data=options.get("form"),
                 headers=self._all_headers(options.get("headers")),
                 timeout=(min(self.timeout[0], exchange.left), min(self.timeout[1], exchange.left)),
                 allow_redirects=False,
