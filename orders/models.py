@@ -124,6 +124,9 @@ class OrderLine(models.Model):
     occurrence = models.PositiveIntegerField(_("position among equal lines"), default=0)
     unit_price_minor = models.BigIntegerField(_("price in minor units"))
     total_minor = models.BigIntegerField(_("amount in minor units"))
+    tax_minor = models.BigIntegerField(
+        _("tax in minor units"), default=0, db_default=0, help_text=_("Contained in the amount.")
+    )
     reserved_minor = models.BigIntegerField(_("reserved for refunds"), default=0)
     currency = models.CharField(_("currency"), max_length=3, default="GBP")
     history = HistoricalRecords(bases=[ActedFor])
@@ -147,6 +150,10 @@ class OrderLine(models.Model):
                 condition=Q(reserved_minor__gte=0)
                 & (Q(reserved_minor=0) | Q(reserved_minor__lte=F("total_minor"))),
                 name="order_line_reserved_within_amount",
+            ),
+            models.CheckConstraint(
+                condition=Q(tax_minor=0) | Q(tax_minor__gt=0, tax_minor__lte=F("total_minor")),
+                name="order_line_tax_within_amount",
             ),
         ]
 
@@ -270,7 +277,10 @@ class ReturnLine(models.Model):
 
 
 class Charge(models.Model):
-    """Money on an order or a return that is for no product: postage, fees, manual entries."""
+    """Money on an order or a return that is for no product: postage, fees, manual entries.
+
+    `reserved_minor` is the part that refunds hold or have paid out.
+    """
 
     order = models.ForeignKey(
         Order,
@@ -294,6 +304,10 @@ class Charge(models.Model):
     source_price = models.DecimalField(_("source price"), max_digits=14, decimal_places=5)
     occurrence = models.PositiveIntegerField(_("position among equal lines"), default=0)
     total_minor = models.BigIntegerField(_("amount in minor units"))
+    tax_minor = models.BigIntegerField(
+        _("tax in minor units"), default=0, db_default=0, help_text=_("Contained in the amount.")
+    )
+    reserved_minor = models.BigIntegerField(_("reserved for refunds"), default=0, db_default=0)
     currency = models.CharField(_("currency"), max_length=3, default="GBP")
     history = HistoricalRecords(bases=[ActedFor])
 
@@ -318,6 +332,15 @@ class Charge(models.Model):
             models.UniqueConstraint(
                 fields=["parent", "code", "quantity", "source_price", "occurrence"],
                 name="return_charge_once",
+            ),
+            models.CheckConstraint(
+                condition=Q(reserved_minor=0)
+                | Q(reserved_minor__gt=0, reserved_minor__lte=F("total_minor")),
+                name="charge_reserved_within_amount",
+            ),
+            models.CheckConstraint(
+                condition=Q(tax_minor=0) | Q(tax_minor__gt=0, tax_minor__lte=F("total_minor")),
+                name="charge_tax_within_amount",
             ),
         ]
 
