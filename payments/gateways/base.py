@@ -78,12 +78,25 @@ class Proof:
 
 
 @dataclass(frozen=True, slots=True)
+class BankAccount:
+    """Where a refund goes that cannot go back the way it came; in no repr, it is personal data.
+
+    `bank` is the gateway's code of the bank.
+    """
+
+    bank: str = field(repr=False)
+    number: str = field(repr=False)
+    holder: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class RefundCommand:
     """One refund. `number` is ours and public, `key` makes repeats harmless at the gateway.
 
     `refundable_before` is what could go back right before this refund, as our books have it;
     gateways with a compare-and-set guard get it. `reason` is a word of a list of ours, never typed
-    text.
+    text. `tax_free` is the part of the amount without value added tax, for gateways that print tax
+    documents; `account` for the kinds of payment in `caps.needs_account`.
     """
 
     number: str
@@ -92,6 +105,8 @@ class RefundCommand:
     amount: Money
     reason: str = ""
     refundable_before: Money | None = None
+    tax_free: Money | None = None
+    account: BankAccount | None = None
 
 
 @dataclass(frozen=True, slots=True)
