@@ -376,6 +376,7 @@ GATEWAYS: dict[str, dict[str, Any]] = {
             "base_url": env.text("BACKOFFICE_SIMULATOR_URL", "http://127.0.0.1:8101"),
         },
     },
+    "manual": {"BACKEND": "payments.gateways.manual.Manual"},
 }
 BACKOFFICE_CUSTOMER_API_URL = env.text("BACKOFFICE_CUSTOMER_API_URL", "http://127.0.0.1:8102")
 BACKOFFICE_ORDER_API_URL = env.text("BACKOFFICE_ORDER_API_URL", "http://127.0.0.1:8103")
