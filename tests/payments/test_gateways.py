@@ -1,34 +1,36 @@
 """The simulator keeps the contract of gateways, and what is particular to its answers."""
 
+import json
+from collections.abc import Iterator
+from typing import Any, override
+
 import pytest
+from pytest_django import Settings
 
 from backoffice.money import Money
 from payments.gateways import gateways
 from payments.gateways.base import Outcome, RefundCommand
 from tests.contracts.gateway import GatewayContract
+from tests.contracts.peers import Said, Seen
+from tests.peers.proxy import FaultProxy, Proxied
 from tests.simulator import SimulatorProcess
 
 
-class SimulatorPeer:
-    """The simulator's process as the contract wants to play on it."""
+class SimulatorPeer(Proxied):
+    """The simulator's process behind the fault proxy; its books are read past it."""
 
-    def __init__(self, process: SimulatorProcess) -> None:
+    def __init__(self, proxy: FaultProxy, process: SimulatorProcess) -> None:
+        super().__init__(proxy)
         self.process = process
-        self.seed = process.seed
-        self.stop = process.stop
+        self._count = 0
 
-    def lose_answer(self) -> None:
-        self.process.play(lose_answer=1)
+    @override
+    def seed(self, amount: Money) -> str:
+        self._count += 1
+        self.process.seed(f"pay-{self._count}", amount)
+        return f"pay-{self._count}"
 
-    def fail_after(self) -> None:
-        self.process.play(fail_500_after=1)
-
-    def fail_before(self) -> None:
-        self.process.play(fail_500_before=1)
-
-    def be_busy(self) -> None:
-        self.process.play(busy=1)
-
+    @override
     def paid_back(self, reference: str) -> list[Money]:
         rows = self.process.refunds(reference)
         return [Money(row["amount_minor"], row["currency"]) for row in rows]
@@ -36,10 +38,41 @@ class SimulatorPeer:
 
 class TestSimulator(GatewayContract):
     gateway = "simulator"
+    accepted_status = 201
+    in_progress = Said(409, b'{"error": "in_progress", "message": "Still running"}')
+    amounts = {
+        Money(1_234, "GBP"): 1_234,
+        Money(500, "JPY"): 500,
+        Money(50_000, "KRW"): 50_000,
+        Money(1_230, "BHD"): 1_230,
+        Money(5, "ISK"): 5,
+        Money(5, "UGX"): 5,
+    }
+    broken_options = ({"base_url": "not an address"},)
 
     @pytest.fixture
-    def peer(self, simulator: SimulatorProcess) -> SimulatorPeer:
-        return SimulatorPeer(simulator)
+    def peer(self, simulator: SimulatorProcess, settings: Settings) -> Iterator[SimulatorPeer]:
+        with FaultProxy(simulator.url) as proxy:
+            options = {"base_url": proxy.url, "connect": 1, "read": 2}
+            entry = {**settings.GATEWAYS["simulator"], "OPTIONS": options}
+            settings.GATEWAYS = {"simulator": entry}
+            yield SimulatorPeer(proxy, simulator)
+
+    @override
+    def accepted(self, command: RefundCommand, status: str = "") -> dict[str, Any]:
+        return {
+            "id": "re_of_a_test",
+            "payment": command.payment_reference,
+            "reference": command.number,
+            "amount_minor": command.amount.minor,
+            "currency": command.amount.currency,
+            "status": status or "succeeded",
+            "created": "2026-11-20T10:00:00+00:00",
+        }
+
+    @override
+    def sent_amount(self, seen: Seen) -> object:
+        return json.loads(seen.body)["amount_minor"]
 
     def test_answer_slower_than_the_limit_is_unknown(
         self, peer: SimulatorPeer, command: RefundCommand
@@ -51,7 +84,7 @@ class TestSimulator(GatewayContract):
     def test_saved_server_error_is_repeated_for_the_same_key(
         self, peer: SimulatorPeer, command: RefundCommand
     ) -> None:
-        peer.fail_after()
+        peer.process.play(fail_500_after=1)
         first, second = (gateways["simulator"].refund(command) for _ in range(2))
         assert (first.outcome, second.outcome) == (Outcome.UNKNOWN, Outcome.UNKNOWN)
         assert peer.paid_back(command.payment_reference) == [command.amount]
