@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from backoffice.http import Client, HttpError, Response
+from backoffice.http import Client, HttpError, Response, Secret
 from payments.gateways.base import GatewayUnavailableError
 
 MAX_ANSWER = 1024 * 1024
@@ -110,3 +110,11 @@ def redacted(body: Mapping[str, Any], keep: Collection[str]) -> dict[str, object
         for name, value in body.items()
         if name in keep and isinstance(value, plain)
     }
+
+
+def cleaned(text: object, secrets: Collection[Secret]) -> str:
+    """Return at most 200 characters of what the other side said, without our secrets in it."""
+    plain = str(text)
+    for secret in secrets:
+        plain = plain.replace(secret.clear(), "•••")
+    return plain[:200]
