@@ -8,7 +8,8 @@ from backoffice.accounts.models import User
 from backoffice.audit.models import Event
 from backoffice.money import Money
 from orders import services
-from orders.models import TRANSITIONS, Order, OrderLine
+from orders.models import Order, OrderLine
+from orders.states import ORDER
 from tests.factories import make_order
 
 Status = Order.Status
@@ -76,7 +77,7 @@ def test_shipping_an_unpaid_order_is_refused(eve: User) -> None:
 
 
 def test_every_state_has_its_row_of_transitions() -> None:
-    assert set(TRANSITIONS) == set(Status)
+    assert set(ORDER) == set(Status)
 
 
 def test_line_holds_no_more_than_it_cost(eve: User) -> None:

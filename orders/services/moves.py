@@ -1,16 +1,16 @@
-"""Verbs on orders. The allowed moves stand in `orders.models.TRANSITIONS`."""
+"""Verbs on orders. The allowed moves stand in `orders.states`."""
 
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import Q
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from backoffice.accounts.models import User
 from backoffice.audit import verbs
 from backoffice.audit.services import record, update_where
-from backoffice.money import Money
-from orders.models import TRANSITIONS, Order, OrderLine
+from orders.models import Order
+from orders.states import ORDER, before
 
 _Status = Order.Status
 
@@ -25,10 +25,6 @@ MOVED = {
 
 class MoveRefusedError(ValidationError):
     """The order's state does not allow the move."""
-
-
-class LineLimitError(ValidationError):
-    """More would go back for a line than it cost."""
 
 
 def cancel_order(order: Order, *, actor: User, reason: str) -> None:
@@ -61,34 +57,7 @@ def mark_delivered(order: Order, *, actor: User, reason: str = "") -> None:
 
 def allowed_from(status: str) -> frozenset[str]:
     """Return the states from which an order may come into `status`."""
-    return frozenset(before for before, after in TRANSITIONS.items() if status in after)
-
-
-def reserve_line(line: OrderLine, amount: Money, *, actor: User, reason: str) -> None:
-    """Hold `amount` of the line for a refund; raise LineLimitError when less is left."""
-    held = update_where(
-        line,
-        Q(currency=amount.currency, reserved_minor__lte=F("total_minor") - amount.minor),
-        actor=actor,
-        reason=reason,
-        changes={"reserved_minor": F("reserved_minor") + amount.minor},
-    )
-    if not held:
-        line.refresh_from_db()
-        left = Money(line.total_minor - line.reserved_minor, line.currency)
-        message = _("Only %(left)s of this line can still be refunded.") % {"left": left}
-        raise LineLimitError({"amount": message})
-
-
-def release_line(line: OrderLine, amount: Money, *, actor: User | None, reason: str) -> None:
-    """Let go of what `reserve_line` held; the CHECK refuses to let go of more."""
-    update_where(
-        line,
-        Q(),
-        actor=actor,
-        reason=reason,
-        changes={"reserved_minor": F("reserved_minor") - amount.minor},
-    )
+    return before(ORDER, status)
 
 
 def _require(actor: User, permission: str) -> None:
