@@ -66,8 +66,7 @@ SETTLEMENT_SECONDS = 60
 PAGE_SIZE = 500
 """Rows; a page of 5,000, which the gateway allows, is more than an answer may hold here."""
 MAX_PAGES = 2_000
-MAX_EVENT = 256 * 1024
-"""Bytes of the body of an event."""
+MAX_EVENT = 256 * 1024  # bytes
 MAX_REASON = 200
 
 NUMBER = re.compile(r"\[refund ([A-Za-z0-9-]{1,80})\]")
@@ -138,11 +137,8 @@ class Toss(Gateway):
         self._key, self._secrets = Secret(secret_key), (Secret(token), Secret(secret_key))
         # A key of a kind that is not known is taken for one that moves money.
         self.live = not secret_key.startswith("test_")
-        headers = {"Authorization": f"Basic {token}"}
-        self._wire, self._slow = (
-            Wire(base_url, connect=connect, read=limit, headers=headers, allow_loopback=True)
-            for limit in (read, SETTLEMENT_SECONDS)
-        )
+        self._wire = _wired(base_url, token, connect, read)
+        self._slow = _wired(base_url, token, connect, SETTLEMENT_SECONDS)
         self.timeout = self._wire.timeout
 
     def fetch_payment(self, reference: str) -> PaymentSnapshot:
@@ -180,7 +176,7 @@ class Toss(Gateway):
             return Health(ok=True, message="", checked_at=timezone.now())
         except GatewayUnavailableError as error:
             return Health(ok=False, message=str(error), checked_at=timezone.now())
-        return Health(ok=True, message="", checked_at=timezone.now())
+        return Health(ok=False, message="An unexpected answer", checked_at=timezone.now())
 
     def parse_webhook(self, headers: Mapping[str, str], body: bytes) -> list[GatewayEvent]:
         """Return the hint in the body; nothing of it is proven, so the payment is read afterwards.
@@ -251,6 +247,11 @@ class Toss(Gateway):
         if not isinstance(rows, list):
             raise BadSettlementError(f"Page {page} is no list")
         return rows
+
+
+def _wired(base_url: str, token: str, connect: float, read: float) -> Wire:
+    headers, here = {"Authorization": f"Basic {token}"}, base_url != API
+    return Wire(base_url, connect=connect, read=read, headers=headers, allow_loopback=here)
 
 
 def _cancel(command: RefundCommand) -> dict[str, Any]:
