@@ -277,6 +277,14 @@ def withdraw(request: ApprovalRequest, *, actor: User) -> ApprovalRequest:
         return _end(request, _State.WITHDRAWN, actor=actor)
 
 
+def void(request: ApprovalRequest, *, why: str) -> bool:
+    """End an undecided request, since what people would decide on is not so any more.
+
+    `why` is told to them. False, with nothing changed, where it was decided meanwhile.
+    """
+    return bool(_close(request, Q(state=_State.REQUESTED), _State.VOID, outcome=why))
+
+
 def expire_old() -> int:
     """Close the requests that ran out of time; return how many."""
     old = Q(state=_State.REQUESTED, expires_at__lte=timezone.now())

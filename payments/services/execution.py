@@ -2,58 +2,49 @@
 
 The order of steps is what keeps a refund single when anything dies in between: the intent with its
 idempotency key is committed before the request leaves; no transaction is open while it runs; the
-answer is recorded in another transaction. Whatever is lost leaves `executing` or `unknown` behind,
-and `reconcile` repeats the same key or looks the refund up, never more.
+answer is recorded in another transaction (`outcomes`). Whatever is lost leaves `executing` or
+`unknown` behind, and `reconcile` repeats the same key or looks the refund up, never more.
 """
 
 import logging
+import time
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F, Q
+from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from backoffice.audit import verbs
 from backoffice.audit.services import record, update_where
 from backoffice.jobs import registry as jobs
 from backoffice.jobs.run import JobRun
 from payments import queries
 from payments.gateways import gateways
-from payments.gateways.base import (
-    Gateway,
-    GatewayUnavailableError,
-    Outcome,
-    PaymentUnknownError,
-    RefundCommand,
-    RefundResult,
-)
+from payments.gateways.base import Gateway, Outcome
 from payments.models import Refund
-from payments.services.moves import move
+from payments.services import attempts, breakers, commands, holds, outcomes
+from payments.services.attempts import Kind, Told
+from payments.services.holds import Hold
+from payments.services.moves import POSTPONED, move
 from payments.services.requests import RUN_JOB
 
 logger = logging.getLogger("payments")
-ASKED_AGAIN = verbs.register("payments.refund_asked_again", gettext_lazy("Asked again"))
 
 _S = Refund.State
 EVERY_SECONDS = 5
 BATCH = 20
-# Waiting time before the next try: it doubles from the first to the last.
-FIRST_WAIT = timedelta(seconds=5)
-LONGEST_WAIT = timedelta(minutes=5)
+# One turn of the reconciler goes on for so many seconds while something is due.
+TURN = 4.0
 # A key is not replayed in the last part of its life: the gateway's clock is not ours.
 KEY_MARGIN = timedelta(minutes=5)
+# After so many tries a refund of which the gateway lists nothing is for people.
+MOST_TRIES = 8
+SHORTEST_LEASE = timedelta(seconds=5)
 
-_STATE_OF = {
-    Outcome.SUCCEEDED: _S.SUCCEEDED,
-    Outcome.PENDING: _S.PENDING,
-    Outcome.FAILED: _S.FAILED,
-    Outcome.NOT_SENT: _S.APPROVED,
-    Outcome.UNKNOWN: _S.UNKNOWN,
-}
-_KNOWN = frozenset({Outcome.SUCCEEDED, Outcome.PENDING})
 _OPEN = frozenset({_S.UNKNOWN, _S.PENDING})
 
 
@@ -67,86 +58,87 @@ def execute(refund: Refund) -> None:
     Raises TransactionOpenError inside `atomic`, before anything is changed.
     """
     _refuse_in_transaction()
-    gateway = gateways[refund.payment.gateway]
-    if _begin(refund, gateway):
-        _settle(refund, gateway.refund(_command(refund)))
+    if refund.state != _S.APPROVED:
+        return
+    if (hold := holds.why_not(refund)) is not None:
+        _hold(refund, hold)
+        return
+    gateway, began = gateways[refund.gateway], time.monotonic()
+    if not _begin(refund, gateway) or time.monotonic() - began > _lease(gateway).total_seconds():
+        return  # somebody else has it; or this process slept so long that others may have
+    command = commands.of(refund)
+    told = attempts.sent(Kind.SENT, lambda: gateway.refund(command))
+    assert told.result is not None  # noqa: S101 - what was sent has a result
+    outcomes.settle(refund, told.result, told)
+    breakers.note(refund.gateway, alive=told.alive)
 
 
 def reconcile() -> int:
-    """Look once at every open refund whose time has come; return how many."""
+    """Look once at every open refund whose time has come, in one turn; return how many."""
     _refuse_in_transaction()
-    refunds = list(queries.due(timezone.now(), BATCH))
-    for refund in refunds:
-        try:
-            _take_up(refund)
-        except Exception:
-            # One refund that cannot be looked at must not keep the others waiting; its money
-            # stays reserved and its lease runs out.
-            logger.exception("refund %s could not be taken up", refund.number)
-    return len(refunds)
+    end, seen = time.monotonic() + TURN, set[int]()
+    while time.monotonic() < end:
+        due = queries.due(timezone.now(), BATCH, paused=breakers.paused())
+        refunds = [refund for refund in due if refund.pk not in seen]
+        for refund in refunds:
+            seen.add(refund.pk)
+            _guarded(refund)
+        if not refunds:
+            break
+    return len(seen)
 
 
 def _refuse_in_transaction() -> None:
-    if transaction.get_connection().in_atomic_block:
+    if connection.in_atomic_block:
         raise TransactionOpenError("a refund must not run inside a transaction")
+
+
+def _guarded(refund: Refund) -> None:
+    """Take one up. One that cannot be looked at must not keep the others waiting."""
+    try:
+        _take_up(refund)
+    except Exception:
+        logger.exception("refund %s could not be taken up", refund.number)
+        later = {"next_try_at": timezone.now() + outcomes.LONGEST_WAIT}
+        update_where(refund, Q(state__in=queries.MOVING), actor=None, changes=later)
+
+
+def _hold(refund: Refund, hold: Hold) -> None:
+    """Say why it is not sent now; what can never be sent becomes void."""
+    if hold.wait is None:
+        said = {"answer": hold.why[:200]}
+        move(refund, _S.VOID, actor=None, changes=said, context={"message": hold.why})
+        return
+    said_before = refund.answer == hold.why[:200]
+    changes = {"answer": hold.why[:200], "next_try_at": timezone.now() + hold.wait}
+    with transaction.atomic():
+        held = update_where(refund, Q(state=_S.APPROVED), actor=None, changes=changes)
+        if held and not said_before:
+            record(POSTPONED, actor=None, subject=refund, context={"message": hold.why})
 
 
 def _begin(refund: Refund, gateway: Gateway) -> bool:
     """Commit the intent: from here on the key may be at the gateway."""
-    now = timezone.now()
     changes = {
         "attempts": F("attempts") + 1,
-        "sent_at": now,
-        "next_try_at": now + 2 * gateway.timeout,
+        "sent_at": Now(),
+        "next_try_at": timezone.now() + _lease(gateway),
     }
+    key = {"key": str(refund.key)}
     with transaction.atomic(durable=True):
-        return move(
-            refund, _S.EXECUTING, actor=None, changes=changes, context={"key": str(refund.key)}
-        )
+        moved = move(refund, _S.EXECUTING, actor=None, changes=changes, context=key)
+        soon = holds.too_soon(refund, gateway) if moved else None
+        if soon is not None:
+            transaction.set_rollback(True)
+    if soon is not None:
+        refund.refresh_from_db()
+        _hold(refund, soon)
+    return moved and soon is None
 
 
-def _command(refund: Refund) -> RefundCommand:
-    return RefundCommand(
-        number=str(refund.number),
-        key=refund.key,
-        payment_reference=refund.payment.reference,
-        amount=refund.amount,
-    )
-
-
-def _settle(refund: Refund, result: RefundResult) -> None:
-    """Record what is known now.
-
-    Success is true whoever hears of it. Anything less holds only if nobody asked again meanwhile.
-    """
-    now = timezone.now()
-    wait = timedelta(seconds=result.retry_after) if result.retry_after else _wait(refund)
-    changes: dict[str, Any] = {"answer": result.message[:200], "next_try_at": now + wait}
-    if result.reference:
-        changes["gateway_ref"] = result.reference[:80]
-    if result.outcome in {Outcome.SUCCEEDED, Outcome.FAILED}:
-        del changes["next_try_at"]
-    if result.outcome is Outcome.NOT_SENT:
-        changes["sent_at"] = None  # the key never got there, so it has not begun to age
-    only = Q() if result.outcome in _KNOWN else Q(attempts=refund.attempts)
-    with transaction.atomic(durable=True):
-        move(
-            refund,
-            _STATE_OF[result.outcome],
-            actor=None,
-            only=only,
-            changes=changes,
-            context=_facts(result),
-        )
-
-
-def _facts(result: RefundResult) -> dict[str, Any]:
-    facts = {"reference": result.reference, "code": result.code, "message": result.message[:200]}
-    return {name: value for name, value in facts.items() if value}
-
-
-def _wait(refund: Refund) -> timedelta:
-    return min(FIRST_WAIT * (1 << min(max(refund.attempts - 1, 0), 10)), LONGEST_WAIT)
+def _lease(gateway: Gateway) -> timedelta:
+    """Return after how long a request has surely ended, and its worker surely spoken."""
+    return max(2 * gateway.timeout, SHORTEST_LEASE)
 
 
 def _take_up(refund: Refund) -> None:
@@ -159,97 +151,121 @@ def _take_up(refund: Refund) -> None:
         still = Q(attempts=refund.attempts, next_try_at=refund.next_try_at)
         changes, facts = {"answer": message}, {"message": message}
         move(refund, _S.UNKNOWN, actor=None, only=still, changes=changes, context=facts)
-    gateway = gateways[refund.payment.gateway]
-    if _claim(refund, gateway):
+    gateway = gateways[refund.gateway]
+    if breakers.allow(refund.gateway, lease=2 * gateway.timeout) and _claim(refund, gateway):
         _ask_again(refund, gateway)
 
 
 def _claim(refund: Refund, gateway: Gateway) -> bool:
     """Take the refund for this worker; another one sees it only after the lease."""
     now = timezone.now()
-    return update_where(
-        refund,
-        Q(state__in=_OPEN, next_try_at__lte=now),
-        actor=None,
-        changes={"attempts": F("attempts") + 1, "next_try_at": now + 3 * gateway.timeout},
-    )
+    changes = {"attempts": F("attempts") + 1, "next_try_at": now + 2 * _lease(gateway)}
+    mine = Q(state__in=_OPEN, next_try_at__lte=now)
+    return update_where(refund, mine, actor=None, changes=changes)
 
 
 def _ask_again(refund: Refund, gateway: Gateway) -> None:
-    sent = _send_again(refund, gateway)
-    if sent is not None and sent.outcome in _KNOWN:
-        _settle(refund, sent)
-        return
-    try:
-        found = _look_up(refund, gateway)
-    except GatewayUnavailableError as error:
-        _postpone(refund, sent, str(error))
-        return
-    if found is None:
-        _conclude_absent(refund, gateway, sent)
+    """Repeat the same key where that is safe, else look the refund up."""
+    command = commands.of(refund)
+    sent = None
+    if _may_send_again(refund, gateway):
+        sent = attempts.sent(Kind.AGAIN, lambda: gateway.refund(command))
+        result = sent.result
+        if result is not None and (
+            result.outcome in outcomes.KNOWN or outcomes.differs(refund, result)
+        ):
+            outcomes.settle(refund, result, sent)
+            breakers.note(refund.gateway, alive=True)
+            return
+    found = attempts.looked_up(lambda: gateway.find_refund(command))
+    _conclude(refund, gateway, sent, found)
+    breakers.note(refund.gateway, alive=found.alive)
+
+
+def _may_send_again(refund: Refund, gateway: Gateway) -> bool:
+    """Say whether the same key may go once more: it is unknown, young, and nothing forbids it."""
+    return (
+        refund.state == _S.UNKNOWN
+        and key_is_young(refund, gateway)
+        and not holds.forbids_sending(refund)
+    )
+
+
+def key_is_young(refund: Refund, gateway: Gateway) -> bool:
+    """Say whether the gateway surely remembers the key.
+
+    By the database's clock, which also wrote `sent_at`. A clock that went back makes old keys look
+    young: then `sent_at` or a try lies ahead, or the tries are not in the order of their times, and
+    the key counts as old.
+    """
+    now = _database_now()
+    times = [refund.sent_at or refund.created_at]
+    times += refund.tries.order_by("pk").values_list("at", flat=True)
+    times.append(now)
+    in_order = all(b >= a - KEY_MARGIN for a, b in pairwise(times))
+    return in_order and now < times[0] + gateway.caps.key_ttl - KEY_MARGIN
+
+
+def _database_now() -> Any:
+    return Refund.objects.values_list(Now()).first()[0]  # type: ignore[index]
+
+
+def _conclude(refund: Refund, gateway: Gateway, sent: Told | None, found: Told) -> None:
+    """Decide after a look-up."""
+    told = (found,) if sent is None else (sent, found)
+    if found.result is not None:
+        _conclude_found(refund, *told)
+    elif found.unavailable:
+        outcomes.postpone(refund, found.unavailable, *told)
+    elif refund.state == _S.PENDING:
+        # Accepted, and the gateway does not show it now: time alone ends nothing.
+        outcomes.postpone(refund, _("Not listed yet"), *told)
     else:
-        _conclude_found(refund, sent, found)
+        _conclude_absent(refund, gateway, sent, found)
 
 
-def _send_again(refund: Refund, gateway: Gateway) -> RefundResult | None:
-    """Repeat the same key within its life; None where only a look-up is safe."""
-    sent_at = refund.sent_at or refund.created_at
-    good = timezone.now() < sent_at + gateway.caps.key_ttl - KEY_MARGIN
-    return gateway.refund(_command(refund)) if good and refund.state == _S.UNKNOWN else None
-
-
-def _look_up(refund: Refund, gateway: Gateway) -> RefundResult | None:
-    if gateway.caps.lookup == "none":
-        return None
-    try:
-        return gateway.find_refund(_command(refund))
-    except PaymentUnknownError:
-        return None
-
-
-def _conclude_found(refund: Refund, sent: RefundResult | None, found: RefundResult) -> None:
-    if found.outcome is Outcome.UNKNOWN:
-        _give_to_people(refund, found.message)
-    elif _STATE_OF[found.outcome] == refund.state:
-        _postpone(refund, sent, "")
+def _conclude_found(refund: Refund, *told: Told) -> None:
+    result = told[-1].result
+    assert result is not None  # noqa: S101 - the caller looked
+    if result.outcome is Outcome.UNKNOWN or outcomes.differs(refund, result):
+        outcomes.puzzle(refund, result.message or _("The gateway reports another amount"), *told)
+    elif outcomes.STATE_OF[result.outcome] == refund.state:
+        outcomes.postpone(refund, "", *told)
     else:
-        _settle(refund, found)
+        outcomes.settle(refund, result, *told)
 
 
-def _conclude_absent(refund: Refund, gateway: Gateway, sent: RefundResult | None) -> None:
+def _conclude_absent(refund: Refund, gateway: Gateway, sent: Told | None, found: Told) -> None:
     """Decide where the gateway does not list the refund.
 
     A refusal of a repeat is no proof by itself: the gateway may refuse because the first request
-    was executed. Only with a list that must show it by now does absence prove failure.
+    was executed. Only with a list that must show it by now does absence prove failure; a gateway
+    that does not know the payment is another account, and proves nothing at all.
     """
-    if sent is None and refund.state == _S.UNKNOWN:
-        _give_to_people(refund, _("The key is too old to send again, and nothing is listed"))
-    elif sent is None or sent.outcome is not Outcome.FAILED:
-        _postpone(refund, sent, _("Not listed yet"))
-    elif gateway.caps.lookup == "none":
-        _give_to_people(refund, sent.message)
-    elif timezone.now() >= (refund.sent_at or refund.created_at) + gateway.caps.settle:
-        _settle(refund, sent)
+    told = (found,) if sent is None else (sent, found)
+    refused = (
+        sent is not None and sent.result is not None and (sent.result.outcome is Outcome.FAILED)
+    )
+    listed = gateway.caps.lookup == "list" and not found.stranger
+    settled = timezone.now() >= (refund.sent_at or refund.created_at) + gateway.caps.settle
+    if found.stranger and (refused or sent is None):
+        why = _("The gateway does not know this payment: is this another account?")
+        outcomes.give_to_people(refund, why, *told)
+    elif refused and listed and settled:
+        assert sent is not None  # noqa: S101 - refused
+        assert sent.result is not None  # noqa: S101
+        outcomes.settle(refund, sent.result, *told)
+    elif refused and not listed:
+        why = sent.result.message if sent is not None and sent.result is not None else ""
+        outcomes.give_to_people(refund, why, *told)
+    elif not key_is_young(refund, gateway):
+        why = _("The key is too old to send again, and nothing is listed")
+        outcomes.give_to_people(refund, why, *told)
+    elif refund.attempts >= MOST_TRIES and settled:
+        why = _("Sent again %(times)s times without an outcome, and nothing is listed")
+        outcomes.give_to_people(refund, why % {"times": refund.attempts - 1}, *told)
     else:
-        _postpone(refund, sent, _("Not listed yet"))
-
-
-def _give_to_people(refund: Refund, message: str) -> None:
-    """End what the machine may do; the money stays reserved."""
-    facts, changes = {"message": message}, {"answer": message[:200]}
-    only = Q(attempts=refund.attempts)
-    move(refund, _S.NEEDS_REVIEW, actor=None, only=only, changes=changes, context=facts)
-
-
-def _postpone(refund: Refund, sent: RefundResult | None, found: str) -> None:
-    """Note what was tried, and when it is tried again."""
-    answer = (sent.message if sent else "") or found
-    changes = {"answer": answer[:200], "next_try_at": timezone.now() + _wait(refund)}
-    with transaction.atomic(durable=True):
-        if update_where(refund, Q(attempts=refund.attempts), actor=None, changes=changes):
-            facts = {"found": found} if found else {}
-            context = facts | (_facts(sent) if sent else {})
-            record(ASKED_AGAIN, actor=None, subject=refund, context=context)
+        outcomes.postpone(refund, _("Not listed yet"), *told)
 
 
 @jobs.handler(RUN_JOB)

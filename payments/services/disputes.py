@@ -1,0 +1,142 @@
+"""Disputes: their money is blocked, so that it is not refunded besides.
+
+A dispute blocks its amount up to what refunds leave free. What becomes free later (a refund that
+failed, was rejected or came back) goes to the open and lost disputes first. While a dispute is
+short of its amount, no refund of the payment is sent (`short`).
+"""
+
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F, Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from backoffice.audit import verbs
+from backoffice.audit.services import record, save_with_history, update_where
+from payments.gateways.base import DisputeSnapshot
+from payments.models import Dispute, Payment
+from payments.services import ledger
+from payments.states import DISPUTE, DisputeStatus
+
+VERBS = {
+    DisputeStatus.OPEN: verbs.register("payments.dispute_open", _("Dispute opened")),
+    DisputeStatus.WON: verbs.register("payments.dispute_won", _("Dispute won")),
+    DisputeStatus.LOST: verbs.register("payments.dispute_lost", _("Dispute lost")),
+}
+"""State -> the verb of coming into it."""
+BLOCKING = frozenset({DisputeStatus.OPEN, DisputeStatus.LOST})
+"""The money is not ours to give back."""
+
+
+def note(payment: Payment, told: DisputeSnapshot) -> Dispute:
+    """Record what the gateway tells of a dispute, and block or let go of its money.
+
+    The same word twice changes nothing.
+    """
+    status = DisputeStatus(told.state.value)
+    known = Dispute.objects.filter(gateway=payment.gateway, reference=told.reference).first()
+    if known is None:
+        return _open(payment, told, status)
+    _move(known, status)
+    return known
+
+
+def short(payment: Payment) -> DisputeStatus | None:
+    """Return the state of a dispute that does not hold all its money; None where all do.
+
+    "lost" before "open": money that is gone cannot be waited for.
+    """
+    lacking = [dispute for dispute in _blocking(payment) if _lacks(dispute, payment)]
+    states = {dispute.status for dispute in lacking}
+    return next((state for state in ("lost", "open") if state in states), None)  # type: ignore[return-value]
+
+
+def block_what_is_free(payment: Payment) -> None:
+    """Give what refunds leave free to the disputes that lack it, the oldest first."""
+    for dispute in _blocking(payment):
+        if _lacks(dispute, payment):
+            _block(dispute, payment)
+
+
+def make_room(payment: Payment, minor: int) -> None:
+    """Let go of up to `minor` that disputes block: it went out as a refund at the gateway."""
+    for dispute in reversed(_blocking(payment)):
+        part = min(minor, dispute.blocked_minor)
+        if part > 0 and _shift(dispute, payment, -part):
+            minor -= part
+
+
+def _open(payment: Payment, told: DisputeSnapshot, status: DisputeStatus) -> Dispute:
+    dispute = Dispute(
+        payment=payment,
+        gateway=payment.gateway,
+        reference=told.reference,
+        amount_minor=told.amount.minor,
+        currency=told.amount.currency,
+        status=status,
+        reason=told.reason[:80],
+        opened_at=told.opened_at or timezone.now(),
+        answer_by=told.answer_by,
+        closed_at=None if status == DisputeStatus.OPEN else timezone.now(),
+    )
+    with transaction.atomic():
+        save_with_history(dispute, actor=None)
+        _follow(dispute, payment, status)
+    return dispute
+
+
+def _move(dispute: Dispute, status: DisputeStatus) -> None:
+    before = [state for state, after in DISPUTE.items() if status in after]
+    closed = None if status == DisputeStatus.OPEN else timezone.now()
+    changes = {"status": status, "closed_at": closed}
+    with transaction.atomic():
+        if update_where(dispute, Q(status__in=before), actor=None, changes=changes):
+            _follow(dispute, dispute.payment, status)
+
+
+def _follow(dispute: Dispute, payment: Payment, status: DisputeStatus) -> None:
+    """Block or let go, book, and put it on the record."""
+    if status in BLOCKING:
+        _block(dispute, payment)
+        ledger.book_chargeback(dispute)
+    else:
+        _shift(dispute, payment, -dispute.blocked_minor)
+        ledger.book_chargeback_reversed(dispute)
+    facts: dict[str, Any] = {
+        "dispute": dispute.reference,
+        "amount": str(dispute.amount),
+        "blocked": str(payment.blocked),
+    }
+    record(VERBS[status], actor=None, subject=payment, also=[dispute], context=facts)
+
+
+def _blocking(payment: Payment) -> list[Dispute]:
+    found = payment.disputes.filter(status__in=BLOCKING)
+    return list(found.order_by("opened_at", "pk"))
+
+
+def _lacks(dispute: Dispute, payment: Payment) -> bool:
+    # In another currency nobody can say how much is contested: then all of it is.
+    whole = dispute.amount_minor if dispute.currency == payment.currency else payment.captured_minor
+    return dispute.blocked_minor < min(whole, payment.captured_minor)
+
+
+def _block(dispute: Dispute, payment: Payment) -> None:
+    """Block what is free, as far as the dispute lacks it; what others take meanwhile is theirs."""
+    payment.refresh_from_db()
+    whole = dispute.amount_minor if dispute.currency == payment.currency else payment.captured_minor
+    part = min(whole - dispute.blocked_minor, payment.refundable.minor)
+    if part > 0:
+        _shift(dispute, payment, part)
+
+
+def _shift(dispute: Dispute, payment: Payment, minor: int) -> bool:
+    """Add to what the dispute blocks, on both rows or on none."""
+    room = Q(captured_minor__gte=F("reserved_minor") + F("blocked_minor") + minor)
+    more = {"blocked_minor": F("blocked_minor") + minor}
+    with transaction.atomic():
+        if not minor or not update_where(payment, room, actor=None, changes=more):
+            return False
+        update_where(dispute, Q(), actor=None, changes=more)
+    return True
