@@ -16,9 +16,10 @@ from pytest_django import DjangoDbBlocker
 
 from backoffice.accounts import limits
 from backoffice.audit import history, triggers
+from payments.models import triggers as books
 from tests.migrated import Migrated
 
-pytest_plugins = ["tests.people", "tests.masking.tables"]
+pytest_plugins = ["tests.people", "tests.masking.tables", "tests.peers.fixtures"]
 
 _DAY = 24 * 60 * 60
 # marker -> the database that the test needs
@@ -152,16 +153,18 @@ def _guarded(
     if _flushes(request):
         with django_db_blocker.unblock():
             triggers.install(connection)
+            books.install(connection)
 
 
 @pytest.fixture
 def _django_db_helper(
     request: pytest.FixtureRequest, _guarded: None, _django_db_helper: None
 ) -> Iterator[None]:
-    """Lift the triggers of the record at teardown, for the flush alone; tests run under them.
+    """Lift the triggers of record and books at teardown, for the flush alone; tests run under them.
 
     It stands around pytest-django's fixture of this name, whose teardown is the flush.
     """
     yield
     if _flushes(request):
         triggers.lift(connection)
+        books.lift(connection)

@@ -56,15 +56,21 @@ def record_each(
     actor: Actor,
     subjects: Sequence[models.Model],
     reason: str = "",
-    context: Mapping[str, Any] | None = None,
+    context: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
 ) -> list[Event]:
     """Write one event for each of `subjects` in the running transaction, in their order.
 
-    Like so many calls of `record`, in two statements for 500 of them. Raises as `record` does.
+    Like so many calls of `record`, in two statements for 500 of them. `context` is that of all, or
+    one for each. Raises as `record` does.
     """
     verbs.require(verb)
     _refuse_personal_values(context or {})
-    events = [_event(verb, actor, subject, reason, Outcome.DONE, context) for subject in subjects]
+    if context is None or isinstance(context, Mapping):
+        context = [context or {}] * len(subjects)
+    events = [
+        _event(verb, actor, subject, reason, Outcome.DONE, told)
+        for subject, told in zip(subjects, context, strict=True)
+    ]
     with transaction.atomic(savepoint=False):
         Event.objects.bulk_create((event for event, _salt in events), batch_size=_BATCH)
         if reason:
