@@ -1,6 +1,7 @@
 """Shared reads about orders: what counts as sold, and how one shop does."""
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,7 +9,8 @@ from django.db.models import Count, Max, Min, QuerySet, Sum
 
 from backoffice.charts.periods import Month, bucket, months, within
 from backoffice.charts.registry import Scope
-from orders.models import Order, OrderLine, ReturnLine
+from orders.models import ChangeRequest, Order, OrderLine, Parcel, ReturnLine
+from orders.states import CHANGE_OPEN, ChangeState
 from sellers.queries import Person, own
 
 # The states of orders whose amounts count as revenue, here and in every report.
@@ -46,6 +48,22 @@ def own_lines(user: Person, rows: QuerySet[OrderLine]) -> QuerySet[OrderLine]:
 def own_return_lines(user: Person, rows: QuerySet[ReturnLine]) -> QuerySet[ReturnLine]:
     """Narrow lines of returns to products of the person's shop."""
     return rows.filter(own(user, "product__seller"))
+
+
+def own_parcels(user: Person, rows: QuerySet[Parcel]) -> QuerySet[Parcel]:
+    """Narrow parcels to those of the person's shop."""
+    return rows.filter(own(user, "seller"))
+
+
+def waiting_changes() -> QuerySet[ChangeRequest]:
+    """Return the requests that nobody decided about yet, oldest first."""
+    return ChangeRequest.objects.filter(state=ChangeState.REQUESTED).order_by("id")
+
+
+def open_changes(orders: Iterable[Order]) -> QuerySet[ChangeRequest]:
+    """Return the requests about these orders on which something has to be done still."""
+    rows = ChangeRequest.objects.filter(order__in=orders, state__in=CHANGE_OPEN)
+    return rows.order_by("id")
 
 
 def sold_lines(scope: Scope) -> QuerySet[OrderLine]:

@@ -10,7 +10,7 @@ from simple_history.models import HistoricalRecords
 from backoffice.audit.models import ActedFor
 from backoffice.money import Money
 from customers.models import Customer
-from orders.states import OrderState
+from orders.states import BY_ORDER, OrderState, Pieces
 from sellers.models import Product, Seller
 
 CURRENCY = r"^[A-Z]{3}$"
@@ -42,6 +42,12 @@ class Order(models.Model):
     batch = models.CharField(
         _("sheet"), max_length=80, blank=True, help_text=_("The sheet that brought the order.")
     )
+    state_since = models.DateTimeField(
+        _("in this state since"),
+        null=True,
+        blank=True,
+        help_text=_("Empty where it came in this state from a sheet: since it was placed."),
+    )
     created_at = models.DateTimeField(_("added"), auto_now_add=True)
     history = HistoricalRecords(bases=[ActedFor])
 
@@ -58,7 +64,12 @@ class Order(models.Model):
             ("ship_order", _("Can mark an order as shipped or delivered")),
             ("export_order", _("Can export orders")),
         )
-        indexes = [models.Index(fields=["-placed_at", "-id"], name="order_newest")]
+        indexes = [
+            models.Index(fields=["-placed_at", "-id"], name="order_newest"),
+            # What to ship, oldest first, and orders of a state by age.
+            models.Index(fields=["status", "placed_at"], name="order_state_age"),
+            models.Index(fields=["currency", "total_minor"], name="order_amount"),
+        ]
         constraints = [
             models.CheckConstraint(condition=~Q(number=""), name="order_has_number"),
             models.CheckConstraint(condition=Q(currency__regex=CURRENCY), name="order_currency"),
@@ -81,6 +92,8 @@ class OrderLine(models.Model):
     """A number of pieces of one product at one price.
 
     `source_price` is the price as the source gave it, in major units with all its decimals;
+    The `…_quantity` columns count pieces; read
+    them by `pieces`, which knows what the state of the order says about them.
     `total_minor` is quantity x source price, rounded half up. `occurrence` counts equal lines of
     one order from 0, so that a product may stand twice. `seller` repeats the product's seller as
     it was, since the shop's right to see the line hangs on it. `reserved_minor` is the part that
@@ -109,6 +122,10 @@ class OrderLine(models.Model):
         _("tax in minor units"), default=0, db_default=0, help_text=_("Contained in the amount.")
     )
     reserved_minor = models.BigIntegerField(_("reserved for refunds"), default=0)
+    shipped_quantity = models.PositiveIntegerField(_("shipped"), default=0, db_default=0)
+    delivered_quantity = models.PositiveIntegerField(_("delivered"), default=0, db_default=0)
+    cancelled_quantity = models.PositiveIntegerField(_("cancelled"), default=0, db_default=0)
+    returned_quantity = models.PositiveIntegerField(_("returned"), default=0, db_default=0)
     currency = models.CharField(_("currency"), max_length=3, default="GBP")
     history = HistoricalRecords(bases=[ActedFor])
 
@@ -136,6 +153,12 @@ class OrderLine(models.Model):
                 condition=Q(tax_minor=0) | Q(tax_minor__gt=0, tax_minor__lte=F("total_minor")),
                 name="order_line_tax_within_amount",
             ),
+            models.CheckConstraint(
+                condition=Q(quantity__gte=F("shipped_quantity") + F("cancelled_quantity"))
+                & Q(shipped_quantity__gte=F("delivered_quantity"))
+                & Q(shipped_quantity__gte=F("returned_quantity")),
+                name="order_line_pieces",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -150,3 +173,25 @@ class OrderLine(models.Model):
     def unit_price(self) -> Money:
         """The price of one piece, rounded half up."""
         return Money(self.unit_price_minor, self.currency)
+
+    @property
+    def pieces(self) -> Pieces:
+        """What became of the pieces, as counted here and by the state of the order."""
+        counted = Pieces(
+            self.quantity,
+            self.cancelled_quantity,
+            self.shipped_quantity,
+            self.delivered_quantity,
+            self.returned_quantity,
+        )
+        return BY_ORDER[self.order.status](counted)
+
+    def worth(self, pieces: int, before: int = 0) -> Money:
+        """Return what `pieces` pieces cost, `before` others having gone before.
+
+        The parts of a line add up to its amount to the minor unit: each is the difference of two
+        shares of the whole, rounded down, so that the last takes what is left.
+        """
+        first = self.total_minor * before // self.quantity
+        last = self.total_minor * (before + pieces) // self.quantity
+        return Money(last - first, self.currency)

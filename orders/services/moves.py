@@ -1,8 +1,15 @@
-"""Verbs on orders. The allowed moves stand in `orders.states`."""
+"""Bringing an order into a state. The table of what may follow what is `orders.states.ORDER`.
+
+Whatever changes an order or its lines locks the order first (`locked`), so that of two people who
+act at once the second decides about what the first one left.
+"""
+
+from typing import Any
 
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import F, Q
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -10,49 +17,37 @@ from backoffice.accounts.models import User
 from backoffice.audit import verbs
 from backoffice.audit.services import record, update_where
 from orders.models import Order
-from orders.states import ORDER, before
-
-_Status = Order.Status
+from orders.states import ORDER, OrderState, before
 
 MOVED = {
-    _Status.PAID: verbs.register("orders.paid", gettext_lazy("Order paid")),
-    _Status.SHIPPED: verbs.register("orders.shipped", gettext_lazy("Order shipped")),
-    _Status.DELIVERED: verbs.register("orders.delivered", gettext_lazy("Order delivered")),
-    _Status.CANCELLED: verbs.register("orders.cancelled", gettext_lazy("Order cancelled")),
+    OrderState.PAID: verbs.register("orders.paid", gettext_lazy("Order paid")),
+    OrderState.SHIPPED: verbs.register("orders.shipped", gettext_lazy("Order shipped")),
+    OrderState.DELIVERED: verbs.register("orders.delivered", gettext_lazy("Order delivered")),
+    OrderState.CANCELLED: verbs.register("orders.cancelled", gettext_lazy("Order cancelled")),
 }
 """State -> the verb of coming into it."""
 
 
 class MoveRefusedError(ValidationError):
-    """The order's state does not allow the move."""
+    """The state of the order, line, parcel or request does not allow it."""
 
 
 def cancel_order(order: Order, *, actor: User, reason: str) -> None:
-    """Cancel an order that was not shipped; money already captured stays until it is refunded.
+    """Cancel an order of which nothing was sent; captured money stays until it is refunded.
 
     Raises PermissionDenied, MoveRefusedError, ValidationError without a reason.
     """
-    if not reason.strip():
-        raise ValidationError({"reason": _("Say why.")})
-    _require(actor, "orders.cancel_order")
-    _move(order, _Status.CANCELLED, actor=actor, reason=reason)
+    need_reason(reason)
+    require(actor, "orders.cancel_order")
+    with transaction.atomic():
+        locked(order)
+        refuse_sent(order)
+        move(order, OrderState.CANCELLED, actor=actor, reason=reason)
 
 
 def mark_paid(order: Order, *, actor: User | None, reason: str = "") -> None:
     """Note that the money came in; `actor` None where a gateway said so."""
-    _move(order, _Status.PAID, actor=actor, reason=reason)
-
-
-def mark_shipped(order: Order, *, actor: User, reason: str = "") -> None:
-    """Note that the goods left. Raises PermissionDenied, MoveRefusedError."""
-    _require(actor, "orders.ship_order")
-    _move(order, _Status.SHIPPED, actor=actor, reason=reason)
-
-
-def mark_delivered(order: Order, *, actor: User, reason: str = "") -> None:
-    """Note that the goods arrived. Raises PermissionDenied, MoveRefusedError."""
-    _require(actor, "orders.ship_order")
-    _move(order, _Status.DELIVERED, actor=actor, reason=reason)
+    move(order, OrderState.PAID, actor=actor, reason=reason)
 
 
 def allowed_from(status: str) -> frozenset[str]:
@@ -60,25 +55,77 @@ def allowed_from(status: str) -> frozenset[str]:
     return before(ORDER, status)
 
 
-def _require(actor: User, permission: str) -> None:
-    if not actor.has_perm(permission):
-        raise PermissionDenied
+def why_not(order: Order, to: str) -> str:
+    """Return in words why the order cannot come into a state now; "" where it can."""
+    if order.status in allowed_from(to):
+        return ""
+    return _("An order that is “%(before)s” cannot become “%(after)s”.") % {
+        "before": order.get_status_display(),
+        "after": OrderState(to).label,
+    }
 
 
-def _move(order: Order, to: _Status, *, actor: User | None, reason: str) -> None:
-    before = order.status
+def refuse_sent(order: Order) -> None:
+    """Raise MoveRefusedError where some of the order has left."""
+    if order.lines.filter(shipped_quantity__gt=0).exists():
+        raise MoveRefusedError(PARTLY_SENT)
+
+
+PARTLY_SENT = gettext_lazy(
+    "Some of it was sent already. Cancel the pieces that are still open, by a change request."
+)
+
+
+def move(order: Order, to: OrderState, *, actor: User | None, reason: str = "") -> None:
+    """Bring the order into a state, with history and event. Raises MoveRefusedError."""
+    was = order.status
     with transaction.atomic():
         moved = update_where(
             order,
             Q(status__in=allowed_from(to)),
             actor=actor,
             reason=reason,
-            changes={"status": to},
+            changes={"status": to, "state_since": timezone.now()},
         )
         if not moved:
             order.refresh_from_db()
-            raise MoveRefusedError(
-                _("An order that is “%(before)s” cannot become “%(after)s”.")
-                % {"before": order.get_status_display(), "after": to.label}
-            )
-        record(MOVED[to], actor=actor, subject=order, reason=reason, context={"from": before})
+            raise MoveRefusedError(why_not(order, to))
+        record(MOVED[to], actor=actor, subject=order, reason=reason, context={"from": was})
+
+
+def settle(order: Order, *, actor: User, reason: str = "") -> None:
+    """Bring a paid order along with its lines: all cancelled, all sent, all arrived."""
+    lines = order.lines.all()
+    if order.status == OrderState.PAID and not _has_open(lines):
+        nothing = not lines.filter(shipped_quantity__gt=0).exists()
+        to = OrderState.CANCELLED if nothing else OrderState.SHIPPED
+        move(order, to, actor=actor, reason=reason)
+    still_out = lines.filter(delivered_quantity__lt=F("quantity") - F("cancelled_quantity"))
+    if order.status == OrderState.SHIPPED and not still_out.exists():
+        move(order, OrderState.DELIVERED, actor=actor, reason=reason)
+
+
+def _has_open(lines: Any) -> bool:
+    gone = F("shipped_quantity") + F("cancelled_quantity")
+    return bool(lines.filter(quantity__gt=gone).exists())
+
+
+def locked(order: Order) -> None:
+    """Hold the order's row until the transaction ends, and read it again.
+
+    SQLite has no locks of rows; there the whole database is held from the start of a transaction.
+    """
+    Order.objects.select_for_update(of=("self",)).order_by().get(pk=order.pk)
+    order.refresh_from_db(fields=["status", "state_since"])
+
+
+def require(actor: User, permission: str) -> None:
+    """Raise PermissionDenied for who lacks a right."""
+    if not actor.is_active or not actor.has_perm(permission):
+        raise PermissionDenied
+
+
+def need_reason(reason: str) -> None:
+    """Raise ValidationError where nobody said why."""
+    if not reason.strip():
+        raise ValidationError({"reason": _("Say why.")})

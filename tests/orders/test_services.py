@@ -68,7 +68,13 @@ def test_order_goes_from_placed_to_delivered_step_by_step(eve: User) -> None:
     services.mark_shipped(order, actor=eve)
     services.mark_delivered(order, actor=eve)
     verbs = list(Event.objects.about(order).order_by("id").values_list("verb", flat=True))
-    assert verbs == ["orders.paid", "orders.shipped", "orders.delivered"]
+    assert verbs == [
+        "orders.paid",
+        "orders.parcel_sent",
+        "orders.shipped",
+        "orders.parcel_arrived",
+        "orders.delivered",
+    ]
 
 
 def test_shipping_an_unpaid_order_is_refused(eve: User) -> None:
