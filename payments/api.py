@@ -2,8 +2,10 @@
 
 from typing import Any, ClassVar, override
 
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
+from django.http import Http404
 from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_serializer
 from rest_framework import serializers, status
 from rest_framework.request import Request
@@ -11,13 +13,13 @@ from rest_framework.response import Response
 
 from backoffice.money import Money
 from backoffice.site.api import MinorUnits, ReadViewSet, refusals
-from orders.models import Order, OrderLine
-from payments.models import Payment, Refund
-from payments.services import request_refund
+from orders.models import Charge, Order, OrderLine
+from payments.models import Payment, Refund, RefundPart
+from payments.services import Asked, request_refund
 
 
 class PaymentSerializer(serializers.ModelSerializer[Payment]):
-    """A captured payment; captured - reserved can still be refunded, in whole minor units."""
+    """A captured payment, in minor units: captured - reserved - blocked can still be refunded."""
 
     order = serializers.CharField(source="order.number")
 
@@ -34,16 +36,34 @@ class PaymentSerializer(serializers.ModelSerializer[Payment]):
             "captured_minor",
             "reserved_minor",
             "refunded_minor",
+            "blocked_minor",
+            "state",
             "captured_at",
         )
 
 
+class PartSerializer(serializers.ModelSerializer[RefundPart]):
+    """What of a refund is for one line or charge; both null: for no single thing."""
+
+    line = serializers.IntegerField(source="order_line.position", default=None, read_only=True)
+    charge = serializers.CharField(source="charge.code", default=None, read_only=True)
+
+    class Meta:
+        """Amounts in whole minor units; the amount contains the tax."""
+
+        model = RefundPart
+        fields = ("line", "charge", "quantity", "amount_minor", "tax_minor")
+
+
 class RefundSerializer(serializers.ModelSerializer[Refund]):
-    """A refund, by its number; `line` is the position in the order, null for no single line."""
+    """A refund, by its number; its parts add up to its amount."""
 
     order = serializers.CharField(source="payment.order.number", read_only=True)
-    line = serializers.IntegerField(source="order_line.position", default=None, read_only=True)
-    requested_by = serializers.CharField(source="requested_by.username", read_only=True)
+    payment = serializers.CharField(source="payment.reference", read_only=True)
+    parts = PartSerializer(many=True, read_only=True)
+    requested_by = serializers.CharField(
+        source="requested_by.username", default=None, read_only=True, allow_null=True
+    )
     decided_by = serializers.CharField(
         source="decided_by.username", default=None, read_only=True, allow_null=True
     )
@@ -55,9 +75,11 @@ class RefundSerializer(serializers.ModelSerializer[Refund]):
         fields = (
             "number",
             "order",
-            "line",
+            "payment",
+            "gateway",
             "amount_minor",
             "currency",
+            "parts",
             "state",
             "reason",
             "requested_by",
@@ -67,22 +89,52 @@ class RefundSerializer(serializers.ModelSerializer[Refund]):
         )
 
 
+class AskedSerializer(serializers.Serializer[Any]):
+    """One line (its position) or one charge (its code): an amount, or pieces, or all of it."""
+
+    line = serializers.IntegerField(required=False, min_value=1)
+    charge = serializers.CharField(required=False, max_length=40)
+    quantity = serializers.IntegerField(required=False, min_value=1, max_value=10**9)
+    amount_minor = MinorUnits(required=False, min_value=1)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Ask for a line or a charge, not both."""
+        if ("line" in attrs) == ("charge" in attrs):
+            raise serializers.ValidationError(_("Give a line or a charge."))
+        return attrs
+
+
 @extend_schema_serializer(
     examples=[
         OpenApiExample(
-            "£22.71 of the first line",
-            value={"order": "536365", "line": 1, "amount_minor": 2271, "reason": "Arrived broken"},
+            "£22.71 of the first line, and the postage",
+            value={
+                "order": "536365",
+                "parts": [{"line": 1, "amount_minor": 2271}, {"charge": "POST"}],
+                "reason": "Arrived broken",
+            },
             request_only=True,
         )
     ]
 )
 class RefundRequestSerializer(serializers.Serializer[Any]):
-    """What is asked for; the amount in whole minor units of the order's currency."""
+    """What is asked for: parts, or an amount for no single line, in minor units of the order.
+
+    `newest` is the number of the newest refund of the order that the caller knows of (null: none):
+    with it, a request that was decided on an older picture is refused.
+    """
 
     order = serializers.CharField(max_length=40)
-    line = serializers.IntegerField(required=False, allow_null=True, min_value=1)
-    amount_minor = MinorUnits(min_value=1)
+    parts = AskedSerializer(many=True, required=False, allow_empty=False)
+    amount_minor = MinorUnits(required=False, min_value=1)
+    newest = serializers.UUIDField(required=False, allow_null=True)
     reason = serializers.CharField(max_length=500)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Ask for parts or an amount, not both."""
+        if ("parts" in attrs) == ("amount_minor" in attrs):
+            raise serializers.ValidationError({"amount_minor": _("Give parts or an amount.")})
+        return attrs
 
 
 class PaymentViewSet(ReadViewSet):
@@ -118,8 +170,8 @@ class RefundViewSet(ReadViewSet):
     @override
     def rows(self) -> QuerySet[Refund]:
         return Refund.objects.select_related(
-            "payment__order", "order_line", "requested_by", "decided_by"
-        )
+            "payment__order", "requested_by", "decided_by"
+        ).prefetch_related("parts__order_line", "parts__charge")
 
     @extend_schema(request=RefundRequestSerializer, responses={201: RefundSerializer})
     def create(self, request: Request, **kwargs: Any) -> Response:
@@ -127,20 +179,47 @@ class RefundViewSet(ReadViewSet):
         form = RefundRequestSerializer(data=request.data)
         form.is_valid(raise_exception=True)
         asked = form.validated_data
-        orders = self.scoped(Order.objects.all())
-        order = get_object_or_404(orders, number=asked["order"])
+        order = get_object_or_404(self.scoped(Order.objects.all()), number=asked["order"])
         with refusals():
             refund = request_refund(
                 order,
-                Money(asked["amount_minor"], order.currency),
+                self._asked(order, asked),
                 actor=self.person,
                 reason=asked["reason"],
-                line=self._line(order, asked.get("line")),
+                newest=self._newest(order, asked),
             )
         return self.answer(refund, status.HTTP_201_CREATED)
 
-    def _line(self, order: Order, position: int | None) -> OrderLine | None:
-        if position is None:
+    def _asked(self, order: Order, asked: dict[str, Any]) -> list[Asked]:
+        if "parts" not in asked:
+            return [Asked(amount=Money(asked["amount_minor"], order.currency))]
+        return [self._part(order, part) for part in asked["parts"]]
+
+    def _part(self, order: Order, part: dict[str, Any]) -> Asked:
+        minor = part.get("amount_minor")
+        return Asked(
+            line=self._line(order, part["line"]) if "line" in part else None,
+            charge=self._charge(order, part["charge"]) if "charge" in part else None,
+            amount=None if minor is None else Money(minor, order.currency),
+            quantity=part.get("quantity"),
+        )
+
+    def _line(self, order: Order, position: int) -> OrderLine:
+        return get_object_or_404(self.scoped(order.lines.all()), position=position)
+
+    def _charge(self, order: Order, code: str) -> Charge:
+        """Return the charge; of several with this code, the first of which something is left."""
+        found = self.scoped(order.charges.filter(code=code, total_minor__gt=0)).order_by("pk")
+        left = found.filter(reserved_minor__lt=F("total_minor")).first()
+        charge = left or found.first()
+        if charge is None:
+            raise Http404
+        return charge
+
+    def _newest(self, order: Order, asked: dict[str, Any]) -> int | None:
+        if "newest" not in asked:
             return None
-        lines = self.scoped(order.lines.all())
-        return get_object_or_404(lines, position=position)
+        if asked["newest"] is None:
+            return 0
+        refunds = Refund.objects.filter(payment__order=order)
+        return get_object_or_404(refunds, number=asked["newest"]).pk

@@ -5,11 +5,10 @@ from django.utils.translation import gettext_lazy
 
 from backoffice.masking import subjects
 from backoffice.masking.subjects import CLEAN, TOMBSTONE, Blocker, Group, Place
-from payments.models import TRANSITIONS, Payment, Refund
+from payments.models import Payment, Refund
+from payments.states import OPEN
 
 _BOOKS = gettext_lazy("Bookkeeping: what was paid and paid back has to be kept; it names nobody")
-_OPEN = [state for state, following in TRANSITIONS.items() if following]
-_OPEN.append(Refund.State.NEEDS_REVIEW)
 
 
 def open_refunds(group: Group) -> list[Blocker]:
@@ -22,7 +21,7 @@ def open_refunds(group: Group) -> list[Blocker]:
             str(one.pk),
         )
         for one in Refund.objects.filter(
-            pk__in=group.keys("payments.refund"), state__in=_OPEN
+            pk__in=group.keys("payments.refund"), state__in=OPEN
         ).order_by("pk")
     ]
 

@@ -1,21 +1,20 @@
 """Shared reads about payments and refunds."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Q, QuerySet, Sum
+from django.db.models import F, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
 from backoffice.audit.models import Event
 from backoffice.money import Money
 from customers.models import Customer
 from orders.models import Order
-from payments.models import HOLDING, Payment, Refund
+from payments.models import Refund, RefundPart
+from payments.states import HOLDING, OPEN, PAID_OUT
 
 _S = Refund.State
-# Asked for and without an end yet.
-OPEN = HOLDING - {_S.SUCCEEDED}
 # States that the machine moves on by itself when the time has come.
 MOVING = frozenset({_S.APPROVED, _S.EXECUTING, _S.UNKNOWN, _S.PENDING})
 
@@ -28,31 +27,21 @@ class LineRefunds:
     under_way_minor: int
 
 
-def payment_for(order: Order, amount: Money) -> Payment | None:
-    """Return the payment of the order from which `amount` should go back.
-
-    The first that still covers it; else the one with the most left, so that the refusal can name
-    a sum; None where nothing was captured in this currency.
-    """
-    payments = list(order.payments.filter(currency=amount.currency).order_by("captured_at", "id"))
-    covering = [payment for payment in payments if amount <= payment.refundable]
-    if covering:
-        return covering[0]
-    return max(payments, key=lambda payment: payment.refundable.minor, default=None)
-
-
 def refundable(order: Order) -> Money:
-    """Return what can still be refunded: captured - refunded - under way."""
+    """Return what can still be refunded: captured - refunded - under way - disputed."""
     total = order.payments.filter(currency=order.currency).aggregate(
-        captured=Coalesce(Sum("captured_minor"), 0), reserved=Coalesce(Sum("reserved_minor"), 0)
+        captured=Coalesce(Sum("captured_minor"), 0),
+        held=Coalesce(Sum(F("reserved_minor") + F("blocked_minor")), 0),
     )
-    return Money(total["captured"] - total["reserved"], order.currency)
+    return Money(total["captured"] - total["held"], order.currency)
 
 
 def refunds_of(order: Order) -> QuerySet[Refund]:
     """Return the refunds of an order, newest first."""
-    return Refund.objects.filter(payment__order=order).select_related(
-        "payment", "order_line__product", "requested_by", "decided_by"
+    return (
+        Refund.objects.filter(payment__order=order)
+        .select_related("payment", "requested_by", "decided_by")
+        .prefetch_related("parts__order_line__product", "parts__charge")
     )
 
 
@@ -75,21 +64,28 @@ def refunds_count(customer: Customer) -> int:
 def refunds_by_line(order: Order) -> dict[int, LineRefunds]:
     """Return order line id -> what went back and what is under way, for lines with refunds."""
     rows = (
-        Refund.objects.filter(payment__order=order, order_line__isnull=False, state__in=HOLDING)
+        RefundPart.objects.filter(
+            refund__payment__order=order, order_line__isnull=False, refund__state__in=HOLDING
+        )
         .order_by()
         .values("order_line")
         .annotate(
             held=Sum("amount_minor"),
-            done=Coalesce(Sum("amount_minor", filter=Q(state=_S.SUCCEEDED)), 0),
+            done=Coalesce(Sum("amount_minor", filter=Q(refund__state__in=PAID_OUT)), 0),
         )
     )
     return {row["order_line"]: LineRefunds(row["done"], row["held"] - row["done"]) for row in rows}
 
 
-def due(now: datetime, limit: int) -> QuerySet[Refund]:
-    """Return the refunds that the machine should look at now, longest waiting first."""
+def due(now: datetime, limit: int, *, paused: Collection[str] = ()) -> QuerySet[Refund]:
+    """Return the refunds that the machine should look at now, longest waiting first.
+
+    Of the `paused` gateways only those of which no answer came: that is to be said.
+    """
     refunds = Refund.objects.filter(state__in=MOVING, next_try_at__lte=now)
-    return refunds.select_related("payment", "order_line").order_by("next_try_at")[:limit]
+    if paused:
+        refunds = refunds.exclude(~Q(state=_S.EXECUTING), gateway__in=paused)
+    return refunds.select_related("payment").order_by("next_try_at", "pk")[:limit]
 
 
 def events_about(refunds: Iterable[Refund]) -> QuerySet[Event]:

@@ -1,4 +1,4 @@
-"""What refunds hold of an order line: never more than it cost."""
+"""What refunds hold of an order line or of a charge: never more than it cost."""
 
 from django.core.exceptions import ValidationError
 from django.db.models import F, Q
@@ -7,15 +7,15 @@ from django.utils.translation import gettext as _
 from backoffice.accounts.models import User
 from backoffice.audit.services import update_where
 from backoffice.money import Money
-from orders.models import OrderLine
+from orders.models import Charge, OrderLine
 
 
 class LineLimitError(ValidationError):
-    """More would go back for a line than it cost."""
+    """More would go back for a line or charge than it cost."""
 
 
-def reserve_line(line: OrderLine, amount: Money, *, actor: User, reason: str) -> None:
-    """Hold `amount` of the line for a refund; raise LineLimitError when less is left."""
+def reserve_line(line: OrderLine | Charge, amount: Money, *, actor: User, reason: str) -> None:
+    """Hold `amount` of the line or charge for a refund; raise LineLimitError when less is left."""
     held = update_where(
         line,
         Q(currency=amount.currency, reserved_minor__lte=F("total_minor") - amount.minor),
@@ -30,7 +30,9 @@ def reserve_line(line: OrderLine, amount: Money, *, actor: User, reason: str) ->
         raise LineLimitError({"amount": message})
 
 
-def release_line(line: OrderLine, amount: Money, *, actor: User | None, reason: str) -> None:
+def release_line(
+    line: OrderLine | Charge, amount: Money, *, actor: User | None, reason: str
+) -> None:
     """Let go of what `reserve_line` held; the CHECK refuses to let go of more."""
     update_where(
         line,

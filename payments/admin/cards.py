@@ -5,12 +5,13 @@ from typing import Any
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from backoffice.audit.models import Event
 from backoffice.money import Money
 from backoffice.site.values import Badge
 from payments.gateways import gateways
-from payments.models import Payment, Refund
+from payments.models import Payment, Refund, RefundPart
 
 _S = Refund.State
 
@@ -27,7 +28,10 @@ REFUND_STATES: dict[str, Any] = {
     "needs_review": "unkn",
     "succeeded": "done",
     "failed": "fail",
+    "reversed": "fail",
+    "external": "done",
 }
+MOST_NAMED = 3
 OPEN_QUESTION = frozenset({_S.UNKNOWN, _S.NEEDS_REVIEW})
 
 
@@ -105,6 +109,21 @@ def chain(payment: Payment) -> Chain:
 def refund_badge(refund: Refund) -> Badge:
     """Return the state of a refund as a badge."""
     return Badge(REFUND_STATES[refund.state], refund.get_state_display())
+
+
+def what_for(refund: Refund) -> str:
+    """Return the codes of what the refund is for: "22423, POST"; a dash for no single thing."""
+    parts = [part for part in refund.parts.all() if part.order_line_id or part.charge_id]
+    if len(parts) > MOST_NAMED:
+        return ngettext("%(count)s line", "%(count)s lines", len(parts)) % {"count": len(parts)}
+    return ", ".join(code_of(part) for part in parts) or "–"  # noqa: RUF001 - an empty value
+
+
+def code_of(part: RefundPart) -> str:
+    """Return the code of the line's product, or of the charge; "" for no single thing."""
+    if part.order_line is not None:
+        return part.order_line.product.code
+    return part.charge.code if part.charge is not None else ""
 
 
 def waiting_since(refund: Refund) -> Any:

@@ -20,7 +20,7 @@ from backoffice.site.timeline import Entry
 from orders.admin import LineNote, OrderAdmin
 from orders.models import Order, OrderLine
 from payments import queries, services
-from payments.admin.cards import chain, refund_badge
+from payments.admin.cards import chain, refund_badge, what_for
 from payments.models import Payment, Refund
 from payments.services.moves import VERBS
 
@@ -149,10 +149,10 @@ def _choice(line: OrderLine) -> str:
 )
 def request_refund(admin: Any, request: HttpRequest, order: Order, form: RefundForm) -> SafeString:
     """Reserve the money and ask a second person."""
+    line = form.cleaned_data["order_line"]
     refund = services.request_refund(
         order,
-        form.cleaned_data["money"],
-        line=form.cleaned_data["order_line"],
+        [services.Asked(line=line, amount=form.cleaned_data["money"])],
         actor=cast("User", request.user),
         reason=form.reason(),
     )
@@ -173,7 +173,7 @@ def _refunds(request: HttpRequest, order: Order) -> dict[str, Any] | None:
     refunds = list(queries.refunds_of(order))
     if not refunds:
         return None
-    rows = [(refund, refund_badge(refund)) for refund in refunds]
+    rows = [(refund, refund_badge(refund), what_for(refund)) for refund in refunds]
     return {"rows": rows, "panel_note": str(len(rows))}
 
 

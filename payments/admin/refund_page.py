@@ -45,6 +45,7 @@ from payments.models import Refund
 from payments.services.execution import KEY_MARGIN
 from payments.services.moves import VERBS
 from payments.services.requests import REFUND_RULE
+from payments.states import ENDED
 
 _S = Refund.State
 
@@ -130,7 +131,7 @@ class RefundAdmin(BackofficeAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Refund]:
         """Fetch along what list and page name."""
-        related = ("payment__order__customer", "requested_by", "decided_by", "order_line__product")
+        related = ("payment__order__customer", "requested_by", "decided_by")
         return super().get_queryset(request).select_related(*related, "approval")
 
     def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
@@ -295,11 +296,8 @@ def _facts(request: HttpRequest, refund: Refund) -> dict[str, Any]:
         "customer": _customer(request, refund),
         "payment_url": reverse("admin:payments_payment_change", args=[payment.pk]),
         "gateway": gateways[alias].label if alias in gateways else alias,
-        "key_good_until": good if refund.state not in _ENDED else None,
+        "key_good_until": good if refund.state not in ENDED else None,
     }
-
-
-_ENDED = frozenset({_S.SUCCEEDED, _S.FAILED, _S.REJECTED, _S.WITHDRAWN, _S.EXPIRED, _S.VOID})
 
 
 def _customer(request: HttpRequest, refund: Refund) -> SafeString:

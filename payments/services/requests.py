@@ -1,13 +1,14 @@
 """Asking for a refund, and what follows from the decision about it.
 
-The rule for who must approve is `REFUND_RULE`; what may be asked for is `_check`.
+The rule for who must approve is `REFUND_RULE`. What may be asked for is said by `splitting` (which
+lines and charges, how much of them) and `choosing` (from which payment).
 """
 
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import Model, Q
 from django.utils import timezone
@@ -21,12 +22,13 @@ from backoffice.approvals.models import ApprovalRequest
 from backoffice.audit.services import record, save_with_history, update_where
 from backoffice.jobs import services as jobs
 from backoffice.money import Money
-from orders.models import Order, OrderLine
+from orders.models import Order
 from orders.services import reserve_line
-from payments.gateways import gateways
-from payments.models import Payment, Refund
-from payments.queries import payment_for
+from payments.models import Payment, Refund, RefundPart
+from payments.services.choosing import beyond, choose
 from payments.services.moves import VERBS, move, reserve
+from payments.services.refusals import RefundRefusedError
+from payments.services.splitting import Asked, split
 
 _S = Refund.State
 RUN_JOB = "payments.refund"
@@ -34,34 +36,36 @@ RUN_JOB = "payments.refund"
 JOB_GRACE = timedelta(seconds=60)
 
 
-class RefundRefusedError(ValidationError):
-    """The refund may not be asked for; the text says why and how much may be."""
-
-
 def request_refund(
     order: Order,
-    amount: Money,
+    asked: Money | Sequence[Asked],
     *,
     actor: User,
     reason: str,
-    line: OrderLine | None = None,
+    newest: int | None = None,
 ) -> Refund:
-    """Reserve `amount` and ask a second person for its refund; no money moves yet.
+    """Reserve what is asked and ask others for its approval; no money moves yet.
 
-    With `line`, no more than is left of that line. Raises PermissionDenied, RefundRefusedError or
-    orders.services.LineLimitError; then nothing is held.
+    `asked` names lines and charges, or is an amount for no single one. It has to fit into one
+    payment of the order. `newest` is the key of the newest refund of the order that the person saw
+    (0: none): when there is a newer one, they decided on an old picture. Raises PermissionDenied,
+    RefundRefusedError or orders.services.LineLimitError; then nothing is held.
     """
-    _check(order, amount, actor=actor, reason=reason, line=line)
-    payment = payment_for(order, amount)
-    if payment is None:
-        raise RefundRefusedError({"amount": _("No payment of this order was captured here.")})
-    _check_gateway(payment, amount)
+    _check_person(actor, reason)
+    parts_asked = [Asked(amount=asked)] if isinstance(asked, Money) else list(asked)
     with transaction.atomic():
+        payments = _hold(order)
+        _check_newest(order, newest)
+        parts = split(order, parts_asked)
+        amount = Money(sum(part.amount_minor for part in parts), order.currency)
+        payment = choose(payments, amount)
         if not reserve(payment, amount, actor=actor, reason=reason):
-            raise _beyond(payment)
-        if line is not None:
-            reserve_line(line, amount, actor=actor, reason=reason)
-        return _ask(payment, amount, actor=actor, reason=reason, line=line)
+            raise beyond(payment)
+        for part in parts:
+            thing = part.order_line or part.charge
+            if thing is not None:
+                reserve_line(thing, part.amount, actor=actor, reason=reason)
+        return _ask(payment, amount, parts, actor=actor, reason=reason)
 
 
 def withdraw_refund(refund: Refund, *, actor: User) -> None:
@@ -107,44 +111,48 @@ def _approval(refund: Refund) -> ApprovalRequest:
     return refund.approval
 
 
-def _check(
-    order: Order, amount: Money, *, actor: User, reason: str, line: OrderLine | None
-) -> None:
+def _check_person(actor: User, reason: str) -> None:
     if not actor.is_active or not actor.has_perm("payments.request_refund"):
         raise PermissionDenied
     if not reason.strip():
         raise RefundRefusedError({"reason": _("Say why.")})
-    if amount.minor <= 0:
-        raise RefundRefusedError({"amount": _("The amount must be more than nothing.")})
-    if line is not None and line.order_id != order.pk:
-        raise RefundRefusedError({"line": _("This line belongs to another order.")})
 
 
-def _check_gateway(payment: Payment, amount: Money) -> None:
-    if payment.gateway not in gateways:
-        raise RefundRefusedError(_("The gateway of this payment is not set up any more."))
-    if not gateways[payment.gateway].caps.partial and amount != payment.captured:
-        raise RefundRefusedError({"amount": _("This gateway refunds whole payments only.")})
+def _hold(order: Order) -> list[Payment]:
+    """Return the payments of the order, held until the transaction ends.
+
+    Whoever asks for another refund of this order waits here, so that what is left can be read and
+    split. The limits themselves are conditional UPDATEs. (On SQLite a transaction that writes is
+    alone from its start.)
+    """
+    held = list(Payment.objects.select_for_update().filter(order=order).order_by("pk"))
+    return sorted(held, key=lambda payment: (payment.captured_at, payment.pk))
 
 
-def _beyond(payment: Payment) -> RefundRefusedError:
-    payment.refresh_from_db()
-    message = _("Only %(left)s can still be refunded.") % {"left": payment.refundable}
-    return RefundRefusedError({"amount": message})
+def _check_newest(order: Order, newest: int | None) -> None:
+    if newest is None:
+        return
+    found = Refund.objects.filter(payment__order=order).order_by("-pk").values_list("pk", flat=True)
+    if (found.first() or 0) > newest:
+        text = _("Another refund of this order was asked for meanwhile. Look at it first.")
+        raise RefundRefusedError(text)
 
 
 def _ask(
-    payment: Payment, amount: Money, *, actor: User, reason: str, line: OrderLine | None
+    payment: Payment, amount: Money, parts: list[RefundPart], *, actor: User, reason: str
 ) -> Refund:
     refund = Refund(
         payment=payment,
-        order_line=line,
+        gateway=payment.gateway,
         amount_minor=amount.minor,
         currency=amount.currency,
         reason=reason,
         requested_by=actor,
     )
     save_with_history(refund, actor=actor, reason=reason)
+    for part in parts:
+        part.refund = refund
+    RefundPart.objects.bulk_create(parts)
     approval = approvals.ask(
         REFUND_RULE.kind,
         subject=refund,
@@ -161,12 +169,15 @@ def _ask(
     return refund
 
 
+_OF_PART = ("id", "order_line_id", "charge_id", "quantity", "amount_minor", "tax_minor")
+
+
 def _payload(refund: Refund) -> dict[str, Any]:
-    """Return what is approved: another amount or payment is another refund."""
+    """Return what is approved: another amount, part or payment is another refund."""
     return {
         "refund": str(refund.number),
         "payment": refund.payment_id,
-        "line": refund.order_line_id,
+        "parts": list(refund.parts.order_by("pk").values(*_OF_PART)),
         "amount_minor": refund.amount_minor,
         "currency": refund.currency,
         "key": str(refund.key),
@@ -237,7 +248,8 @@ _ENDINGS = {
 def _on_not_approved(request: ApprovalRequest) -> None:
     """End the refund as its request ended; `move` lets go of the money that was held for it.
 
-    That is the amount that was asked for: one that was changed since comes back first.
+    That is the amount that was asked for: one that was changed since comes back first. (The
+    database lets nobody change parts.)
     """
     refund = Refund.objects.get(approval=request)
     ending = _ENDINGS[ApprovalRequest.State(request.state)]
@@ -249,7 +261,6 @@ def _on_not_approved(request: ApprovalRequest) -> None:
             "amount_minor": asked["amount_minor"],
             "currency": asked["currency"],
             "payment_id": asked["payment"],
-            "order_line_id": asked["line"],
         }
     reason = request.comment or request.outcome
     move(refund, ending, actor=actor, reason=reason, changes=changes)

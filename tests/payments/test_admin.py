@@ -18,6 +18,7 @@ from backoffice.site.versions import version_of
 from orders.models import Order
 from payments import services
 from payments.models import Payment, Refund
+from payments.services import Asked
 from tests.factories import make_customer, make_line, make_order, make_payment
 from tests.people import PASSWORD, allow, make_person
 
@@ -59,7 +60,7 @@ def order(db: None) -> Order:
 @pytest.fixture
 def refund(order: Order, eve: User) -> Refund:
     line = order.lines.get(position=1)
-    return services.request_refund(order, line.total, line=line, actor=eve, reason="Damaged")
+    return services.request_refund(order, [Asked(line=line)], actor=eve, reason="Damaged")
 
 
 def ask(user: User, order: Order, **values: str) -> int:
@@ -70,7 +71,11 @@ def test_agent_asks_for_a_line(order: Order, eve: User) -> None:
     line = order.lines.get(position=1)
     assert ask(eve, order, line=str(line.pk), note="Photos in return 4417") == 302
     refund = Refund.objects.get()
-    assert (refund.order_line, refund.amount, refund.requested_by) == (line, line.total, eve)
+    assert (refund.parts.get().order_line, refund.amount, refund.requested_by) == (
+        line,
+        line.total,
+        eve,
+    )
     assert refund.reason == "Arrived damaged. Photos in return 4417"
 
 

@@ -24,17 +24,20 @@ def payment(db: None) -> Payment:
 
 
 def ask(client: Client, paid: Order, **body: Any) -> tuple[int, dict[str, Any]]:
-    asked = {"order": paid.number, "amount_minor": 400, "reason": "Broken on arrival", **body}
+    what = {} if "parts" in body else {"amount_minor": 400}
+    asked = {"order": paid.number, **what, "reason": "Broken on arrival", **body}
     response = client.post(REFUNDS, json.dumps(asked), content_type="application/json")
     return response.status_code, response.json()
 
 
 def test_support_asks_for_a_refund_of_a_line(client: Client, eve: User, payment: Payment) -> None:
     client.force_login(eve)
-    status, body = ask(client, payment.order, line=1)
+    status, body = ask(client, payment.order, parts=[{"line": 1, "amount_minor": 400}])
     refund = Refund.objects.get()
     assert status == 201
-    assert (body["number"], body["state"], body["line"]) == (str(refund.number), "requested", 1)
+    assert (body["number"], body["state"]) == (str(refund.number), "requested")
+    part = {"line": 1, "charge": None, "quantity": None, "amount_minor": 400, "tax_minor": 0}
+    assert body["parts"] == [part]
     assert (refund.requested_by, refund.amount_minor, refund.currency) == (eve, 400, "GBP")
     assert refund.approval is not None
     payment.refresh_from_db()
@@ -48,7 +51,12 @@ def test_support_asks_for_a_refund_of_a_line(client: Client, eve: User, payment:
         ({"amount_minor": -400}, "amount_minor"),
         ({"amount_minor": "4.00"}, "amount_minor"),
         ({"amount_minor": 3501}, "amount"),
-        ({"line": 1, "amount_minor": 1001}, "amount"),
+        ({"parts": [{"line": 1, "amount_minor": 1001}]}, "amount"),
+        ({"parts": [{"line": 1, "quantity": 2}]}, "quantity"),
+        ({"parts": [{"line": 1}, {"line": 1}]}, "line"),
+        ({"parts": [{"line": 1, "charge": "POST"}]}, "parts"),
+        ({"parts": [{"line": 1}], "amount_minor": 1}, "amount_minor"),
+        ({"parts": []}, "parts"),
         ({"reason": " "}, "reason"),
     ],
 )
@@ -62,7 +70,10 @@ def test_refund_beyond_the_rules_holds_nothing(
     assert (payment.reserved_minor, Refund.objects.count()) == (0, 0)
 
 
-@pytest.mark.parametrize("wrong", [{"order": "none"}, {"line": 7}])
+@pytest.mark.parametrize(
+    "wrong",
+    [{"order": "none"}, {"parts": [{"line": 7}]}, {"parts": [{"charge": "POST"}]}],
+)
 def test_refund_of_what_does_not_exist_is_a_404(
     client: Client, eve: User, payment: Payment, wrong: dict[str, Any]
 ) -> None:
@@ -136,7 +147,7 @@ def test_lists_cost_the_same_queries(
 ) -> None:
     client.force_login(eve)
     for _ in range(rows):
-        ask(client, make_payment(make_order(1000)).order, line=1)
-    for address in (PAYMENTS, REFUNDS):
-        with django_assert_num_queries(8):
+        ask(client, make_payment(make_order(1000)).order, parts=[{"line": 1}])
+    for address, queries in ((PAYMENTS, 8), (REFUNDS, 10)):
+        with django_assert_num_queries(queries):
             assert len(client.get(address).json()["results"]) == rows

@@ -45,7 +45,8 @@ def order(simulator: SimulatorProcess) -> Order:
 def refund(order: Order, eve: User, max_: User) -> Refund:
     """An approved refund of the first line."""
     line = order.lines.get(position=1)
-    refund = services.request_refund(order, AMOUNT, line=line, actor=eve, reason="Damaged")
+    asked = [services.Asked(line=line, amount=AMOUNT)]
+    refund = services.request_refund(order, asked, actor=eve, reason="Damaged")
     services.approve_refund(refund, actor=max_)
     return Refund.objects.get(pk=refund.pk)
 
@@ -65,9 +66,9 @@ def paid_back(simulator: SimulatorProcess, refund: Refund) -> list[int]:
 def sums(refund: Refund) -> tuple[int, int, int]:
     """Return what the payment reserved and refunded, and what the line holds."""
     payment = Payment.objects.get(pk=refund.payment_id)
-    assert refund.order_line is not None
-    refund.order_line.refresh_from_db()
-    return payment.reserved_minor, payment.refunded_minor, refund.order_line.reserved_minor
+    line = refund.parts.get().order_line
+    assert line is not None
+    return payment.reserved_minor, payment.refunded_minor, line.reserved_minor
 
 
 def verbs(refund: Refund) -> list[str]:
@@ -227,7 +228,6 @@ def test_definite_refusal_fails_and_lets_go(refund: Refund, simulator: Simulator
 def test_refusal_of_a_repeat_is_not_believed_when_the_refund_is_listed(
     refund: Refund, simulator: SimulatorProcess
 ) -> None:
-    Refund.objects.filter(pk=refund.pk).update(order_line=None)
     simulator.play(lose_answer=1)
     services.execute(refund)
     # As if the gateway had forgotten the key: the repeat is refused, since too little is left.

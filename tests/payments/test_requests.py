@@ -16,7 +16,7 @@ from orders.models import Order
 from orders.services import LineLimitError
 from payments import services
 from payments.models import TRANSITIONS, Payment, Refund
-from payments.services import RefundRefusedError
+from payments.services import Asked, RefundRefusedError
 from payments.services.requests import REFUND_RULE
 from tests.factories import make_order, make_payment
 from tests.people import allow, make_person
@@ -26,6 +26,10 @@ State = Refund.State
 
 def pounds(amount: str) -> Money:
     return Money.of(amount, "GBP")
+
+
+def of_line(order: Order, position: int, amount: str) -> list[Asked]:
+    return [Asked(line=order.lines.get(position=position), amount=pounds(amount))]
 
 
 @pytest.fixture
@@ -39,7 +43,7 @@ def order(db: None) -> Order:
 @pytest.fixture
 def refund(order: Order, eve: User) -> Refund:
     return services.request_refund(
-        order, pounds("12.75"), line=order.lines.first(), actor=eve, reason="Arrived damaged"
+        order, of_line(order, 1, "12.75"), actor=eve, reason="Arrived damaged"
     )
 
 
@@ -75,24 +79,21 @@ def test_request_beyond_what_is_left_of_the_payment_is_refused(
 def test_request_beyond_what_is_left_of_the_line_is_refused_and_holds_nothing(
     order: Order, eve: User
 ) -> None:
-    line = order.lines.get(position=2)
     with pytest.raises(LineLimitError, match=r"£7\.16"):
-        services.request_refund(order, pounds("7.17"), line=line, actor=eve, reason="More")
+        services.request_refund(order, of_line(order, 2, "7.17"), actor=eve, reason="More")
     assert held(order) == (0, 0, [0, 0])
     assert not Refund.objects.exists()
 
 
 def test_request_of_the_same_line_twice_is_refused(order: Order, refund: Refund, eve: User) -> None:
     with pytest.raises(LineLimitError, match=r"£0\.00"):
-        services.request_refund(
-            order, pounds("0.01"), line=refund.order_line, actor=eve, reason="Twice"
-        )
+        services.request_refund(order, of_line(order, 1, "0.01"), actor=eve, reason="Twice")
 
 
 def test_request_of_a_line_of_another_order_is_refused(order: Order, eve: User) -> None:
     other = make_order(500).lines.get()
     with pytest.raises(RefundRefusedError, match="another order"):
-        services.request_refund(order, pounds("1"), line=other, actor=eve, reason="Mixed up")
+        services.request_refund(order, [Asked(line=other)], actor=eve, reason="Mixed up")
 
 
 @pytest.mark.parametrize("minor", [0, -1])

@@ -1,0 +1,69 @@
+"""From which payment of an order a refund goes, and why none may be the one.
+
+One refund goes back through one payment: a sum that no single payment covers is refused in words
+that name what each still has, and is asked for in several refunds, each approved for itself.
+"""
+
+from collections.abc import Sequence
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from backoffice.money import Money
+from payments.gateways import gateways
+from payments.models import Payment
+from payments.services.refusals import RefundRefusedError
+from payments.states import HOLDING
+
+
+def choose(payments: Sequence[Payment], amount: Money) -> Payment:
+    """Return the first of the payments that covers `amount` and may be refunded.
+
+    Raises RefundRefusedError with the first reason found.
+    """
+    same = [payment for payment in payments if payment.currency == amount.currency]
+    if not same:
+        raise RefundRefusedError({"amount": _("No payment of this order was captured here.")})
+    covering = [payment for payment in same if amount <= payment.refundable]
+    if not covering:
+        raise _none_covers(same)
+    refusals = []
+    for payment in covering:
+        if (why := why_not(payment, amount)) is None:
+            return payment
+        refusals.append(why)
+    raise refusals[0]
+
+
+def beyond(payment: Payment) -> RefundRefusedError:
+    """Return the refusal that names what is left of a payment."""
+    payment.refresh_from_db()
+    words = {"left": payment.refundable, "blocked": payment.blocked}
+    text = _("Only %(left)s can still be refunded.") % words
+    if payment.blocked:
+        text += " " + _("A dispute holds %(blocked)s of this payment.") % words
+    return RefundRefusedError({"amount": text})
+
+
+def _none_covers(payments: Sequence[Payment]) -> RefundRefusedError:
+    open_ = [payment for payment in payments if payment.refundable]
+    if len(open_) < 2:  # noqa: PLR2004 - one payment, or none
+        return beyond(max(payments, key=lambda payment: payment.refundable.minor))
+    lefts = ", ".join(f"{payment.reference} {payment.refundable}" for payment in open_)
+    text = _("No single payment covers this. Ask for one refund each: %(lefts)s.")
+    return RefundRefusedError({"amount": text % {"lefts": lefts}})
+
+
+def why_not(payment: Payment, amount: Money) -> RefundRefusedError | None:
+    """Return why this payment's gateway cannot give back `amount`; None when it can."""
+    if payment.gateway not in gateways:
+        return RefundRefusedError(_("The gateway of this payment is not set up any more."))
+    caps = gateways[payment.gateway].caps
+    if not caps.partial and amount != payment.captured:
+        return RefundRefusedError({"amount": _("This gateway refunds whole payments only.")})
+    if not caps.multiple and payment.refunds.filter(state__in=HOLDING).exists():
+        return RefundRefusedError(_("This gateway refunds a payment once, and that was done."))
+    if caps.max_age is not None and timezone.now() > payment.captured_at + caps.max_age:
+        text = _("This gateway refunds payments of the last %(days)s days only.")
+        return RefundRefusedError(text % {"days": caps.max_age.days})
+    return None
