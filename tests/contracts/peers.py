@@ -35,12 +35,16 @@ class Traits:
     that nobody takes a green test for a proof. `keeps_keys`: one key is executed once.
     `keeps_limits`: no more goes back than was captured. `keeps_currencies`: a refund in another
     currency is refused. `charges`: a test charge can be made here.
+    `tells_codes`: a refusal has the vendor's code, without which it proves nothing.
+    `unknown_currencies`: the peer has no such payments; the suite answers in its place.
     """
 
     keeps_keys: bool = True
     keeps_limits: bool = True
     keeps_currencies: bool = True
     charges: bool = True
+    tells_codes: bool = True
+    unknown_currencies: frozenset[str] = frozenset()
 
 
 class Peer(ABC):

@@ -45,6 +45,14 @@ class FaultProxy:
             self._process.communicate()
             self._process = None
 
+    def ready(self) -> Self:
+        """Return itself running, without rules and memory: one process serves many tests."""
+        if self._process is None:
+            self.start()
+        else:
+            self.forget()
+        return self
+
     def play(self, do: str, **rule: Any) -> None:
         """Add a rule, as `tests/peers/faults.py` tells them; `body` may be given as bytes."""
         if isinstance(rule.get("body"), bytes):
