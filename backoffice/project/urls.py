@@ -7,6 +7,7 @@ from django.views.generic import RedirectView
 from backoffice.accounts.setup_view import SetupView
 from backoffice.browser.views import receive
 from backoffice.site import seller_site, staff_site
+from payments.webhooks import receive as receive_webhook
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
@@ -15,6 +16,7 @@ urlpatterns = [
     path("setup/", SetupView.as_view(), name="setup"),
     path("account/", include("backoffice.accounts.urls")),
     path("browser-reports/", receive, name="browser-reports"),
+    path("webhooks/<str:alias>/", receive_webhook, name="webhook"),
     path("api/v1/", include("backoffice.project.api")),
 ]
 

@@ -24,9 +24,6 @@ from payments.services.attempts import Told
 from payments.services.moves import move
 
 ASKED_AGAIN = verbs.register("payments.refund_asked_again", gettext_lazy("Asked again"))
-CONTRADICTED = verbs.register(
-    "payments.refund_contradicted", gettext_lazy("The gateway contradicts the books")
-)
 
 _S = Refund.State
 # Waiting time before the next try: it doubles from the first to the last.
@@ -100,12 +97,6 @@ def postpone(refund: Refund, why: str, *told: Told) -> None:
         if update_where(refund, Q(attempts=refund.attempts), actor=None, changes=changes):
             context = ({"found": why} if why else {}) | (facts(result) if result else {})
             record(ASKED_AGAIN, actor=None, subject=refund, context=context)
-
-
-def contradict(refund: Refund, why: str, result: RefundResult) -> None:
-    """Put on the record that the gateway says what the books cannot follow: people have to look."""
-    context = {"message": why} | facts(result)
-    record(CONTRADICTED, actor=None, subject=refund, context=context)
 
 
 def differs(refund: Refund, result: RefundResult) -> bool:

@@ -267,6 +267,7 @@ REGISTRY: dict[str, Fill] = {
         for name in ("job", "job_cancel", "job_retry", "job_status")
     },
     "browser-reports": once(),
+    "webhook": once(alias="simulator"),
     "admin:violations": once(),
     **{
         f"admin:{name}": row("violation", parameter="key")
