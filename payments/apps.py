@@ -52,9 +52,11 @@ class PaymentsConfig(AppConfig):
         from customers.services import belongings  # noqa: PLC0415
         from payments import places, queries, services  # noqa: F401, PLC0415
         from payments.gateways import check_gateways  # noqa: PLC0415
+        from payments.services import health, verification  # noqa: F401, PLC0415
         from payments.services.requests import denials  # noqa: PLC0415
 
         checks.register(check_gateways)
+        checks.register(verification.check_usable)
         policy.register_denials(denials)
         belongings.come_along(_("Refunds"), queries.refunds_count)
         places.register()
