@@ -374,10 +374,29 @@ GATEWAYS: dict[str, dict[str, Any]] = {
         "BACKEND": "payments.gateways.simulator.Simulator",
         "OPTIONS": {
             "base_url": env.text("BACKOFFICE_SIMULATOR_URL", "http://127.0.0.1:8101"),
+            # Signs its events: "whsec_" and base64. In production one has to be given.
+            "webhook_secret": env.text(
+                "BACKOFFICE_SIMULATOR_SECRET",
+                "" if PRODUCTION else "whsec_ZGVtbyBldmVudHMgb2YgdGhlIHNpbXVsYXRvcg==",
+            ),
+        },
+        "SETTLING": {
+            "FEES": {"capture": {"GBP": {"percent": "1.4", "fixed": "0.20"}}},
         },
     },
     "manual": {"BACKEND": "payments.gateways.manual.Manual"},
 }
+if _stripe_key := env.text("BACKOFFICE_STRIPE_KEY", ""):
+    _stripe_url = env.text("BACKOFFICE_STRIPE_URL", "")
+    GATEWAYS["stripe"] = {
+        "BACKEND": "payments.gateways.stripe.Stripe",
+        "OPTIONS": {
+            "api_key": _stripe_key,
+            "webhook_secret": env.text("BACKOFFICE_STRIPE_WEBHOOK_SECRET", ""),
+            # A program on this machine that plays Stripe; the check refuses it for live keys.
+            **({"base_url": _stripe_url, "allow_loopback": True} if _stripe_url else {}),
+        },
+    }
 BACKOFFICE_CUSTOMER_API_URL = env.text("BACKOFFICE_CUSTOMER_API_URL", "http://127.0.0.1:8102")
 BACKOFFICE_ORDER_API_URL = env.text("BACKOFFICE_ORDER_API_URL", "http://127.0.0.1:8103")
 # What the demo's two systems want to hear; in production a token has to be given.

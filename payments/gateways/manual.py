@@ -46,7 +46,7 @@ class Manual(Gateway):
 
     caps = Caps(
         partial=True,
-        key_ttl=timedelta(0),
+        key_ttl=timedelta(days=36_500),  # nothing is sent, so nothing can happen twice
         lookup="none",
         settle=timedelta(0),
         refund_sync=False,

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pytest_django import Settings
 
-from tests.simulator import SimulatorProcess
+from tests.simulator import WEBHOOK_SECRET, SimulatorProcess
 
 
 @pytest.fixture
@@ -16,7 +16,12 @@ def simulator(tmp_path: Path, settings: Settings) -> Iterator[SimulatorProcess]:
         settings.GATEWAYS = {
             "simulator": {
                 "BACKEND": "payments.gateways.simulator.Simulator",
-                "OPTIONS": {"base_url": process.url, "connect": 1, "read": 2},
+                "OPTIONS": {
+                    "base_url": process.url,
+                    "webhook_secret": WEBHOOK_SECRET,
+                    "connect": 1,
+                    "read": 2,
+                },
             }
         }
         yield process

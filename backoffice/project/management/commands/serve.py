@@ -70,13 +70,20 @@ def gateway_ledger() -> Path:
     return Path(settings.VAR_DIR) / f"gateway-{sha256(place.encode()).hexdigest()[:12]}.sqlite3"
 
 
+def webhook_address() -> str:
+    """Return where the simulator sends its events: to the web server of this machine."""
+    host, _colon, port = web_address().rpartition(":")
+    host = "127.0.0.1" if host in {"", "0.0.0.0", "[::]"} else host  # noqa: S104 - compared with
+    return f"http://{host}:{port}/webhooks/simulator/"
+
+
 def backends() -> dict[str, tuple[str, list[str]]]:
     """Return the demo backends that belong to this machine: name -> (address, command line).
 
     One whose address was set to another machine is somebody else's business.
     """
     simulator = settings.GATEWAYS["simulator"]["OPTIONS"]["base_url"]
-    ledger = ["--state", str(gateway_ledger())]
+    ledger = ["--state", str(gateway_ledger()), "--webhook", webhook_address()]
     wanted = {
         "gateway simulator": (simulator, "gateway.py", ledger),
         "customer API": (settings.BACKOFFICE_CUSTOMER_API_URL, "customer_api.py", []),
@@ -162,6 +169,8 @@ class Command(BaseCommand):
         """Start the demo backends and wait until they answer. Refused in production."""
         if settings.PRODUCTION:
             raise CommandError("The demo backends are not for production.")
+        secret = settings.GATEWAYS["simulator"]["OPTIONS"].get("webhook_secret", "")
+        os.environ["GATEWAY_SECRET"] = secret  # no argument: others see those
         for name, (url, command) in backends().items():
             self.require_free(url, f"the {name}'s address")
             supervisor.add(name, command, quiet=True)
