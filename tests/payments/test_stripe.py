@@ -24,19 +24,6 @@ MOMENT = 1_763_632_800  # 2025-11-20 10:00 UTC
 STATUSES = {"succeeded": "succeeded", "failed": "failed", "pending": "pending"}
 
 
-def entry(url: str) -> dict[str, Any]:
-    """Return the settings table that leads to a peer."""
-    options = {
-        "api_key": stripe.KEY,
-        "webhook_secret": stripe.WEBHOOK_SECRET,
-        "base_url": url,
-        "connect": 1,
-        "read": 2,
-        "allow_loopback": True,
-    }
-    return {"stripe": {"BACKEND": "payments.gateways.stripe.Stripe", "OPTIONS": options}}
-
-
 class StripeContract(GatewayContract):
     """What does not depend on the peer."""
 
@@ -147,7 +134,7 @@ class TestStripe(StripeContract):
     def peer(
         self, stripe_proxy: FaultProxy, stripe_mock: str, settings: Settings
     ) -> stripe.StripeMock:
-        settings.GATEWAYS = entry(stripe_proxy.url)
+        settings.GATEWAYS = stripe.entry(stripe_proxy.url)
         return stripe.StripeMock(stripe_proxy, stripe_mock)
 
 
@@ -160,5 +147,5 @@ class TestStripeAgainstLenientPeer(StripeContract):
     def peer(
         self, lenient_proxy: FaultProxy, localstripe: str, settings: Settings
     ) -> stripe.LocalStripe:
-        settings.GATEWAYS = entry(lenient_proxy.url)
+        settings.GATEWAYS = stripe.entry(lenient_proxy.url)
         return stripe.LocalStripe(lenient_proxy, localstripe)

@@ -26,7 +26,7 @@ from payments.gateways.base import (
 )
 from payments.gateways.stripe_objects import from_stripe, to_stripe
 from tests.contracts.peers import Said
-from tests.payments.test_stripe import RECORDED, entry
+from tests.payments.test_stripe import RECORDED
 from tests.peers import stripe
 from tests.peers.proxy import FaultProxy
 
@@ -49,7 +49,7 @@ def recorded(name: str) -> dict[str, Any]:
 
 @pytest.fixture
 def peer(stripe_proxy: FaultProxy, stripe_mock: str, settings: Settings) -> stripe.StripeMock:
-    settings.GATEWAYS = entry(stripe_proxy.url)
+    settings.GATEWAYS = stripe.entry(stripe_proxy.url)
     return stripe.StripeMock(stripe_proxy, stripe_mock)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+from pytest_django import Settings
 
 from tests.peers import install, stripe
 from tests.peers.proxy import FaultProxy
@@ -44,3 +45,24 @@ def stripe_proxy(_stripe_proxy: FaultProxy) -> FaultProxy:
 def lenient_proxy(_lenient_proxy: FaultProxy) -> FaultProxy:
     """Return the fault proxy before localstripe, without any rule."""
     return _lenient_proxy.ready()
+
+
+@pytest.fixture
+def strict_gateway(
+    stripe_proxy: FaultProxy, stripe_mock: str, settings: Settings
+) -> stripe.StripeMock:
+    """Let the alias "stripe" lead to stripe-stateful-mock, through the fault proxy.
+
+    `peer.variables` does the same for another process of ours.
+    """
+    settings.GATEWAYS = {**settings.GATEWAYS, **stripe.entry(stripe_proxy.url)}
+    return stripe.StripeMock(stripe_proxy, stripe_mock)
+
+
+@pytest.fixture
+def lenient_gateway(
+    lenient_proxy: FaultProxy, localstripe: str, settings: Settings
+) -> stripe.LocalStripe:
+    """Let the alias "stripe" lead to localstripe, which pays whatever it is asked for."""
+    settings.GATEWAYS = {**settings.GATEWAYS, **stripe.entry(lenient_proxy.url)}
+    return stripe.LocalStripe(lenient_proxy, localstripe)

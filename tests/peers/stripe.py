@@ -15,6 +15,19 @@ KEY = "sk_test_0123456789abcdefKEYOFTHETESTS"
 WEBHOOK_SECRET = "whsec_0123456789abcdefSECRETOFTHETESTS"
 
 
+def entry(url: str) -> dict[str, Any]:
+    """Return the entry of the settings table that leads to a peer, with short time limits."""
+    options = {
+        "api_key": KEY,
+        "webhook_secret": WEBHOOK_SECRET,
+        "base_url": url,
+        "connect": 1,
+        "read": 2,
+        "allow_loopback": True,
+    }
+    return {"stripe": {"BACKEND": "payments.gateways.stripe.Stripe", "OPTIONS": options}}
+
+
 @contextmanager
 def running(how: Callable[[], tuple[list[str], dict[str, str]]]) -> Iterator[str]:
     """Run a program of others until the end of the block; its address is yielded."""
@@ -38,6 +51,15 @@ class StripePeer(Proxied):
     def __init__(self, proxy: FaultProxy, url: str) -> None:
         super().__init__(proxy)
         self.client = Client(url, auth=Bearer(Secret(KEY)), allow_loopback=True)
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """What makes the settings of another process of ours lead to this peer."""
+        return {
+            "BACKOFFICE_STRIPE_KEY": KEY,
+            "BACKOFFICE_STRIPE_WEBHOOK_SECRET": WEBHOOK_SECRET,
+            "BACKOFFICE_STRIPE_URL": self.proxy.url,
+        }
 
     @override
     def paid_back(self, reference: str) -> list[Money]:
