@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, override
 from urllib.parse import parse_qs
+from uuid import uuid4
 
 import pytest
 from pytest_django import Settings
@@ -93,9 +94,7 @@ class StripeContract(GatewayContract):
     def delivery(
         self, told: Told, *, secret: str | None = None, at: datetime | None = None
     ) -> Delivery:
-        command = RefundCommand(
-            number=told.number, key=None, payment_reference="pi_1", amount=told.amount
-        )  # type: ignore[arg-type]
+        command = RefundCommand(told.number, uuid4(), told.payment_reference, told.amount)
         refund = self.accepted(command, STATUSES[told.outcome.value]) | {
             "id": told.refund_reference,
             "payment_intent": told.payment_reference,

@@ -30,6 +30,7 @@ import json
 import random
 import re
 import socket
+import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -231,7 +232,7 @@ class Server(ThreadingHTTPServer):
 
 
 def main() -> None:
-    """Read the arguments and serve until killed."""
+    """Read the arguments and serve until standard input ends."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--upstream", required=True)
     parser.add_argument("--port", type=int, default=0)
@@ -239,7 +240,9 @@ def main() -> None:
     bound = type("Bound", (Handler,), {"upstream": options.upstream.rstrip("/"), "rules": Rules()})
     server = Server((HOST, options.port), bound)
     print(f"http://{HOST}:{server.server_address[1]}", flush=True)
-    server.serve_forever()
+    # Whoever started this holds its standard input: when that ends, however, so does this.
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    sys.stdin.read()
 
 
 if __name__ == "__main__":

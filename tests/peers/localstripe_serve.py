@@ -8,13 +8,13 @@ import asyncio
 import socket
 import sys
 
-from aiohttp import web
-from localstripe.resources import Store
-from localstripe.server import app
+from aiohttp import web  # type: ignore[import-not-found]
+from localstripe.resources import Store  # type: ignore[import-not-found]
+from localstripe.server import app  # type: ignore[import-not-found]
 
 
 async def main() -> None:
-    """Serve until killed."""
+    """Serve until standard input ends."""
     listening = socket.socket()
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listening.bind(("127.0.0.1", int(sys.argv[1]) if len(sys.argv) > 1 else 0))
@@ -22,7 +22,8 @@ async def main() -> None:
     await runner.setup()
     await web.SockSite(runner, listening).start()
     print(f"http://127.0.0.1:{listening.getsockname()[1]}", flush=True)
-    await asyncio.Event().wait()
+    # Whoever started this holds its standard input: when that ends, however, so does this.
+    await asyncio.to_thread(sys.stdin.read)
 
 
 def keep_in_memory(store: Store) -> None:

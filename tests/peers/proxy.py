@@ -34,7 +34,9 @@ class FaultProxy:
         """Start it, on the same port as before if it ran before; its rules are gone then."""
         port = self.url.rpartition(":")[2] or "0"
         command = [sys.executable, str(SCRIPT), "--upstream", self.upstream, "--port", port]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
         assert self._process.stdout is not None
         self.url = self._process.stdout.readline().strip()
 

@@ -33,7 +33,11 @@ def running(how: Callable[[], tuple[list[str], dict[str, str]]]) -> Iterator[str
     """Run a program of others until the end of the block; its address is yielded."""
     command, environment = how()
     process = subprocess.Popen(
-        command, env={**os.environ, **environment}, stdout=subprocess.PIPE, text=True
+        command,
+        env={**os.environ, **environment},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     try:
         assert process.stdout is not None
