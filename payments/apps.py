@@ -25,20 +25,52 @@ class PaymentsConfig(AppConfig):
             "payments.approve_refund",
             "payments.export_payment",
             "payments.export_refund",
+            "payments.view_gatewaystate",
+            "payments.review_refund",
+            "payments.view_evidence",
+            "payments.view_gateway_answer",
+            "payments.view_refundstop",
+            "payments.view_dispute",
+            "payments.stop_refunds",
+            "payments.resume_refunds",
         ),
-        "ops": ("payments.view_payment", "payments.view_refund"),
+        "ops": (
+            "payments.view_payment",
+            "payments.view_refund",
+            "payments.view_gatewaystate",
+            "payments.view_refundstop",
+            "payments.stop_refunds",
+        ),
         "analyst": ("payments.view_payment", "payments.view_refund"),
         "owner": (
             "payments.view_payment",
             "payments.view_refund",
+            "payments.view_gatewaystate",
             "payments.approve_refund",
+            "payments.review_refund",
+            "payments.view_evidence",
+            "payments.view_gateway_answer",
+            "payments.view_refundstop",
+            "payments.view_dispute",
+            "payments.stop_refunds",
+            "payments.resume_refunds",
         ),
-        "auditor": ("payments.view_payment", "payments.view_refund"),
+        "auditor": (
+            "payments.view_payment",
+            "payments.view_refund",
+            "payments.view_evidence",
+            "payments.view_gateway_answer",
+            "payments.view_refundstop",
+            "payments.view_dispute",
+        ),
     }
     people_only = (
         "payments.request_refund",
         "payments.approve_refund",
         "payments.withdraw_refund",
+        "payments.review_refund",
+        "payments.stop_refunds",
+        "payments.resume_refunds",
     )
     api_scopes = {
         "payments:read": _("Read payments"),
@@ -52,10 +84,11 @@ class PaymentsConfig(AppConfig):
         from customers.services import belongings  # noqa: PLC0415
         from payments import places, queries, services  # noqa: F401, PLC0415
         from payments.gateways import check_gateways  # noqa: PLC0415
-        from payments.services import health, verification  # noqa: F401, PLC0415
+        from payments.services import health, limits, verification  # noqa: F401, PLC0415
         from payments.services.requests import denials  # noqa: PLC0415
 
         checks.register(check_gateways)
+        checks.register(limits.check_limits)
         checks.register(verification.check_usable)
         policy.register_denials(denials)
         belongings.come_along(_("Refunds"), queries.refunds_count)

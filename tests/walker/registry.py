@@ -233,6 +233,7 @@ REGISTRY: dict[str, Fill] = {
     **model_pages(
         "admin", "payments_refund", row("refund"), "do_approve", "do_reject", "do_withdraw"
     ),
+    "admin:gateways": once(),
     "admin:activity": once(),
     "admin:activity_save": once(),
     "admin:activity_export": once(),
