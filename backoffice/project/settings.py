@@ -397,6 +397,41 @@ if _stripe_key := env.text("BACKOFFICE_STRIPE_KEY", ""):
             **({"base_url": _stripe_url, "allow_loopback": True} if _stripe_url else {}),
         },
     }
+if _toss_key := env.text("BACKOFFICE_TOSS_KEY", ""):
+    _toss_url = env.text("BACKOFFICE_TOSS_URL", "")
+    GATEWAYS["toss"] = {
+        "BACKEND": "payments.gateways.toss.Toss",
+        "OPTIONS": {"secret_key": _toss_key, **({"base_url": _toss_url} if _toss_url else {})},
+    }
+if _adyen_key := env.text("BACKOFFICE_ADYEN_KEY", ""):
+    GATEWAYS["adyen"] = {
+        "BACKEND": "payments.gateways.adyen.Adyen",
+        "OPTIONS": {
+            "api_key": _adyen_key,
+            "merchant_account": env.text("BACKOFFICE_ADYEN_ACCOUNT", ""),
+            # The newest first; two while they change.
+            "hmac_keys": env.words("BACKOFFICE_ADYEN_HMAC_KEYS"),
+            "live_prefix": env.text("BACKOFFICE_ADYEN_LIVE_PREFIX", ""),
+            "base_url": env.text("BACKOFFICE_ADYEN_URL", ""),
+        },
+    }
+# Gateways whose live keys may refund although nobody has verified their adapter at the vendor.
+BACKOFFICE_UNVERIFIED_GATEWAYS = env.words("BACKOFFICE_UNVERIFIED_GATEWAYS")
+# Refunds above these amounts need two approvers beside whoever asks; so do those in a currency that
+# is not named here. (The numbers of every rule of approvals can be set: docs/approvals.md.)
+BACKOFFICE_APPROVALS: dict[str, dict[str, Any]] = {
+    "payments.refund": {
+        "bands": [
+            {"above": amount, "approvers": 2}
+            for amount in ("500.00 GBP", "500.00 EUR", "500.00 USD", "800000 KRW", "80000 JPY")
+        ],
+    },
+}
+# What one person may ask to refund in a day, and for one customer; a currency without one has none.
+BACKOFFICE_REFUND_LIMITS: dict[str, list[str]] = {
+    "maker": ["10000.00 GBP", "10000.00 EUR", "10000.00 USD", "16000000 KRW", "1600000 JPY"],
+    "customer": ["5000.00 GBP", "5000.00 EUR", "5000.00 USD", "8000000 KRW", "800000 JPY"],
+}
 BACKOFFICE_CUSTOMER_API_URL = env.text("BACKOFFICE_CUSTOMER_API_URL", "http://127.0.0.1:8102")
 BACKOFFICE_ORDER_API_URL = env.text("BACKOFFICE_ORDER_API_URL", "http://127.0.0.1:8103")
 # What the demo's two systems want to hear; in production a token has to be given.

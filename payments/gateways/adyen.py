@@ -155,6 +155,7 @@ class Adyen(Gateway):
         self._api_key = Secret(api_key)
         self._account = merchant_account
         self._hmac_keys = tuple(Secret(key) for key in hmac_keys)
+        self._given = base_url
         address = base_url or (LIVE % live_prefix if live_prefix else TEST)
         # An address that is not known to be a test system is taken for one that moves money.
         self.live = bool(live_prefix) or urlsplit(address).hostname not in NOT_LIVE
@@ -241,6 +242,8 @@ class Adyen(Gateway):
             wrong.append("api_key and merchant_account are needed")
         if not self._hmac_keys or not all(_is_hex(key) for key in self._hmac_keys):
             wrong.append("hmac_keys are 64 hexadecimal digits each, from the Customer Area")
+        if self.live and self._given:
+            wrong.append("live keys go to the address of live_prefix only")
         return [Error(f"Adyen: {text}", id="payments.E021") for text in wrong]
 
     def _not_accepted(self, error: HttpError) -> RefundResult:

@@ -63,12 +63,10 @@ API = "https://api.tosspayments.com"
 CURRENCY = "KRW"
 VIRTUAL_ACCOUNT = "virtual_account"
 SETTLEMENT_SECONDS = 60
-PAGE_SIZE = 500
-"""Rows; a page of 5,000, which the gateway allows, is more than an answer may hold here."""
+PAGE_SIZE = 500  # rows; the gateway allows 5,000, more than an answer may hold here
 MAX_PAGES = 2_000
 MAX_EVENT = 256 * 1024  # bytes
 MAX_REASON = 200
-
 NUMBER = re.compile(r"\[refund ([A-Za-z0-9-]{1,80})\]")
 
 # Refused for good: the key is bound to the refusal, and the money did not move.
@@ -137,6 +135,7 @@ class Toss(Gateway):
         self._key, self._secrets = Secret(secret_key), (Secret(token), Secret(secret_key))
         # A key of a kind that is not known is taken for one that moves money.
         self.live = not secret_key.startswith("test_")
+        self._address = base_url
         self._wire = _wired(base_url, token, connect, read)
         self._slow = _wired(base_url, token, connect, SETTLEMENT_SECONDS)
         self.timeout = self._wire.timeout
@@ -204,11 +203,13 @@ class Toss(Gateway):
         raise BadSettlementError(f"More than {MAX_PAGES} pages for {day}")
 
     def check(self) -> list[CheckMessage]:
-        """Return what is wrong with the secret key."""
-        if self._key.clear().startswith(("test_", "live_")):
-            return []
-        hint = "It starts with test_ or live_; take it from the developers' centre."
-        return [Error("Toss Payments: not a secret key", hint=hint, id="payments.E020")]
+        """Return what is wrong with the secret key and the address."""
+        wrong = []
+        if not self._key.clear().startswith(("test_", "live_")):
+            wrong.append("a secret key starts with test_ or live_")
+        if self.live and self._address != API:
+            wrong.append(f"live keys go to {API} only")
+        return [Error(f"Toss Payments: {text}", id="payments.E020") for text in wrong]
 
     def _read_payment(self, reference: str) -> Mapping[str, Any]:
         try:

@@ -110,8 +110,12 @@ def require_usable(alias: str) -> None:
 
 
 def accepted(alias: str) -> bool:
-    """Say whether the settings entry takes the adapter as it is: ``"ACCEPT_UNVERIFIED": True``."""
-    return settings.GATEWAYS[alias].get("ACCEPT_UNVERIFIED") is True
+    """Say whether the settings take the adapter as it is.
+
+    ``"ACCEPT_UNVERIFIED": True`` in its entry, or its alias in BACKOFFICE_UNVERIFIED_GATEWAYS.
+    """
+    entry = settings.GATEWAYS[alias].get("ACCEPT_UNVERIFIED") is True
+    return entry or alias in getattr(settings, "BACKOFFICE_UNVERIFIED_GATEWAYS", ())
 
 
 def last_proof(alias: str) -> GatewayVerification | None:
@@ -174,7 +178,10 @@ def _check(alias: str) -> list[CheckMessage]:
         return []
     if why is None:
         return []
-    hint = "Verify the adapter with test keys, or write 'ACCEPT_UNVERIFIED': True beside BACKEND."
+    hint = (
+        "Verify the adapter with test keys, or accept it as it is: 'ACCEPT_UNVERIFIED': True "
+        "beside BACKEND, or its alias in BACKOFFICE_UNVERIFIED_GATEWAYS."
+    )
     return [Error(f"GATEWAYS[{alias!r}]: {why}", hint=hint, id="payments.E030")]
 
 

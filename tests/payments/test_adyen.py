@@ -91,6 +91,8 @@ class TestAdyen(GatewayContract):
     secret_options = ("api_key",)
     broken_options = (
         {"base_url": "not an address"},
+        {"live_prefix": "1797a841fbb37ca7-AdyenDemo"},
+        {"base_url": "https://pay.example.com/v72"},
         {"api_key": ""},
         {"merchant_account": ""},
         {"hmac_keys": []},

@@ -62,7 +62,11 @@ class TestToss(GatewayContract):
     amounts = {Money(100, "KRW"): 100, Money(50_000, "KRW"): 50_000}
     unsendable = (Money(1_000, "USD"), Money(1_000, "JPY"))
     secret_options = ("secret_key",)
-    broken_options = ({"base_url": "not an address"}, {"secret_key": "sk_of_somebody_else"})
+    broken_options = (
+        {"base_url": "not an address"},
+        {"secret_key": "sk_of_somebody_else"},
+        {"secret_key": "live_sk_zXLkKEypNArWmo50nX3lmeaxYG5R"},
+    )
     live_options = {"secret_key": "live_sk_zXLkKEypNArWmo50nX3lmeaxYG5R"}
     recorded = RECORDED
     settlement_day = date(2025, 6, 18)

@@ -154,6 +154,11 @@ def test_live_keys_can_be_accepted_in_so_many_words(settings: Settings) -> None:
     settings.GATEWAYS = {"acme": entry(keys="live") | {"ACCEPT_UNVERIFIED": True}}
     verification.require_usable("acme")
     assert "payments.E030" not in errors()
+    settings.GATEWAYS = {"acme": entry(keys="live")}
+    settings.BACKOFFICE_UNVERIFIED_GATEWAYS = ["other"]
+    assert verification.why_not_usable("acme")
+    settings.BACKOFFICE_UNVERIFIED_GATEWAYS = ["acme"]
+    verification.require_usable("acme")
 
 
 def test_command_tells_each_step(table: dict[str, Any]) -> None:
