@@ -15,6 +15,17 @@ from backoffice.accounts.models import User
 from sellers.models import Membership, Seller
 
 PASSWORD = "correct horse battery"
+ROLES = {
+    "ann": "support",
+    "eve": "support",
+    "max": "finance",
+    "oli": "ops",
+    "kim": "owner",
+    "ada": "auditor",
+    "nia": "analyst",
+    "pia": "privacy",
+}
+SELLERS = ("sol", "sam")
 
 
 def make_person(username: str, *roles: str, staff: bool = True, full_name: str = "") -> User:
@@ -46,6 +57,17 @@ def make_shop(user: User, code: str) -> Seller:
     seller = Seller.objects.create(code=code, name=code.replace("-", " ").title())
     Membership.objects.create(seller=seller, user=user)
     return seller
+
+
+def everybody() -> dict[str, User]:
+    """Return all of the people above, by user name ("max" is the one of the fixture `max_`)."""
+    people = {name: make_person(name, role) for name, role in ROLES.items()}
+    people["ann"] = allow(people["ann"], "customers.reveal_customer")
+    people["gus"] = make_person("gus")
+    for name in SELLERS:
+        people[name] = make_person(name, "seller", staff=False)
+        make_shop(people[name], f"{name}-shop")
+    return people
 
 
 @pytest.fixture

@@ -14,28 +14,15 @@ from backoffice.audit.services import save_with_history
 from customers.models import Customer
 from orders.models import Order
 from tests.canaries import CUSTOMER, leaks
-from tests.people import allow, make_person, make_shop
+from tests.people import everybody, make_person
 from tests.walker.walk import Answer, read
 from tests.walker.world import PLACED, World, build
 
-ROLES = {"eve": "support", "max": "finance", "oli": "ops", "kim": "owner", "ada": "auditor",
-         "nia": "analyst", "pia": "privacy"}  # fmt: skip
 # Two people whose masks are the same: an answer that differs can only come from what is hidden.
 FIRST = {"name": "Quen Arlo", "email": "qab@hid.example", "phone": "+44 7700 900 131"}
 SECOND = {"name": "Quil Azra", "email": "qzb@hid.example", "phone": "+44 7700 908 731"}
 OK, BAD_REQUEST, FORBIDDEN, NOT_FOUND = 200, 400, 403, 404
 _NOISE = re.compile(r'name="csrfmiddlewaretoken" value="\w+"|nonce="[^"]*"|data-csrf="\w+"')
-
-
-def everybody() -> dict[str, User]:
-    """Return the people of the world, each in their role."""
-    people = {name: make_person(name, role) for name, role in ROLES.items()}
-    people["ann"] = allow(make_person("ann", "support"), "customers.reveal_customer")
-    people["gus"] = make_person("gus")
-    for name in ("sol", "sam"):
-        people[name] = make_person(name, "seller", staff=False)
-        make_shop(people[name], f"{name}-shop")
-    return people
 
 
 def make_vic() -> User:

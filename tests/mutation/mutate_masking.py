@@ -54,7 +54,8 @@ class Lane:
             shutil.copy2(self.database, var / "test.sqlite3")
         command = [sys.executable, "-m", "pytest", "-n0", "-q", "-x", "--tb=short", "--reuse-db"]
         env = {**os.environ, "BACKOFFICE_VAR": str(var), "DATABASE_URL": "",
-               "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(self.tree)}  # fmt: skip
+               "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(self.tree),
+               "BACKOFFICE_WHOLE": "1"}  # fmt: skip
         try:
             done = subprocess.run(
                 [*command, "-p", "no:cacheprovider", *tests],

@@ -1,16 +1,23 @@
 """The world of the walk, and the systems that its pages ask."""
 
+import shutil
 import tempfile
 import threading
 from collections.abc import Iterator
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
-from pytest_django import Settings
+from django.core.cache import cache
+from django.db import transaction
+from django.test import override_settings
+from pytest_django import DjangoDbBlocker, Settings
 
-from backoffice.accounts.models import User
 from fixtures.backends import customer_api, order_api
 from fixtures.backends.rest import Table, serve
 from tests.canaries import REMOTE
+from tests.people import everybody
 from tests.walker.world import World, build
 
 
@@ -46,36 +53,51 @@ def systems() -> Iterator[tuple[str, str]]:
 
 
 @pytest.fixture
-def _temporary(
-    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, settings: Settings
-) -> None:
-    """Give kept and temporary files folders of the test's own, looked through at its end."""
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path_factory.mktemp("temporary")))
-    settings.MEDIA_ROOT = str(tmp_path_factory.mktemp("files"))
-
-
-@pytest.fixture
 def _asked(systems: tuple[str, str], settings: Settings) -> None:
     """Lead the sources to the two systems."""
     settings.BACKOFFICE_CUSTOMER_API_URL, settings.BACKOFFICE_ORDER_API_URL = systems
 
 
+@dataclass(frozen=True)
+class _Made:
+    """A world, and the folder of the files that it keeps."""
+
+    world: World
+    files: Path
+
+
+@pytest.fixture(scope="module")
+def _made(
+    tmp_path_factory: pytest.TempPathFactory,
+    django_db_setup: None,
+    django_db_blocker: DjangoDbBlocker,
+) -> Iterator[_Made]:
+    """Make the world once for a module; its transaction is taken back at the module's end."""
+    outer = transaction.atomic()
+    outer._from_testcase = True  # type: ignore[attr-defined]  # as Django's own TestCase says it
+    files = tmp_path_factory.mktemp("files")
+    with django_db_blocker.unblock(), outer:
+        with override_settings(MEDIA_ROOT=str(files)):
+            made = _Made(build(everybody()), files)
+        yield made
+        transaction.set_rollback(True)
+
+
 @pytest.fixture
 def world(
-    _temporary: None,
+    _made: _Made,
     _asked: None,
-    ann: User,
-    eve: User,
-    max_: User,
-    oli: User,
-    sol: User,
-    sam: User,
-    kim: User,
-    ada: User,
-    nia: User,
-    pia: User,
-    gus: User,
+    db: None,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: Settings,
 ) -> World:
-    """Return the world with its people, by user name."""
-    people = (ann, eve, max_, oli, sol, sam, kim, ada, nia, pia, gus)
-    return build({person.username: person for person in people})
+    """Return the world, as if made for this test alone: what the test does to it is undone.
+
+    Kept and temporary files get folders of the test's own, looked through at its end.
+    """
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path_factory.mktemp("temporary")))
+    settings.MEDIA_ROOT = str(tmp_path_factory.mktemp("files"))
+    shutil.copytree(_made.files, settings.MEDIA_ROOT, dirs_exist_ok=True)
+    cache.clear()
+    return deepcopy(_made.world)

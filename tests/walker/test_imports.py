@@ -12,8 +12,9 @@ from tests.canaries import CUSTOMER, leaks
 from tests.sheets.made import HEAD, book, check, line, run, upload
 from tests.walker import state
 from tests.walker.addresses import addresses
+from tests.walker.cast import STAFF
 from tests.walker.registry import IMPORT_PAGES, visits
-from tests.walker.test_walk import OK, STAFF, walker_of
+from tests.walker.test_walk import OK, walker_of
 from tests.walker.walk import Visit
 from tests.walker.world import World
 
