@@ -9,6 +9,7 @@ _LOOK = (
     "orders.view_parcel",
     "orders.view_changerequest",
     "orders.view_deliveryaddress",
+    "orders.view_ordernote",
 )
 _WORK = (
     "orders.cancel_order",

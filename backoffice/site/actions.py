@@ -168,13 +168,20 @@ class Action:
     factor: bool = False
     wide: bool = False
     visible: Callable[[Any], bool] | None = None
+    why_not: Callable[[Any], Text] | None = None
     order: int = 50
     template: str = ""
     context: Callable[[Any, HttpRequest, Any], dict[str, Any]] | None = field(default=None)
 
     def shown_for(self, obj: Model | None) -> bool:
         """Say whether the record's state allows it (rights are asked elsewhere)."""
-        return self.visible is None or obj is None or bool(self.visible(obj))
+        if obj is None:
+            return True
+        return (self.visible is None or bool(self.visible(obj))) and not self.refusal(obj)
+
+    def refusal(self, obj: Model | None) -> Text:
+        """Return in words why the record's state does not allow it; "" where it does."""
+        return "" if self.why_not is None or obj is None else self.why_not(obj)
 
 
 def action(label: Text, *, permission: str, **options: Any) -> Callable[[Handler], Any]:
@@ -188,6 +195,7 @@ def action(label: Text, *, permission: str, **options: Any) -> Callable[[Handler
     `approval`    kind of an approval rule: where it asks somebody, a request is made instead.
     `quick`       stands in the row itself too, filled when it is `primary`.
     `visible`     test of the record; False hides the button and refuses the POST.
+    `why_not`     the same in words: says why the record's state does not allow it, "" when it does.
     `step_up`     asks for fresh proof of who the person is, unless given in the last ten minutes.
     `factor`      the same by a second factor: for what shows clear values or leads to them.
     `submit`      word on the button (default: the label).  `icon`  a Material Symbols name.

@@ -98,7 +98,7 @@ class BulkView(View):
             doing.note_refusal(self.page, self.spec, request, obj)
             return NO_RIGHT
         if not self.spec.shown_for(obj):
-            return doing.TOO_LATE
+            return self.spec.refusal(obj) or doing.TOO_LATE
         return "" if request.POST.get(f"{VERSION}{obj.pk}") == version_of(obj) else doing.STALE
 
     def _lines(self, request: HttpRequest, ticked: list[str]) -> list[Line]:
@@ -113,7 +113,8 @@ class BulkView(View):
                 continue
             obj = rows[key]
             right = "" if allowed[obj.pk] else str(NO_RIGHT)
-            state = "" if self.spec.shown_for(obj) else str(doing.TOO_LATE)
+            shown = self.spec.shown_for(obj)
+            state = "" if shown else str(self.spec.refusal(obj) or doing.TOO_LATE)
             lines.append(self._line(obj, right or state))
         return lines
 

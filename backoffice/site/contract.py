@@ -7,7 +7,7 @@ Each mixin of `BackofficeAdmin` holds one concern and calls the others through `
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     from django.contrib.admin import ModelAdmin
     from django.db.models import Model
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from backoffice.policy import Decision
     from backoffice.site.columns import Offered, PageColumn
     from backoffice.site.links import ActionLink
+    from backoffice.site.list_views import ListView
     from backoffice.site.panels import Panel
     from backoffice.site.revealing import ListLink, RevealLink
     from backoffice.site.tabs import Tab, TabLink
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
         page_columns: ClassVar[list[PageColumn]]
         more_columns: ClassVar[tuple[str, ...]]
         page_tabs: ClassVar[list[Tab]]
+        list_views: ClassVar[list[ListView]]
         panels: ClassVar[list[Panel]]
         timeline: ClassVar[bool]
         editable: ClassVar[bool]
@@ -48,6 +50,9 @@ if TYPE_CHECKING:
         def record_title(self, obj: Any) -> str: ...
         def record_badges(self, obj: Any) -> list[Badge]: ...
         def row_badges(self, obj: Any) -> list[Badge]: ...
+        def list_badges(
+            self, request: HttpRequest, rows: Sequence[Any]
+        ) -> Mapping[Any, list[Badge]]: ...
         def record_subtitle(self, request: HttpRequest, obj: Any) -> Any: ...
         def url_of(self, view: str, *args: Any) -> str: ...
         def record_url(self, obj: Model) -> str: ...

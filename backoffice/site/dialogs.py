@@ -164,7 +164,7 @@ class ActionView(View):
             **self.page.record_context(request, obj),
             "title": self.spec.label,
             "action": self.spec,
-            "why_not": doing.TOO_LATE,
+            "why_not": self.spec.refusal(obj) or doing.TOO_LATE,
             "back_url": self._back(request, obj),
             "dialog_base": base_template(request),
         }

@@ -12,7 +12,7 @@ from django.utils.text import capfirst, get_text_list
 from django.utils.translation import gettext as _
 
 from backoffice.site import columns as columns_of_pages
-from backoffice.site import found, writers
+from backoffice.site import found, list_views, writers
 from backoffice.site.cells import Cell, cell_of
 from backoffice.site.contract import PageBase
 from backoffice.site.masked import is_masked, masked_names, passes_masked
@@ -43,12 +43,15 @@ class BackofficeChangeList(BaseChangeList):
         """Leave our own parameter to us."""
         left: dict[str, Any] = super().get_filters_params(params)
         left.pop(found.PARAMETER, None)
+        left.pop(list_views.PARAMETER, None)
         left.pop(found.BY, None)
         return left
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> Any:
-        """Narrow to what an exact search found, when the address carries its token."""
+        """Narrow to the view, and to what an exact search found where the address says so."""
+        page: Any = self.model_admin
         rows = super().get_queryset(request, exclude_parameters)
+        rows = list_views.narrow(page.list_views, request, rows)
         token = request.GET.get(found.PARAMETER)
         return found.narrow(request, rows, token) if token else rows
 
@@ -133,12 +136,17 @@ class ListMixin(PageBase):
             "clear_export_links": self.clear_links(request, exports=True),
             "found_token": request.GET.get(found.PARAMETER, ""),
             "breadcrumbs": [],
-            "empty_text": self.empty_text,
+            "empty_text": self._empty_text(request),
+            "view_links": list_views.links(self.list_views, request, str(self.list_url())),
             **self._addresses(request),
             **pager(changelist),
             "filters": filters(changelist),
             "narrowings": narrowings(changelist),
         }
+
+    def _empty_text(self, request: HttpRequest) -> Any:
+        view = list_views.chosen(self.list_views, request)
+        return self.empty_text if view is None else view.empty or self.empty_text
 
     def _addresses(self, request: HttpRequest) -> dict[str, Any]:
         query = request.GET.urlencode()
@@ -166,12 +174,14 @@ def pager(changelist: Any) -> dict[str, Any]:
 
 @dataclass(slots=True)
 class Filter:
-    """A filter as a chip with a menu."""
+    """A filter as a chip with a menu, of choices or (`fields`) of something to type."""
 
     title: str
     text: str
     active: bool
     choices: list[dict[str, Any]]
+    fields: list[Any] = field(default_factory=list)
+    kept: list[tuple[str, str]] = field(default_factory=list)
 
 
 def filters(changelist: Any) -> list[Filter]:
@@ -182,8 +192,17 @@ def filters(changelist: Any) -> list[Filter]:
         chosen = next((choice for choice in choices if choice.get("selected")), None)
         text = str((chosen or choices[0])["display"]) if choices else ""
         active = chosen is not None and chosen is not choices[0]
-        chips.append(Filter(capfirst(str(spec.title)), text, active, choices))
+        chip = Filter(capfirst(str(spec.title)), text, active, choices)
+        if form_fields := getattr(spec, "form_fields", None):
+            chip.fields, chip.kept = form_fields(), _other_parameters(changelist, spec)
+        chips.append(chip)
     return chips
+
+
+def _other_parameters(changelist: Any, spec: Any) -> list[tuple[str, str]]:
+    """Return what a form of one filter has to send along, so that the others stay."""
+    own = {*spec.expected_parameters(), "p"}
+    return [(name, str(value)) for name, value in changelist.params.items() if name not in own]
 
 
 @dataclass(slots=True)
@@ -239,12 +258,13 @@ def rows(changelist: Any, request: HttpRequest) -> list[Row]:
     """Return the rows of the page with their cells and buttons."""
     page = changelist.model_admin
     allowed = page.action_decisions(request, list(changelist.result_list))
+    badges = page.list_badges(request, list(changelist.result_list))
     return [
         Row(
             obj=obj,
             url=page.record_url(obj),
             cells=[_cell(page, changelist, obj, str(name)) for name in changelist.list_display],
-            badges=page.row_badges(obj),
+            badges=badges.get(obj.pk, []),
             actions=page.action_links(request, obj, "row", allowed),
         )
         for obj in changelist.result_list

@@ -28,6 +28,7 @@ from backoffice.site.columns import ColumnsMixin, PageColumn
 from backoffice.site.exporting import ExportMixin
 from backoffice.site.finding import FindMixin
 from backoffice.site.history import HistoryMixin
+from backoffice.site.list_views import ListView
 from backoffice.site.lists import ListMixin
 from backoffice.site.panels import Panel
 from backoffice.site.permissions import PolicyMixin
@@ -80,6 +81,7 @@ class BackofficeAdmin(
     `numeric_columns` computed columns that stand at the right.
     `more_columns`    further columns that a person may choose to see.
     `page_columns`    columns computed for the rows in sight (see `columns`).
+    `list_views`      tabs above the list, each a part of its rows (see `list_views`).
     `page_tabs`       further parts of a record, each at its own address (see `tabs`).
     `panels`          own cards of the record page.   `timeline` shows what happened to it.
     `editable`        False takes the Edit button away (states change by actions only).
@@ -95,6 +97,7 @@ class BackofficeAdmin(
     more_columns: ClassVar[tuple[str, ...]] = ()
     page_columns: ClassVar[list[PageColumn]] = []
     page_tabs: ClassVar[list[Tab]] = []
+    list_views: ClassVar[list[ListView]] = []
     panels: ClassVar[list[Panel]] = []
     timeline: ClassVar[bool] = True
     editable: ClassVar[bool] = True

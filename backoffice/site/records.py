@@ -1,5 +1,6 @@
 """Record pages: head with number, state and buttons, values, panels, timeline."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
@@ -138,6 +139,10 @@ class HeadMixin(PageBase):
         For what few records are, so that a column of its own would be empty.
         """
         return []
+
+    def list_badges(self, request: HttpRequest, rows: Sequence[Any]) -> Mapping[Any, list[Badge]]:
+        """Return primary key -> the states beside each number of a page, in few queries."""
+        return {row.pk: self.row_badges(row) for row in rows}
 
     def record_subtitle(self, request: HttpRequest, obj: Any) -> Any:
         """Return one line that says when, who or what; text or safe markup."""

@@ -2,43 +2,37 @@
 
 Apps above add to the order page with one line each: cards and actions with
 `OrderAdmin.contribute(panels=…, actions=…)`, badges and links beside a line with
-`OrderAdmin.line_notes`, entries of the timeline with `OrderAdmin.timeline_sources`.
+`OrderAdmin.line_notes`, entries of the timeline with `OrderAdmin.timeline_sources`; to the list,
+badges with `OrderAdmin.badge_sources` and what waits for somebody with
+`OrderAdmin.waiting_sources` (see `order_list`).
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils import timezone
-from django.utils.formats import number_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy
 
-from backoffice.audit.models import Event, Outcome
 from backoffice.money import Money
 from backoffice.policy import may
-from backoffice.site import (
-    BackofficeAdmin,
-    Badge,
-    Panel,
-    ReasonForm,
-    action,
-    navigation,
-    register,
-    staff_site,
-)
+from backoffice.site import BackofficeAdmin, Badge, action, navigation, register, staff_site
 from backoffice.site.cells import date_text, mask_markup
-from backoffice.site.timeline import Entry
-from backoffice.site.values import icon
+from backoffice.site.list_views import ListView
+from backoffice.site.values import choice_badge, icon
 from backoffice.site.visitors import signed_in
 from orders import services
-from orders.models import Order, OrderLine
+from orders.admin import order_cards, order_list
+from orders.admin.dialogs import CancelForm, ChangeForm, NoteForm, ParcelForm
+from orders.admin.order_cards import LineNotes, TimelineSource
+from orders.admin.order_list import BadgeSource, WaitingSource
+from orders.models import Order
+from orders.states import OrderState
 
 ORDER_STATES: dict[str, Any] = {
     "placed": "wait",
@@ -47,44 +41,60 @@ ORDER_STATES: dict[str, Any] = {
     "delivered": "quiet",
     "cancelled": "rest",
 }
-_Status = Order.Status
-TIMELINE_LENGTH = 12
 
 
-@dataclass(frozen=True, slots=True)
-class LineNote:
-    """What an app above says of one order line: badges, and where a button leads ("": none)."""
-
-    badges: tuple[Badge, ...] = ()
-    url: str = ""
-    label: str = ""
+def why_not(to: OrderState) -> Any:
+    """Return what says in words why an order cannot come into a state now."""
+    return lambda order: services.why_not(order, to)
 
 
-LineNotes = Callable[[HttpRequest, Order], dict[int, LineNote]]
-TimelineSource = Callable[[Order], list[Entry]]
+def why_not_cancel(order: Order) -> str:
+    """Return why the whole order cannot be cancelled now; "" where it can."""
+    return services.why_not(order, OrderState.CANCELLED) or services.why_sent(order)
 
 
-class CancelForm(ReasonForm):
-    """Says what cancelling does, and what it does not."""
+def _mine(request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
+    return rows.filter(pk__in=order_list.waiting_keys(request, OrderAdmin.waiting_sources))
 
-    recorded = gettext_lazy("Your name, the time and the reason.")
 
-    def intro(self) -> str:
-        """Return what will happen."""
-        return _("The order will not be sent. Money that came in stays until a refund is approved.")
+def _how_many(request: HttpRequest) -> int:
+    return len(order_list.waiting_keys(request, OrderAdmin.waiting_sources))
 
 
 @register(Order, site=staff_site)
 class OrderAdmin(BackofficeAdmin):
     """What customers bought. An order changes by its actions only."""
 
-    line_notes: ClassVar[list[LineNotes]] = []
-    timeline_sources: ClassVar[list[TimelineSource]] = []
+    line_notes: ClassVar[list[LineNotes]] = order_cards.line_notes
+    timeline_sources: ClassVar[list[TimelineSource]] = order_cards.timeline_sources
+    badge_sources: ClassVar[list[BadgeSource]] = [
+        order_list.change_badges,
+        order_list.part_badges,
+    ]
+    waiting_sources: ClassVar[list[WaitingSource]] = [order_list.to_decide, order_list.to_send]
+    list_views: ClassVar[list[ListView]] = [
+        ListView("", gettext_lazy("All")),
+        ListView(
+            "waiting",
+            gettext_lazy("Waiting for me"),
+            rows=_mine,
+            count=_how_many,
+            empty=gettext_lazy("Nothing waits for you: nothing to decide, approve or send."),
+        ),
+    ]
+    panels = order_cards.PANELS
 
     list_subtitle = gettext_lazy("What customers bought, newest first.")
     empty_text = gettext_lazy("Orders come from imported sheets. Nothing was imported yet.")
     list_display = ("number", "placed_at", "buyer", "buyer_name", "country", "total_sum", "status")
-    list_filter = ("status", "placed_at", "country")
+    list_filter = (
+        "status",
+        order_list.AgeFilter,
+        order_list.SellerFilter,
+        order_list.AmountFilter,
+        "placed_at",
+        "country",
+    )
     list_select_related = ("customer",)
     search_fields = ("number", "customer__number")
     search_help_text = gettext_lazy("Number of the order or of the customer")
@@ -137,6 +147,20 @@ class OrderAdmin(BackofficeAdmin):
         """Lines and charges together."""
         return order.total
 
+    def list_badges(self, request: HttpRequest, rows: Sequence[Any]) -> Mapping[Any, list[Badge]]:
+        """Ask each source once for the whole page."""
+        found: dict[Any, list[Badge]] = {}
+        for source in self.badge_sources:
+            for key, badges in source(request, rows).items():
+                found.setdefault(key, []).extend(badges)
+        return found
+
+    def record_badges(self, obj: Any) -> list[Badge]:
+        """Return the state, and that a part of a paid order was sent."""
+        state = choice_badge(obj, "status", ORDER_STATES)
+        partly = obj.status == OrderState.PAID and services.why_sent(obj)
+        return [state, Badge("move", _("Partly shipped"))] if partly else [state]
+
     def record_subtitle(self, request: HttpRequest, obj: Order) -> SafeString:
         """Return when and who: "30 Nov 2011 16:47 · Customer 12437, C••••• L•••••, France"."""
         parts = [format_html("{}", date_text(obj.placed_at)), _buyer(request, obj)]
@@ -149,7 +173,7 @@ class OrderAdmin(BackofficeAdmin):
         permission="orders.ship_order",
         icon="local_shipping",
         bulk=True,
-        visible=lambda order: order.status == _Status.PAID,
+        why_not=why_not(OrderState.SHIPPED),
         order=20,
     )
     def ship(self, request: HttpRequest, order: Order, form: Any) -> str:
@@ -158,11 +182,60 @@ class OrderAdmin(BackofficeAdmin):
         return _("Order %(number)s is marked as shipped.") % {"number": order.number}
 
     @action(
+        gettext_lazy("Send a parcel"),
+        permission="orders.ship_order",
+        icon="package_2",
+        form=ParcelForm,
+        row=False,
+        wide=True,
+        why_not=why_not(OrderState.SHIPPED),
+        order=30,
+    )
+    def send(self, request: HttpRequest, order: Order, form: Any) -> str:
+        """Send some of the pieces."""
+        sent = services.send_parcel(
+            order, form.pieces(), actor=signed_in(request), carriage=form.carriage()
+        )
+        return _("Sent: %(parcels)s.") % {"parcels": ", ".join(str(parcel) for parcel in sent)}
+
+    @action(
+        gettext_lazy("Change request"),
+        permission="orders.add_changerequest",
+        icon="assignment_return",
+        form=ChangeForm,
+        row=False,
+        wide=True,
+        order=40,
+    )
+    def ask_change(self, request: HttpRequest, order: Order, form: Any) -> SafeString:
+        """Take down what the customer asks for."""
+        change = services.ask_change(order, form.asked(), actor=signed_in(request))
+        return format_html(
+            '{} <a href="{}">{}</a>',
+            _("Taken down. Somebody else decides about it."),
+            reverse("admin:orders_changerequest_change", args=[change.pk]),
+            change,
+        )
+
+    @action(
+        gettext_lazy("Add note"),
+        permission="orders.add_ordernote",
+        icon="edit_note",
+        form=NoteForm,
+        row=False,
+        order=10,
+    )
+    def note(self, request: HttpRequest, order: Order, form: Any) -> str:
+        """Write down a few words."""
+        services.add_note(order, form.cleaned_data["text"], actor=signed_in(request))
+        return _("The note is added.")
+
+    @action(
         gettext_lazy("Mark as delivered"),
         permission="orders.ship_order",
         icon="inventory",
         bulk=True,
-        visible=lambda order: order.status == _Status.SHIPPED,
+        why_not=why_not(OrderState.DELIVERED),
         order=20,
     )
     def deliver(self, request: HttpRequest, order: Order, form: Any) -> str:
@@ -176,7 +249,7 @@ class OrderAdmin(BackofficeAdmin):
         icon="block",
         form=CancelForm,
         harmful=True,
-        visible=lambda order: order.status in services.allowed_from(_Status.CANCELLED),
+        why_not=why_not_cancel,
     )
     def cancel(self, request: HttpRequest, order: Order, form: Any) -> str:
         """Cancel before it is sent."""
@@ -197,67 +270,6 @@ def _buyer(request: HttpRequest, order: Order) -> SafeString:
     return format_html("{} {}{}", _("Customer"), number, name)
 
 
-@dataclass(slots=True)
-class LineRow:
-    """One row of the card of lines."""
-
-    line: OrderLine
-    badges: list[Badge]
-    links: list[LineNote]
-
-
-def _lines(request: HttpRequest, order: Order) -> dict[str, Any]:
-    lines = list(order.lines.select_related("product", "seller").order_by("position"))
-    notes = [source(request, order) for source in OrderAdmin.line_notes]
-    rows = [_row(line, [found[line.pk] for found in notes if line.pk in found]) for line in lines]
-    sellers = len({line.seller_id for line in lines})
-    return {
-        "rows": rows,
-        "charges": list(order.charges.all()),
-        "goods": Money(sum(line.total_minor for line in lines), order.currency),
-        "goods_label": _goods(lines),
-        "total": order.total,
-        "panel_note": ngettext("%(count)s seller", "%(count)s sellers", sellers)
-        % {"count": sellers},
-    }
-
-
-def _row(line: OrderLine, notes: list[LineNote]) -> LineRow:
-    badges = [badge for note in notes for badge in note.badges]
-    return LineRow(line, badges, [note for note in notes if note.url])
-
-
-def _goods(lines: list[OrderLine]) -> str:
-    pieces = sum(line.quantity for line in lines)
-    count = ngettext("%(count)s line", "%(count)s lines", len(lines)) % {"count": len(lines)}
-    amount = {"count": number_format(pieces, force_grouping=True)}
-    return _("Goods, %(lines)s, %(pieces)s") % {
-        "lines": count,
-        "pieces": ngettext("%(count)s piece", "%(count)s pieces", pieces) % amount,
-    }
-
-
-def _timeline(request: HttpRequest, order: Order) -> dict[str, Any]:
-    events = Event.objects.about(order).select_related("actor")[:TIMELINE_LENGTH]
-    entries = [_entry(event) for event in events]
-    entries += [entry for source in OrderAdmin.timeline_sources for entry in source(order)]
-    entries.append(Entry(order.placed_at, _("Placed"), _("Customer"), "", "done"))
-    entries.sort(key=lambda entry: entry.at, reverse=True)
-    return {
-        "entries": entries[:TIMELINE_LENGTH],
-        "panel_note": timezone.get_current_timezone_name(),
-    }
-
-
-def _entry(event: Event) -> Entry:
-    tone = "" if event.outcome == Outcome.DONE else "fail"
-    return Entry(event.at, event.verb_label, str(event.actor or _("System")), event.reason, tone)
-
-
-OrderAdmin.panels = [
-    Panel(gettext_lazy("Lines"), "orders/lines.html", _lines, column="main", order=10),
-    Panel(gettext_lazy("Timeline"), "backoffice/timeline.html", _timeline, order=90),
-]
 navigation.add(
     staff_site,
     group=gettext_lazy("Customers"),

@@ -171,7 +171,7 @@ class Migration(migrations.Migration):
                 'verbose_name': 'note',
                 'verbose_name_plural': 'notes',
                 'ordering': ['-id'],
-                'default_permissions': ('add',),
+                'default_permissions': ('add', 'view'),
             },
         ),
         migrations.CreateModel(

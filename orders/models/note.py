@@ -33,7 +33,7 @@ class OrderNote(models.Model):
         verbose_name = _("note")
         verbose_name_plural = _("notes")
         ordering = ["-id"]
-        default_permissions = ("add",)
+        default_permissions = ("add", "view")
         constraints = [models.CheckConstraint(condition=~Q(text=""), name="order_note_has_text")]
 
     def __str__(self) -> str:

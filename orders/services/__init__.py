@@ -16,7 +16,14 @@ from orders.services.changes import (
     withdraw_change,
 )
 from orders.services.lines import LineLimitError, release_line, reserve_line
-from orders.services.moves import MoveRefusedError, allowed_from, cancel_order, mark_paid, why_not
+from orders.services.moves import (
+    MoveRefusedError,
+    allowed_from,
+    cancel_order,
+    mark_paid,
+    why_not,
+    why_sent,
+)
 from orders.services.notes import add_note
 from orders.services.parcels import (
     Carriage,
@@ -55,5 +62,6 @@ __all__ = [
     "send_parcel",
     "send_prepared",
     "why_not",
+    "why_sent",
     "withdraw_change",
 ]

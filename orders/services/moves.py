@@ -41,7 +41,8 @@ def cancel_order(order: Order, *, actor: User, reason: str) -> None:
     require(actor, "orders.cancel_order")
     with transaction.atomic():
         locked(order)
-        refuse_sent(order)
+        if refused := why_sent(order):
+            raise MoveRefusedError(refused)
         move(order, OrderState.CANCELLED, actor=actor, reason=reason)
 
 
@@ -65,10 +66,10 @@ def why_not(order: Order, to: str) -> str:
     }
 
 
-def refuse_sent(order: Order) -> None:
-    """Raise MoveRefusedError where some of the order has left."""
-    if order.lines.filter(shipped_quantity__gt=0).exists():
-        raise MoveRefusedError(PARTLY_SENT)
+def why_sent(order: Order) -> str:
+    """Return in words that some of the order has left; "" where nothing has."""
+    sent = order.lines.filter(shipped_quantity__gt=0).exists()
+    return str(PARTLY_SENT) if sent else ""
 
 
 PARTLY_SENT = gettext_lazy(
