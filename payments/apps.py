@@ -33,6 +33,16 @@ class PaymentsConfig(AppConfig):
             "payments.view_dispute",
             "payments.stop_refunds",
             "payments.resume_refunds",
+            "payments.view_reconciledday",
+            "payments.view_settlementimport",
+            "payments.view_settlemententry",
+            "payments.view_break",
+            "payments.view_ledgertransaction",
+            "payments.match_day",
+            "payments.close_day",
+            "payments.propose_break",
+            "payments.solve_break",
+            "payments.export_ledgertransaction",
         ),
         "ops": (
             "payments.view_payment",
@@ -54,6 +64,12 @@ class PaymentsConfig(AppConfig):
             "payments.view_dispute",
             "payments.stop_refunds",
             "payments.resume_refunds",
+            "payments.view_reconciledday",
+            "payments.view_settlementimport",
+            "payments.view_settlemententry",
+            "payments.view_break",
+            "payments.view_ledgertransaction",
+            "payments.solve_break",
         ),
         "auditor": (
             "payments.view_payment",
@@ -62,6 +78,11 @@ class PaymentsConfig(AppConfig):
             "payments.view_gateway_answer",
             "payments.view_refundstop",
             "payments.view_dispute",
+            "payments.view_reconciledday",
+            "payments.view_settlementimport",
+            "payments.view_settlemententry",
+            "payments.view_break",
+            "payments.view_ledgertransaction",
         ),
     }
     people_only = (
@@ -71,6 +92,10 @@ class PaymentsConfig(AppConfig):
         "payments.review_refund",
         "payments.stop_refunds",
         "payments.resume_refunds",
+        "payments.match_day",
+        "payments.close_day",
+        "payments.propose_break",
+        "payments.solve_break",
     )
     api_scopes = {
         "payments:read": _("Read payments"),
@@ -84,10 +109,19 @@ class PaymentsConfig(AppConfig):
         from customers.services import belongings  # noqa: PLC0415
         from payments import places, queries, services  # noqa: F401, PLC0415
         from payments.gateways import check_gateways  # noqa: PLC0415
-        from payments.services import health, limits, verification  # noqa: F401, PLC0415
+        from payments.gateways.settling import check_settling  # noqa: PLC0415
+        from payments.services import (  # noqa: F401, PLC0415
+            breaks,
+            closing,
+            desk,
+            health,
+            limits,
+            verification,
+        )
         from payments.services.requests import denials  # noqa: PLC0415
 
         checks.register(check_gateways)
+        checks.register(check_settling)
         checks.register(limits.check_limits)
         checks.register(verification.check_usable)
         policy.register_denials(denials)

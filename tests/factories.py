@@ -6,7 +6,7 @@ from itertools import count
 
 from backoffice.money import Money
 from customers.models import Customer
-from orders.models import Order, OrderLine
+from orders.models import Charge, Order, OrderLine
 from payments.models import Payment
 from sellers.models import Product, Seller
 
@@ -66,6 +66,19 @@ def make_line(
         source_price=price,
         unit_price_minor=Money.rounded(price, "GBP").minor,
         total_minor=total,
+    )
+
+
+def make_charge(order: Order, total: int, *, code: str = "POST", tax: int = 0) -> Charge:
+    """Return a new charge of the order, once, of so many pence."""
+    return Charge.objects.create(
+        order=order,
+        code=code,
+        quantity=1,
+        source_price=Decimal(total) / 100,
+        total_minor=total,
+        tax_minor=tax,
+        currency=order.currency,
     )
 
 

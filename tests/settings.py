@@ -24,6 +24,7 @@ STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 BACKOFFICE_RETENTION = dict[str, int]()  # as in production: each test sets its own
+BACKOFFICE_REFUND_LIMITS = dict[str, list[str]]()
 
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # A file, not memory: the worker, the live server and threads share it as they do in life.

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     People = Callable[["ApprovalRequest"], Iterable[Any]]
     Effects = Callable[["ApprovalRequest"], Sequence["Effect"]]
     Amount = Callable[["ApprovalRequest"], Money | None]
+    Least = Callable[["ApprovalRequest"], int]
 
 type Text = str | Promise
 
@@ -81,6 +82,10 @@ def _no_effects(request: "ApprovalRequest") -> Sequence[Effect]:
     return ()
 
 
+def _no_least(request: "ApprovalRequest") -> int:
+    return 0
+
+
 def amount_in_payload(request: "ApprovalRequest") -> Money | None:
     """Return the amount of a payload with `amount_minor` and `currency`; None without one."""
     minor, currency = request.payload.get("amount_minor"), request.payload.get("currency")
@@ -94,6 +99,7 @@ class Rule:
     `permission` ("app.codename") is asked of whoever decides; never the maker, a superuser
     included. `approvers` people have to agree, or as many as the highest of the `bands` that
     `amount` reaches says. An amount in a currency without a band, or none, counts as the highest.
+    `least` says how many a request needs whatever its amount and the settings are.
     `excluded` names further people (or their keys) who must not decide, as the record's owner.
 
     `snapshot` returns the facts of the record that the decision rests on, without personal values;
@@ -116,6 +122,7 @@ class Rule:
     approvers: int = 1
     bands: tuple[Band, ...] = ()
     amount: "Amount" = amount_in_payload
+    least: "Least" = _no_least
     excluded: "People" = _nobody
     excluded_label: Text = ""
     snapshot: "Facts" = _no_facts
@@ -126,7 +133,8 @@ class Rule:
 
     def needs(self, request: "ApprovalRequest") -> Needs:
         """Return what this request needs by its amount."""
-        return self.needs_for(self.amount(request) if self.bands else None)
+        needs = self.needs_for(self.amount(request) if self.bands else None)
+        return replace(needs, approvers=max(needs.approvers, self.least(request)))
 
     def needs_for(self, amount: Money | None) -> Needs:
         """Return what a request of this amount needs."""

@@ -237,16 +237,27 @@ def execute(
         if not _take(request, Q(state=_State.APPROVED, started_at=None)):
             return request
         ApprovalRequest.objects.filter(pk=request.pk).update(started_at=timezone.now())
-        why = _broken(request, rule)
-        if not why and len(voters.counting(request, rule)) < voters.needs(request, rule).approvers:
-            why = _("An approver lost the right to approve this.")
-        if why:
+        if why := why_void(request):
             _end(request, _State.VOID, actor=None, outcome=why)
         else:
             _do(request, rule)
         if before_commit is not None:
             before_commit()
     return request
+
+
+def why_void(request: ApprovalRequest) -> str:
+    """Return why what was voted for does not hold now, in words; "" when it does.
+
+    The facts are read anew, and only votes count whose people still have the right. For those who
+    carry out later what was approved.
+    """
+    rule = registry.rule(request.kind)
+    if why := _broken(request, rule):
+        return why
+    if len(voters.counting(request, rule)) < voters.needs(request, rule).approvers:
+        return _("An approver lost the right to approve this.")
+    return ""
 
 
 def _do(request: ApprovalRequest, rule: Rule) -> None:

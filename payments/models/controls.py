@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 from simple_history.models import HistoricalRecords
 
@@ -50,7 +50,11 @@ class RefundStop(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["gateway"], condition=Q(ended_at__isnull=True), name="refund_stop_once"
-            )
+            ),
+            models.CheckConstraint(
+                condition=Q(ended_by__isnull=True) | ~Q(ended_by=F("stopped_by")),
+                name="refund_stop_ended_by_another",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -11,8 +11,11 @@ from django.utils.translation import gettext as _
 
 from backoffice.money import Money
 from payments.gateways import gateways
+from payments.gateways.base import Caps
 from payments.models import Payment
+from payments.services import stops
 from payments.services.refusals import RefundRefusedError
+from payments.services.verification import why_not_usable
 from payments.states import HOLDING
 
 
@@ -58,7 +61,12 @@ def why_not(payment: Payment, amount: Money) -> RefundRefusedError | None:
     """Return why this payment's gateway cannot give back `amount`; None when it can."""
     if payment.gateway not in gateways:
         return RefundRefusedError(_("The gateway of this payment is not set up any more."))
-    caps = gateways[payment.gateway].caps
+    if closed := stops.held(payment.gateway) or why_not_usable(payment.gateway):
+        return RefundRefusedError(closed)
+    return _beyond_caps(payment, amount, gateways[payment.gateway].caps)
+
+
+def _beyond_caps(payment: Payment, amount: Money, caps: Caps) -> RefundRefusedError | None:
     if not caps.partial and amount != payment.captured:
         return RefundRefusedError({"amount": _("This gateway refunds whole payments only.")})
     if not caps.multiple and payment.refunds.filter(state__in=HOLDING).exists():

@@ -24,7 +24,7 @@ from backoffice.audit.services import record, save_with_history, update_where
 from backoffice.money import Money
 from orders.services import release_line
 from payments.models import Payment, Refund, RefundPart
-from payments.services import disputes, ledger
+from payments.services import disputes, ledger, limits
 from payments.states import ENDED, HOLDING, PAID_OUT, REFUND, RefundState
 
 _S = RefundState
@@ -147,6 +147,8 @@ def _book(refund: Refund, to: RefundState, *, actor: User | None, reason: str) -
     elif to not in HOLDING:
         _change(refund, {"reserved_minor": -minor}, actor=actor, reason=reason)
     if to not in HOLDING:
+        if to is not _S.REVERSED:
+            limits.release(refund)
         _release_parts(refund, actor=actor, reason=reason)
         disputes.block_what_is_free(refund.payment)
 

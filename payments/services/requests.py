@@ -24,7 +24,9 @@ from backoffice.jobs import services as jobs
 from backoffice.money import Money
 from orders.models import Order
 from orders.services import reserve_line
+from payments.gateways import gateways
 from payments.models import Payment, Refund, RefundPart
+from payments.services import limits
 from payments.services.choosing import beyond, choose
 from payments.services.moves import VERBS, move, reserve
 from payments.services.refusals import RefundRefusedError
@@ -65,6 +67,7 @@ def request_refund(
             thing = part.order_line or part.charge
             if thing is not None:
                 reserve_line(thing, part.amount, actor=actor, reason=reason)
+        limits.take(amount, maker=actor, customer=order.customer_id)
         return _ask(payment, amount, parts, actor=actor, reason=reason)
 
 
@@ -84,6 +87,26 @@ def approve_refund(refund: Refund, *, actor: User, comment: str = "") -> None:
 def reject_refund(refund: Refund, *, actor: User, comment: str) -> None:
     """Reject, and let go of the money. Raises what `approvals.services.reject` raises."""
     approvals.reject(_approval(refund), actor=actor, comment=comment)
+
+
+def still_approved(refund: Refund) -> str:
+    """Return why the approval of a refund does not hold any more, in words; "" when it does.
+
+    For the moment before it is sent: the votes are counted anew, by the rights of today and the
+    rule in force, what was approved is compared with what would be sent, and an approval that is
+    older than a request may wait has run out.
+    """
+    request = refund.approval
+    if request is None:
+        return _("Nobody approved this.")
+    request.refresh_from_db()
+    if request.state != ApprovalRequest.State.EXECUTED or request.decided_at is None:
+        return _("This is not approved (any more).")
+    expires = rules.rule(request.kind).expires
+    if timezone.now() > request.decided_at + expires:
+        hours = int(expires.total_seconds() // 3600)
+        return _("The approval is older than %(hours)s hours.") % {"hours": hours}
+    return approvals.why_void(request)
 
 
 def denials(user: Any, permission: str, rows: Sequence[Model]) -> dict[Any, str]:
@@ -266,11 +289,23 @@ def _on_not_approved(request: ApprovalRequest) -> None:
     move(refund, ending, actor=actor, reason=reason, changes=changes)
 
 
+BY_HAND_APPROVERS = 2
+
+
+def _least(request: ApprovalRequest) -> int:
+    """Ask two people where people move the money: no gateway stands between them and it."""
+    refund = request.record()
+    alias = refund.payment.gateway if refund is not None else ""
+    by_hand = alias in gateways and gateways[alias].caps.by_hand
+    return BY_HAND_APPROVERS if by_hand else 0
+
+
 REFUND_RULE = rules.register(
     rules.Rule(
         kind="payments.refund",
         label=gettext_lazy("Refund"),
         permission="payments.approve_refund",
+        least=_least,
         execute=_on_approved,
         on_reject=_on_not_approved,
         snapshot=_snapshot,

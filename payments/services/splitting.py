@@ -74,11 +74,13 @@ class Left:
 def left_of(order: Order) -> list[Left]:
     """Return what is left of every line and charge with a positive amount, in three queries."""
     held = RefundPart.objects.filter(refund__payment__order=order, refund__state__in=HOLDING)
-    taken = {
-        (row["order_line"], row["charge"]): row
-        for row in held.order_by()
-        .values("order_line", "charge")
+    rows = (
+        held.order_by()
+        .values_list("order_line", "charge")
         .annotate(tax=Sum("tax_minor"), pieces=Coalesce(Sum("quantity"), 0))
+    )
+    taken: dict[tuple[int | None, int | None], tuple[int, int]] = {
+        (line, charge): (tax, pieces) for line, charge, tax, pieces in rows
     }
     lines = order.lines.select_related("product").order_by("position", "pk")
     found = [_left(line, taken.get((line.pk, None))) for line in lines]
@@ -87,12 +89,12 @@ def left_of(order: Order) -> list[Left]:
     return [left for left in found if left.thing.total_minor > 0]
 
 
-def _left(thing: Thing, taken: dict[str, int] | None) -> Left:
+def _left(thing: Thing, taken: tuple[int, int] | None) -> Left:
     minor = thing.total_minor - thing.reserved_minor
-    taken = taken or {"tax": 0, "pieces": 0}
+    tax_taken, pieces_taken = taken or (0, 0)
     # Refunds of older books name no tax: no more of it can be left than of the amount.
-    tax = min(thing.tax_minor - taken["tax"], minor)
-    return Left(thing, minor, max(tax, 0), max(thing.quantity - taken["pieces"], 0))
+    tax = min(thing.tax_minor - tax_taken, minor)
+    return Left(thing, minor, max(tax, 0), max(thing.quantity - pieces_taken, 0))
 
 
 def split(order: Order, asked: Sequence[Asked]) -> list[RefundPart]:
