@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from payments.gateways import gateways
 from payments.gateways.base import Gateway
 from payments.models import Payment, Refund
-from payments.services import breakers, disputes
+from payments.services import breakers, disputes, verification
 
 LATER = timedelta(minutes=5)
 SOON = timedelta(seconds=15)
@@ -36,7 +36,12 @@ def why_not(refund: Refund) -> Hold | None:
     if refund.gateway not in gateways:
         return Hold(_("The gateway of this payment is not set up."))
     gateway = gateways[refund.gateway]
-    return _too_old(refund, gateway) or _disputed(refund) or _paused(refund, gateway)
+    return (
+        _too_old(refund, gateway)
+        or _unproven(refund)
+        or _disputed(refund)
+        or _paused(refund, gateway)
+    )
 
 
 def too_soon(refund: Refund, gateway: Gateway) -> Hold | None:
@@ -69,6 +74,11 @@ def _too_old(refund: Refund, gateway: Gateway) -> Hold | None:
         return None
     why = _("This gateway refunds payments of the last %(days)s days only.")
     return Hold(why % {"days": age.days}, wait=None)
+
+
+def _unproven(refund: Refund) -> Hold | None:
+    why = verification.why_not_usable(refund.gateway)
+    return None if why is None else Hold(why)
 
 
 def _disputed(refund: Refund) -> Hold | None:
