@@ -146,6 +146,29 @@ class TestRequest:
         again = adapter.refund(replace(whole, key=uuid4(), number=str(uuid4())))
         assert (again.outcome, again.code) == (Outcome.FAILED, "charge_already_refunded")
 
+    @pytest.mark.parametrize(
+        ("status", "error"),
+        [
+            (500, {"type": "invalid_request_error", "code": "resource_missing"}),
+            (409, {"type": "invalid_request_error", "code": "resource_missing"}),
+            (400, {"type": "api_error", "code": "resource_missing"}),
+            (400, {"type": "idempotency_error", "param": "amount"}),
+            (400, {"type": "invalid_request_error", "param": "metadata"}),
+            (400, {"type": "invalid_request_error"}),
+            (400, "resource_missing"),
+        ],
+    )
+    def test_refusal_that_only_looks_definite_is_unknown(
+        self,
+        adapter: Gateway,
+        peer: stripe.StripeMock,
+        command: RefundCommand,
+        status: int,
+        error: object,
+    ) -> None:
+        peer.say(Said(status, json.dumps({"error": error}).encode()))
+        assert adapter.refund(command).outcome is Outcome.UNKNOWN
+
     def test_disputed_payment_is_refused_by_its_code(
         self, adapter: Gateway, peer: stripe.StripeMock
     ) -> None:

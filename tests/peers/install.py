@@ -2,7 +2,8 @@
 
 Each from a lock with hashes and without the address of any index. What is there stays, so that
 later runs need no network; two test processes wait for each other. A machine that cannot install
-one skips its tests with "missing: …", which counts as a failure in CI.
+one skips its tests with "missing: …", which counts as a failure in CI. `make lock` renews the locks
+of PyPI's; npm's by `npm install --package-lock-only --omit-lockfile-registry-resolved` beside them.
 """
 
 import fcntl
@@ -31,6 +32,13 @@ def localstripe() -> tuple[list[str], dict[str, str]]:
     """Return command and environment of localstripe; skip where it cannot be had."""
     folder = _once("localstripe", HERE / "localstripe.lock", "localstripe (PyPI)", _python)
     return [str(folder / "bin" / "python"), str(HERE / "localstripe_serve.py")], {}
+
+
+def prism() -> tuple[list[str], dict[str, str]]:
+    """Return command and environment of Prism; skip where it cannot be had."""
+    folder = _once("prism", HERE / "prism" / "package-lock.json", "prism (npm)", _npm)
+    program = folder / "node_modules" / "@stoplight" / "prism-cli" / "dist" / "index.js"
+    return [_node(), str(program)], {}
 
 
 def _once(name: str, lock: Path, missing: str, install: Callable[[Path, Path], None]) -> Path:
