@@ -1,5 +1,6 @@
 """What every test has: the people, and a database of the kind it asks for."""
 
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -75,6 +76,7 @@ def django_db_setup(
         else:
             request.getfixturevalue("django_db_setup")
             shared.keep()
+    os.environ["BACKOFFICE_MIGRATED"] = shared.place
     yield
     if shared.made:
         with django_db_blocker.unblock(), shared.locked():

@@ -37,6 +37,11 @@ class Migrated:
         """Where it is kept on SQLite."""
         return self.folder / f"{self.name}.sqlite3"
 
+    @property
+    def place(self) -> str:
+        """Where processes that a test starts find it: a file, or a database's name."""
+        return str(self.file) if self.connection.vendor == "sqlite" else self.name
+
     def exists(self) -> bool:
         """Say whether a worker of this run has made it."""
         if self.connection.vendor == "sqlite":
