@@ -108,7 +108,7 @@ class Stripe(Gateway):
             peer="localstripe",
             version="1.15.10",
             on=date(2026, 11, 22),
-            what="PaymentIntents, refunds, balance transactions; it keeps neither keys nor limits",
+            what="PaymentIntents, test charges, signed events; it keeps neither keys nor limits",
             source="https://pypi.org/project/localstripe/",
         ),
         Proof(

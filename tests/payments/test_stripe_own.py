@@ -5,7 +5,10 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
-from typing import Any
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from queue import SimpleQueue
+from threading import Thread
+from typing import Any, ClassVar
 from uuid import uuid4
 
 import pytest
@@ -373,6 +376,43 @@ class TestSettlement:
         (seen,) = peer.proxy.seen(["GET"])
         assert "created%5Bgte%5D=1795132800" in seen.path
         assert "created%5Blt%5D=1795219200" in seen.path
+
+
+class _Postbox(BaseHTTPRequestHandler):
+    """Keeps what is posted."""
+
+    posted: ClassVar[SimpleQueue[tuple[dict[str, str], bytes]]]
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.posted.put((dict(self.headers.items()), body))
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name there
+        """Say nothing."""
+
+
+def test_event_that_a_program_of_others_signed_and_sent(
+    lenient_gateway: stripe.LocalStripe,
+) -> None:
+    posted: SimpleQueue[tuple[dict[str, str], bytes]] = SimpleQueue()
+    handler = type("Postbox", (_Postbox,), {"posted": posted})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        door = {
+            "url": f"http://127.0.0.1:{server.server_address[1]}/",
+            "secret": stripe.WEBHOOK_SECRET,
+            "events": ["payment_intent.succeeded"],
+        }
+        lenient_gateway.client.post("/_config/webhooks/ours", json=door)
+        reference = lenient_gateway.seed(Money(10_000, "GBP"))
+        headers, body = posted.get(timeout=30)
+        server.shutdown()
+    (event,) = gateways["stripe"].parse_webhook(headers, body)
+    assert (event.kind, event.payment_reference) == ("payment", reference)
+    with pytest.raises(BadSignatureError):
+        gateways["stripe"].parse_webhook(headers, body.replace(b"pi_", b"pj_"))
 
 
 def test_vendors_library_and_ours_share_one_key(
