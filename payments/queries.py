@@ -36,6 +36,12 @@ def refundable(order: Order) -> Money:
     return Money(total["captured"] - total["held"], order.currency)
 
 
+def newest_refund(order: Order) -> int:
+    """Return the key of the newest refund of the order; 0 without one."""
+    keys = Refund.objects.filter(payment__order=order).order_by("-pk").values_list("pk", flat=True)
+    return keys.first() or 0
+
+
 def refunds_of(order: Order) -> QuerySet[Refund]:
     """Return the refunds of an order, newest first."""
     return (
@@ -77,14 +83,19 @@ def refunds_by_line(order: Order) -> dict[int, LineRefunds]:
     return {row["order_line"]: LineRefunds(row["done"], row["held"] - row["done"]) for row in rows}
 
 
-def due(now: datetime, limit: int, *, paused: Collection[str] = ()) -> QuerySet[Refund]:
+def due(
+    now: datetime, limit: int, *, paused: Collection[str] = (), stopped: Collection[str] = ()
+) -> QuerySet[Refund]:
     """Return the refunds that the machine should look at now, longest waiting first.
 
-    Of the `paused` gateways only those of which no answer came: that is to be said.
+    Of the `paused` gateways only those of which no answer came: that is to be said. Of the
+    `stopped` ones none that was not sent yet.
     """
     refunds = Refund.objects.filter(state__in=MOVING, next_try_at__lte=now)
     if paused:
         refunds = refunds.exclude(~Q(state=_S.EXECUTING), gateway__in=paused)
+    if stopped:
+        refunds = refunds.exclude(state=_S.APPROVED, gateway__in=stopped)
     return refunds.select_related("payment").order_by("next_try_at", "pk")[:limit]
 
 

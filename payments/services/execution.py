@@ -78,7 +78,8 @@ def reconcile() -> int:
     _refuse_in_transaction()
     end, seen = time.monotonic() + TURN, set[int]()
     while time.monotonic() < end:
-        due = queries.due(timezone.now(), BATCH, paused=breakers.paused())
+        held = {"paused": breakers.paused(), "stopped": holds.stopped()}
+        due = queries.due(timezone.now(), BATCH, **held)
         refunds = [refund for refund in due if refund.pk not in seen]
         for refund in refunds:
             seen.add(refund.pk)
@@ -107,14 +108,14 @@ def _hold(refund: Refund, hold: Hold) -> None:
     """Say why it is not sent now; what can never be sent becomes void."""
     if hold.wait is None:
         said = {"answer": hold.why[:200]}
-        move(refund, _S.VOID, actor=None, changes=said, context={"message": hold.why})
+        move(refund, _S.VOID, actor=None, changes=said, context={"held": hold.code})
         return
     said_before = refund.answer == hold.why[:200]
     changes = {"answer": hold.why[:200], "next_try_at": timezone.now() + hold.wait}
     with transaction.atomic():
         held = update_where(refund, Q(state=_S.APPROVED), actor=None, changes=changes)
         if held and not said_before:
-            record(POSTPONED, actor=None, subject=refund, context={"message": hold.why})
+            record(POSTPONED, actor=None, subject=refund, context={"held": hold.code})
 
 
 def _begin(refund: Refund, gateway: Gateway) -> bool:

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from payments.gateways import gateways
 from payments.gateways.base import Gateway
 from payments.models import Payment, Refund
-from payments.services import breakers, disputes, verification
+from payments.services import breakers, disputes, requests, stops, verification
 
 LATER = timedelta(minutes=5)
 SOON = timedelta(seconds=15)
@@ -22,8 +22,13 @@ SOON = timedelta(seconds=15)
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Why not now, in words; `wait` until it is asked again, None where that is no use."""
+    """Why not now: a `code` for the record, words for the refund's page.
 
+    `wait` until it is asked again, None where that is no use. (The words may hold what somebody
+    typed, so they stay off the record of activity.)
+    """
+
+    code: str
     why: str
     wait: timedelta | None = LATER
 
@@ -34,10 +39,12 @@ def why_not(refund: Refund) -> Hold | None:
     The breaker comes last: it hands out the one try after a pause.
     """
     if refund.gateway not in gateways:
-        return Hold(_("The gateway of this payment is not set up."))
+        return Hold("not_set_up", _("The gateway of this payment is not set up."))
     gateway = gateways[refund.gateway]
     return (
-        _too_old(refund, gateway)
+        _not_approved(refund)
+        or _too_old(refund, gateway)
+        or _stopped(refund)
         or _unproven(refund)
         or _disputed(refund)
         or _paused(refund, gateway)
@@ -60,12 +67,28 @@ def too_soon(refund: Refund, gateway: Gateway) -> Hold | None:
     if left <= timedelta(0):
         return None
     why = _("The gateway wants time between two refunds of one payment.")
-    return Hold(why, min(left, interval))
+    return Hold("too_soon", why, min(left, interval))
 
 
 def forbids_sending(refund: Refund) -> bool:
     """Say whether a repeat of an unknown refund must wait: it could be the one that pays."""
-    return disputes.short(refund.payment) is not None
+    return disputes.short(refund.payment) is not None or bool(stops.held(refund.gateway))
+
+
+def stopped() -> set[str]:
+    """Return the gateways of which people let nothing go out."""
+    names = {one.gateway for one in stops.running()}
+    return set(gateways) if "" in names else names
+
+
+def _not_approved(refund: Refund) -> Hold | None:
+    why = requests.still_approved(refund)
+    return Hold("not_approved", why, wait=None) if why else None
+
+
+def _stopped(refund: Refund) -> Hold | None:
+    why = stops.held(refund.gateway)
+    return Hold("stopped", why, SOON) if why else None
 
 
 def _too_old(refund: Refund, gateway: Gateway) -> Hold | None:
@@ -73,24 +96,26 @@ def _too_old(refund: Refund, gateway: Gateway) -> Hold | None:
     if age is None or timezone.now() < refund.payment.captured_at + age:
         return None
     why = _("This gateway refunds payments of the last %(days)s days only.")
-    return Hold(why % {"days": age.days}, wait=None)
+    return Hold("too_old", why % {"days": age.days}, wait=None)
 
 
 def _unproven(refund: Refund) -> Hold | None:
     why = verification.why_not_usable(refund.gateway)
-    return None if why is None else Hold(why)
+    return None if why is None else Hold("unproven", why)
 
 
 def _disputed(refund: Refund) -> Hold | None:
     state = disputes.short(refund.payment)
     if state == "lost":
-        return Hold(_("A lost dispute took this money: the customer has it already."), wait=None)
+        why = _("A lost dispute took this money: the customer has it already.")
+        return Hold("dispute_lost", why, wait=None)
     if state == "open":
-        return Hold(_("A dispute about this money is open. It is sent when that is decided."))
+        why = _("A dispute about this money is open. It is sent when that is decided.")
+        return Hold("disputed", why)
     return None
 
 
 def _paused(refund: Refund, gateway: Gateway) -> Hold | None:
     if breakers.allow(refund.gateway, lease=2 * gateway.timeout):
         return None
-    return Hold(_("The gateway does not answer. Requests to it pause."), SOON)
+    return Hold("paused", _("The gateway does not answer. Requests to it pause."), SOON)

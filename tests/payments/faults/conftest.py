@@ -14,11 +14,10 @@ from django.db import connection
 from django.utils import timezone
 from pytest_django import DjangoDbBlocker, Settings
 
-from backoffice.accounts.models import User
+from backoffice.accounts.models import Counter, User
 from backoffice.audit import triggers
 from backoffice.jobs.models import Job
 from backoffice.money import Money
-from orders.models import Order
 from payments import services
 from payments.models import GatewayState, InboxEvent, Payment, Refund
 from payments.models import triggers as books
@@ -76,6 +75,7 @@ def _quiet(_stage: None) -> None:
     InboxEvent.objects.filter(state="waiting").update(state="done")
     Job.objects.filter(state="queued").update(state="cancelled", finished_at=timezone.now())
     GatewayState.objects.all().delete()
+    Counter.objects.all().delete()
 
 
 @pytest.fixture

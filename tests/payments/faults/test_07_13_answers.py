@@ -1,4 +1,4 @@
-"""7-13: the answer is lost, late, an error that is kept, a refusal to look, or too old to repeat."""
+"""7-13: the answer is lost, late, an error that is kept; the gateway is busy; the key too old."""
 
 import time
 from collections.abc import Callable

@@ -26,7 +26,6 @@ from tests.payments.faults.telling import (
     again,
     assert_once,
     booked,
-    paid_back,
     reconcile,
     sums,
 )
@@ -71,7 +70,7 @@ def event_of(refund: Refund, status: str = "succeeded", **values: Any) -> dict[s
         "created": AT.isoformat(),
         **values,
     }
-    return {"type": f"refund.{status}", "timestamp": at.isoformat(), "data": data}
+    return {"type": f"refund.{status}", "created": at.isoformat(), "data": data}
 
 
 def deliver(
