@@ -181,6 +181,7 @@ class Break(models.Model):
         CURRENCY = "currency", _("Currency differs")
         FEE = "fee", _("Fee differs")
         TWICE = "twice", _("Settled twice")
+        LATE = "late", _("Came after the day was closed")
         BOOKS = "books", _("Our books disagree")
 
     class State(models.TextChoices):
@@ -189,6 +190,7 @@ class Break(models.Model):
         OPEN = "open", _("Open")
         PROPOSED = "proposed", _("Waits for a second person")
         SOLVED = "solved", _("Solved")
+        HEALED = "healed", _("Healed by itself")
 
     key = models.CharField(_("what differs"), max_length=200, unique=True)
     gateway = models.CharField(_("gateway"), max_length=40)
