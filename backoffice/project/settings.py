@@ -368,7 +368,7 @@ SPECTACULAR_SETTINGS = {
 UNFOLD = theme.unfold()
 UNFOLD_SELLER = theme.unfold_seller()
 
-# alias -> adapter; see docs/payments.md
+# alias -> adapter; see docs/gateways.md
 GATEWAYS: dict[str, dict[str, Any]] = {
     "simulator": {
         "BACKEND": "payments.gateways.simulator.Simulator",

@@ -68,6 +68,11 @@ class Card:
         return self.gateway is not None and self.gateway.caps.by_hand
 
     @property
+    def has_vendor(self) -> bool:
+        """Whether there is somebody at whom it could be verified."""
+        return self.gateway is not None and not (self.by_hand or self.gateway.practice)
+
+    @property
     def badges(self) -> list[Badge]:
         """What is to be known at a glance, the usual first."""
         if self.gateway is None:
@@ -81,7 +86,9 @@ class Card:
             yield Badge("wait", _("Requests pause"))
 
     def _keys(self, gateway: Gateway) -> Iterator[Badge]:
-        if gateway.caps.by_hand:
+        if gateway.practice:
+            yield Badge("tag", _("For practice"))
+        if not self.has_vendor:
             return
         yield Badge("tag", _("Live keys") if gateway.live else _("Test keys"))
         verified = Badge("quiet", _("Verified")), Badge("wait", _("Not verified live"))

@@ -3,7 +3,7 @@
 An adapter turns one command into one HTTP request and the answer into an `Outcome`. It knows no
 model, keeps no state, never retries and never decides: whether a refund is tried again, looked up
 or given to people is the business of `payments.services`. The suite in `tests/contracts/gateway.py`
-holds each adapter to this page; `docs/payments.md` tells how to add one.
+holds each adapter to this page; `docs/gateways.md` tells how to add one.
 """
 
 from abc import ABC, abstractmethod
@@ -271,6 +271,8 @@ class Gateway(ABC):
     """After this long a request has ended one way or the other, as seen from here."""
     live: bool = False
     """Whether the keys move real money; such an adapter wants a recorded verification."""
+    practice: ClassVar[bool] = False
+    """Whether there is no vendor behind it at all, and no money."""
     proofs: ClassVar[tuple[Proof, ...]] = ()
 
     @abstractmethod

@@ -87,6 +87,7 @@ class Simulator(Gateway):
     """
 
     label = "Simulator"
+    practice = True
     proofs: ClassVar[tuple[Proof, ...]] = (
         Proof(
             peer="Our own simulator; no vendor",

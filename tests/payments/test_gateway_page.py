@@ -165,6 +165,15 @@ def test_abilities_are_told_in_words(max_: User) -> None:
     assert "At the vendor" not in manual
 
 
+def test_simulator_is_for_practice_and_has_no_vendor(max_: User, settings: Settings) -> None:
+    backend = "payments.gateways.simulator.Simulator"
+    options = {"base_url": "http://127.0.0.1:9"}
+    settings.GATEWAYS = {"simulator": {"BACKEND": backend, "OPTIONS": options}}
+    text = card(max_, "simulator")
+    assert "For practice" in text
+    assert "Not verified live" not in text
+
+
 def test_counts_lead_to_the_refunds(max_: User, eve: User) -> None:
     payment = make_payment(make_order(1_000), gateway="acme")
     for state in (Refund.State.UNKNOWN, Refund.State.UNKNOWN, Refund.State.FAILED):

@@ -69,6 +69,8 @@ class Command(BaseCommand):
             return f"verified {proof.at:%Y-%m-%d}"
         if gateway.caps.by_hand:
             return "moved by people"
+        if gateway.practice:
+            return "for practice"
         return "not verified live" + (", accepted" if verification.accepted(alias) else "")
 
     def _check(self, *, alias: str, **options: Any) -> None:
