@@ -1,18 +1,29 @@
-"""Orders with their lines, and returns, in the API."""
+"""Orders with their lines, returns, and what customers ask to be changed, in the API."""
 
 from typing import Any, ClassVar, override
 
 from django.db.models import Prefetch, QuerySet
+from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_serializer
-from rest_framework import serializers
+from rest_framework import serializers, status
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from backoffice.site.api import ReadViewSet, refusals
 from customers.models import Customer
-from orders.models import Charge, Order, OrderLine, Return, ReturnLine
-from orders.services import cancel_order
+from orders.models import (
+    ChangeLine,
+    ChangeRequest,
+    Charge,
+    Order,
+    OrderLine,
+    Return,
+    ReturnLine,
+)
+from orders.services import Asked, ask_change, cancel_order, withdraw_change
+from orders.states import REASONS, ChangeKind, LineState
 
 LINE = ("position", "product", "description", "quantity", "source_price", "total_minor", "currency")
 
@@ -22,12 +33,17 @@ class OrderLineSerializer(serializers.ModelSerializer[OrderLine]):
 
     product = serializers.CharField(source="product.code")
     seller = serializers.CharField(source="seller.code")
+    state = serializers.ChoiceField(
+        source="pieces.state", choices=LineState.choices, read_only=True
+    )
+    shipped = serializers.IntegerField(source="pieces.shipped", read_only=True)
+    cancelled = serializers.IntegerField(source="pieces.cancelled", read_only=True)
 
     class Meta:
         """The product by its code."""
 
         model = OrderLine
-        fields = (*LINE, "seller", "unit_price_minor")
+        fields = (*LINE, "seller", "unit_price_minor", "tax_minor", "state", "shipped", "cancelled")
 
 
 class ChargeSerializer(serializers.ModelSerializer[Charge]):
@@ -37,7 +53,10 @@ class ChargeSerializer(serializers.ModelSerializer[Charge]):
         """Amounts in minor units."""
 
         model = Charge
-        fields = ("code", "description", "quantity", "source_price", "total_minor", "currency")
+        fields = (
+            "code", "description", "quantity", "source_price", "total_minor", "tax_minor",
+            "currency",
+        )  # fmt: skip
 
 
 class ReturnLineSerializer(serializers.ModelSerializer[ReturnLine]):
@@ -189,3 +208,148 @@ class ReturnViewSet(ReadViewSet):
         return Return.objects.select_related("customer", "order").prefetch_related(
             Prefetch("lines", queryset=lines), "charges"
         )
+
+
+class ChangeLineSerializer(serializers.ModelSerializer[ChangeLine]):
+    """So many pieces of a line, which is named by its position in the order."""
+
+    line = serializers.IntegerField(source="order_line.position", read_only=True)
+
+    class Meta:
+        """`received` of them came in."""
+
+        model = ChangeLine
+        fields = ("line", "quantity", "received")
+
+
+class ChangeRequestSerializer(serializers.ModelSerializer[ChangeRequest]):
+    """What a customer asked for, and what came of it; the address is a mask."""
+
+    order = serializers.CharField(source="order.number", read_only=True)
+    asked_by = serializers.CharField(source="asked_by.username", read_only=True)
+    lines = ChangeLineSerializer(many=True, read_only=True)
+
+    class Meta:
+        """Without who decided: that is for the house."""
+
+        model = ChangeRequest
+        fields = (
+            "number",
+            "order",
+            "kind",
+            "why",
+            "note",
+            "address",
+            "reference",
+            "state",
+            "outcome",
+            "asked_by",
+            "lines",
+            "created_at",
+            "decided_at",
+            "ended_at",
+        )
+
+
+class AskedLineSerializer(serializers.Serializer[Any]):
+    """A line by its position, and how many pieces of it."""
+
+    line = serializers.IntegerField(min_value=1, max_value=2**31 - 1)
+    quantity = serializers.IntegerField(min_value=1, max_value=2**31 - 1)
+
+
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "Two pieces come back",
+            value={
+                "order": "536365",
+                "kind": "return",
+                "why": "damaged",
+                "lines": [{"line": 1, "quantity": 2}],
+                "reference": "shop-4711",
+            },
+            request_only=True,
+        )
+    ]
+)
+class AskedSerializer(serializers.Serializer[Any]):
+    """What is asked. The same `reference` once more gives the same request and makes no second."""
+
+    order = serializers.CharField(max_length=40)
+    kind = serializers.ChoiceField(choices=ChangeKind.choices)
+    why = serializers.ChoiceField(choices=list(REASONS.items()))
+    note = serializers.CharField(max_length=500, required=False, default="", allow_blank=True)
+    address = serializers.CharField(max_length=500, required=False, default="", allow_blank=True)
+    lines = AskedLineSerializer(many=True, required=False, default=list)
+    reference = serializers.CharField(max_length=80)
+
+
+class ChangeRequestViewSet(ReadViewSet):
+    """Change requests, by number. People decide about them; a program may not."""
+
+    model = ChangeRequest
+    resource = "change-requests"
+    serializer_class = ChangeRequestSerializer
+    lookup_field = "number"
+    lookup_value_regex = "[0-9a-f-]{36}"
+    filters: ClassVar = {
+        "order": "order__number",
+        "state": "state",
+        "kind": "kind",
+        "reference": "reference",
+    }
+    needs: ClassVar = {
+        "create": "orders.add_changerequest",
+        "withdraw": "orders.add_changerequest",
+    }
+
+    @override
+    def rows(self) -> QuerySet[ChangeRequest]:
+        lines = ChangeLine.objects.select_related("order_line")
+        return ChangeRequest.objects.select_related("order", "asked_by").prefetch_related(
+            Prefetch("lines", queryset=lines)
+        )
+
+    @extend_schema(request=AskedSerializer, responses={201: ChangeRequestSerializer})
+    def create(self, request: Request, **kwargs: Any) -> Response:
+        """Bring a request in; somebody else decides. 200 where this reference is known."""
+        form = AskedSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        asked = form.validated_data
+        order = get_object_or_404(self.scoped(Order.objects.all()), number=asked["order"])
+        own = ChangeRequest.objects.filter(asked_by=self.person, reference=asked["reference"])
+        code = status.HTTP_200_OK if own.exists() else status.HTTP_201_CREATED
+        with refusals():
+            change = ask_change(order, _asked(order, asked), actor=self.person)
+        return self.answer(self.rows().get(pk=change.pk), code)
+
+    @extend_schema(request=CancelSerializer, responses=ChangeRequestSerializer)
+    @action(methods=["post"], detail=True)
+    def withdraw(self, request: Request, **kwargs: Any) -> Response:
+        """Take back what was not decided about yet."""
+        change = self.get_object()
+        self.as_seen(change)
+        form = CancelSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        with refusals():
+            withdraw_change(change, actor=self.person, reason=form.validated_data["reason"])
+        return self.answer(self.get_object())
+
+
+def _asked(order: Order, values: dict[str, Any]) -> Asked:
+    """Return what was sent, with lines of the order. Raises ValidationError for one it lacks."""
+    wanted = {one["line"]: one["quantity"] for one in values["lines"]}
+    lines = {line.position: line for line in order.lines.filter(position__in=wanted)}
+    if len(lines) < len(values["lines"]):
+        raise serializers.ValidationError(
+            {"lines": [_("Each line of the order once, by its position.")]}
+        )
+    return Asked(
+        kind=values["kind"],
+        why=values["why"],
+        note=values["note"],
+        address=values["address"],
+        reference=values["reference"],
+        pieces={lines[position]: count for position, count in wanted.items()},
+    )

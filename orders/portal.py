@@ -4,6 +4,7 @@ from typing import Any, ClassVar, cast
 
 from django.contrib import admin
 from django.db.models import Count, Model, Q, QuerySet, Sum
+from django.db.models.functions import Coalesce
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.formats import date_format
@@ -26,7 +27,7 @@ from backoffice.site import (
 )
 from backoffice.site.values import choice_badge
 from orders import queries
-from orders.models import Order, OrderLine
+from orders.models import Order, OrderLine, Parcel
 from orders.queries import MonthOfShop
 from sellers.queries import own, shop_of
 
@@ -70,14 +71,22 @@ class OwnLineInline(BackofficeInline):
     """The shop's lines of the order; those of others are not in the scope."""
 
     model = OrderLine
-    fields = ("product", "quantity", "price", "amount")
+    fields = ("product", "quantity", "price", "amount", "state")
     readonly_fields = fields
     numeric_columns: ClassVar[tuple[str, ...]] = ("quantity", "price", "amount")
     verbose_name_plural = _("your lines")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[OrderLine]:
-        """Fetch the products along."""
-        return super().get_queryset(request).select_related("product")
+        """Fetch the products along, and how many pieces came back."""
+        rows: QuerySet[OrderLine] = super().get_queryset(request)
+        return rows.select_related("product", "order").annotate(
+            back=Coalesce(Sum("returns__quantity"), 0)
+        )
+
+    @admin.display(description=_("state"))
+    def state(self, line: Any) -> str:
+        """What became of the pieces."""
+        return str(queries.pieces_of(line, -line.back).state.label)
 
     @admin.display(description=_("price"))
     def price(self, line: OrderLine) -> Money:
@@ -88,6 +97,20 @@ class OwnLineInline(BackofficeInline):
     def amount(self, line: OrderLine) -> Money:
         """Quantity times price."""
         return line.total
+
+
+class OwnParcelInline(BackofficeInline):
+    """The shop's parcels of the order."""
+
+    model = Parcel
+    fields = ("code", "carrier", "tracking", "sent_at", "state")
+    readonly_fields = fields
+    verbose_name_plural = _("your parcels")
+
+    @admin.display(description=_("parcel"))
+    def code(self, parcel: Parcel) -> str:
+        """The short name for people."""
+        return str(parcel)
 
 
 @register(Order, site=seller_site)
@@ -102,7 +125,7 @@ class ShopOrderAdmin(SeenOnly):
     search_fields = ("number",)
     fields = ("number", "placed_at", "country", "status", "own_amount")
     readonly_fields = fields
-    inlines = (OwnLineInline,)
+    inlines = (OwnLineInline, OwnParcelInline)
     badges: ClassVar[dict[str, Any]] = {"status": STATES}
     numeric_columns: ClassVar[tuple[str, ...]] = ("own_lines", "own_amount")
 

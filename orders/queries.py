@@ -2,15 +2,15 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from django.db.models import Count, Max, Min, QuerySet, Sum
+from django.db.models import Count, Exists, Max, Min, OuterRef, QuerySet, Sum
 
 from backoffice.charts.periods import Month, bucket, months, within
 from backoffice.charts.registry import Scope
 from orders.models import ChangeRequest, Order, OrderLine, Parcel, ReturnLine
-from orders.states import CHANGE_OPEN, ChangeState
+from orders.states import CHANGE_OPEN, ChangeState, Pieces
 from sellers.queries import Person, own
 
 # The states of orders whose amounts count as revenue, here and in every report.
@@ -64,6 +64,24 @@ def open_changes(orders: Iterable[Order]) -> QuerySet[ChangeRequest]:
     """Return the requests about these orders on which something has to be done still."""
     rows = ChangeRequest.objects.filter(order__in=orders, state__in=CHANGE_OPEN)
     return rows.order_by("id")
+
+
+def with_sent(rows: QuerySet[Order]) -> QuerySet[Order]:
+    """Say of each order in `partly_sent` whether parcels of it have left."""
+    sent = OrderLine.objects.filter(order=OuterRef("pk"), shipped_quantity__gt=0)
+    return rows.annotate(partly_sent=Exists(sent))
+
+
+def came_back(order: Order) -> dict[int, int]:
+    """Return line -> pieces that came back, by the credit notes: ours and those of sheets."""
+    rows = ReturnLine.objects.filter(order_line__order=order).order_by().values("order_line")
+    return {row["order_line"]: -row["pieces"] for row in rows.annotate(pieces=Sum("quantity"))}
+
+
+def pieces_of(line: OrderLine, back: int) -> Pieces:
+    """Return what became of the pieces of a line, `back` of them having come back by paper."""
+    own = line.pieces
+    return replace(own, returned=min(own.shipped, max(own.returned, back)))
 
 
 def sold_lines(scope: Scope) -> QuerySet[OrderLine]:

@@ -17,7 +17,7 @@ from backoffice.site import staff_site
 from backoffice.site.api import StaffOnly
 from backoffice.site.api_access import GuardedView
 from customers.api import CustomerViewSet
-from orders.api import OrderViewSet, ReturnViewSet
+from orders.api import ChangeRequestViewSet, OrderViewSet, ReturnViewSet
 from payments.api import PaymentViewSet, RefundViewSet
 from sellers.api import ProductViewSet, SellerViewSet
 
@@ -75,6 +75,7 @@ router.register("sellers", SellerViewSet, basename="seller")
 router.register("products", ProductViewSet, basename="product")
 router.register("orders", OrderViewSet, basename="order")
 router.register("returns", ReturnViewSet, basename="return")
+router.register("change-requests", ChangeRequestViewSet, basename="changerequest")
 router.register("payments", PaymentViewSet, basename="payment")
 router.register("refunds", RefundViewSet, basename="refund")
 router.register("approvals", ApprovalViewSet, basename="approval")

@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy
 
 from backoffice.site import ActionForm, ReasonForm
 from orders.models import ChangeRequest, Order, OrderLine
+from orders.queries import came_back
 from orders.services import Asked, Carriage, limits
 from orders.services.notes import LONGEST
 from orders.states import NOTE_NEEDED, REASONS, ChangeKind
@@ -135,7 +136,7 @@ class ChangeForm(PiecesForm):
 
     def rows(self) -> Iterator[tuple[Any, str, int, int | None]]:
         """Offer what can be cancelled or come back."""
-        back = limits.came_back(self.instance)
+        back = came_back(self.instance)
         for line in _lines(self.instance):
             most = line.pieces.open + limits.returnable(line, back.get(line.pk, 0))
             if most:

@@ -19,7 +19,7 @@ from backoffice.site.actions import declared
 from backoffice.site.timeline import Entry
 from backoffice.site.values import choice_badge
 from orders.models import ChangeRequest, DeliveryAddress, Order, OrderLine, OrderNote
-from orders.services import limits
+from orders.queries import came_back, pieces_of
 from orders.services.changes import DECIDE, OWN
 from orders.states import ChangeState, LineState, Pieces
 
@@ -86,7 +86,7 @@ def lines(request: HttpRequest, order: Order) -> dict[str, Any]:
     rows = list(order.lines.select_related("product", "seller").order_by("position"))
     charges = list(order.charges.all())
     notes = [source(request, order) for source in line_notes]
-    back = limits.came_back(order)
+    back = came_back(order)
     sellers = len({line.seller_id for line in rows})
     tax = sum(line.tax_minor for line in rows) + sum(charge.tax_minor for charge in charges)
     return {
@@ -107,13 +107,6 @@ def _row(line: OrderLine, back: int, notes: list[dict[int, LineNote]]) -> LineRo
     badge = Badge(LINE_STATES[pieces.state], pieces.state.label)
     badges = [badge for note in found for badge in note.badges]
     return LineRow(line, badge, counts(pieces), badges, [note for note in found if note.url])
-
-
-def pieces_of(line: OrderLine, back: int) -> Pieces:
-    """Return what became of the pieces, with what credit notes of sheets say came back."""
-    own = line.pieces
-    returned = min(own.shipped, max(own.returned, back))
-    return Pieces(own.ordered, own.cancelled, own.shipped, own.delivered, returned)
 
 
 def counts(pieces: Pieces) -> str:

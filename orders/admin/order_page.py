@@ -26,12 +26,13 @@ from backoffice.site.cells import date_text, mask_markup
 from backoffice.site.list_views import ListView
 from backoffice.site.values import choice_badge, icon
 from backoffice.site.visitors import signed_in
-from orders import services
+from orders import queries, services
 from orders.admin import order_cards, order_list
 from orders.admin.dialogs import CancelForm, ChangeForm, NoteForm, ParcelForm
 from orders.admin.order_cards import LineNotes, TimelineSource
 from orders.admin.order_list import BadgeSource, WaitingSource
 from orders.models import Order
+from orders.services.moves import PARTLY_SENT
 from orders.states import OrderState
 
 ORDER_STATES: dict[str, Any] = {
@@ -48,9 +49,10 @@ def why_not(to: OrderState) -> Any:
     return lambda order: services.why_not(order, to)
 
 
-def why_not_cancel(order: Order) -> str:
+def why_not_cancel(order: Any) -> str:
     """Return why the whole order cannot be cancelled now; "" where it can."""
-    return services.why_not(order, OrderState.CANCELLED) or services.why_sent(order)
+    sent = str(PARTLY_SENT) if order.partly_sent else ""
+    return services.why_not(order, OrderState.CANCELLED) or sent
 
 
 def _mine(request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
@@ -113,8 +115,9 @@ class OrderAdmin(BackofficeAdmin):
     timeline = False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Order]:
-        """Fetch the customer along: list and head name it."""
-        return super().get_queryset(request).select_related("customer")
+        """Fetch along what list and head tell: the customer, and whether a part was sent."""
+        rows: QuerySet[Order] = super().get_queryset(request)
+        return queries.with_sent(rows.select_related("customer"))
 
     def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
         """Return none: head and cards say all of it."""
@@ -158,7 +161,7 @@ class OrderAdmin(BackofficeAdmin):
     def record_badges(self, obj: Any) -> list[Badge]:
         """Return the state, and that a part of a paid order was sent."""
         state = choice_badge(obj, "status", ORDER_STATES)
-        partly = obj.status == OrderState.PAID and services.why_sent(obj)
+        partly = obj.status == OrderState.PAID and obj.partly_sent
         return [state, Badge("move", _("Partly shipped"))] if partly else [state]
 
     def record_subtitle(self, request: HttpRequest, obj: Order) -> SafeString:

@@ -21,7 +21,7 @@ from backoffice.accounts.models import User
 from backoffice.audit import history, verbs
 from backoffice.audit.services import record, save_with_history, update_where
 from backoffice.masking import purposes
-from backoffice.masking.values import clear
+from backoffice.masking.values import clear, is_mask
 from backoffice.policy import may
 from orders.models import ChangeLine, ChangeRequest, DeliveryAddress, Order, OrderLine
 from orders.services import cancelling, limits
@@ -245,6 +245,8 @@ def _refuse_incomplete(asked: Asked) -> None:
         problems["address"] = (
             _("Give the new address.") if not asked.address else _("Only a new address has one.")
         )
+    if is_mask(asked.address, long=True):
+        problems["address"] = _("Type the whole new address, not its mask.")
     if asked.kind in limits.WITH_GOODS and not asked.pieces:
         problems["lines"] = _("Say what comes back: lines and pieces.")
     if asked.kind == _K.ADDRESS and asked.pieces:

@@ -7,7 +7,8 @@ from django.core.exceptions import ValidationError
 from django.db.models import F, Sum
 from django.utils.translation import gettext as _
 
-from orders.models import ChangeLine, ChangeRequest, Order, OrderLine, ReturnLine
+from orders.models import ChangeLine, ChangeRequest, Order, OrderLine
+from orders.queries import came_back
 from orders.services.moves import MoveRefusedError
 from orders.states import CHANGE_OPEN, ChangeKind, OrderState
 
@@ -43,12 +44,6 @@ def refuse_impossible(
         _refuse_address(order, others())
     else:
         _refuse_return(order, pieces, others())
-
-
-def came_back(order: Order) -> dict[int, int]:
-    """Return line -> pieces that came back, by the credit notes: ours and those of sheets."""
-    rows = ReturnLine.objects.filter(order_line__order=order).order_by().values("order_line")
-    return {row["order_line"]: -row["pieces"] for row in rows.annotate(pieces=Sum("quantity"))}
 
 
 def returnable(line: OrderLine, back: int) -> int:

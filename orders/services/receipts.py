@@ -14,7 +14,8 @@ from backoffice.accounts.models import User
 from backoffice.audit import history, verbs
 from backoffice.audit.services import record, save_with_history, update_where
 from orders.models import ChangeLine, ChangeRequest, OrderLine, Return, ReturnLine
-from orders.services import limits, refunding
+from orders.queries import came_back
+from orders.services import refunding
 from orders.services.changes import bring
 from orders.services.moves import MoveRefusedError, locked, require
 from orders.services.parcels import prepare_replacement
@@ -63,7 +64,7 @@ def _lines(change: ChangeRequest, pieces: Mapping[ChangeLine, int]) -> dict[Chan
 def _take_in(change: ChangeRequest, pieces: Mapping[ChangeLine, int], *, actor: User) -> str:
     reason = str(REASONS[change.why])
     amounts = {row.order_line: count for row, count in pieces.items()}
-    back = limits.came_back(change.order)
+    back = came_back(change.order)
     gone = {line: line.cancelled_quantity + back.get(line.pk, 0) for line in amounts}
     told = ""
     if change.kind == ChangeKind.RETURN:

@@ -54,6 +54,21 @@ def each_field(name: str) -> Fill:
     return lambda world: [{"object_id": world.pk(name), "field": field} for field in MASKED]
 
 
+def masked_address(name: str) -> list[tuple[str, Fill]]:
+    """Return the addresses below a page with a masked address: name -> how it is visited."""
+
+    def one(world: World) -> list[Values]:
+        return [{"object_id": world.pk(name), "field": "address"}]
+
+    return [
+        ("reveal", one),
+        ("ask", one),
+        ("copied", once(event=1, field="address")),
+        ("unmask", once()),
+        ("clear_export", once()),
+    ]
+
+
 def on_site(world: World) -> list[Values]:
     """Return the parameters of Django's "view on site" for a customer."""
     customer = world.customer
@@ -224,11 +239,35 @@ REGISTRY: dict[str, Fill] = {
         "admin",
         "orders_order",
         BothShops("order"),
+        "do_ask_change",
         "do_cancel",
         "do_deliver",
+        "do_note",
         "do_request_refund",
+        "do_send",
         "do_ship",
     ),
+    **model_pages(
+        "admin",
+        "orders_changerequest",
+        row("changerequest"),
+        "do_approve",
+        "do_close",
+        "do_goods",
+        "do_reject",
+        "do_withdraw",
+    ),
+    **{f"admin:orders_changerequest_do_{name}_several": once() for name in ("approve", "reject")},
+    **model_pages(
+        "admin", "orders_parcel", row("parcel"), "do_arrived", "do_drop", "do_lost", "do_send"
+    ),
+    "admin:orders_parcel_do_arrived_several": once(),
+    **model_pages("admin", "orders_deliveryaddress", row("deliveryaddress")),
+    **{
+        f"admin:orders_{name}_{view}": address
+        for name in ("changerequest", "deliveryaddress")
+        for view, address in masked_address(name)
+    },
     **model_pages("admin", "payments_payment", BothShops("payment")),
     **model_pages(
         "admin", "payments_refund", row("refund"), "do_approve", "do_reject", "do_withdraw"
@@ -306,6 +345,11 @@ REGISTRY: dict[str, Fill] = {
     "api:product-detail": BothShops("product", parameter="pk"),
     "api:refund-list": once(),
     "api:refund-detail": row("refund", field="number", parameter="number"),
+    "api:changerequest-list": once(),
+    **{
+        f"api:changerequest-{name}": row("changerequest", field="number", parameter="number")
+        for name in ("detail", "withdraw")
+    },
     "api:return-list": once(),
     "api:return-detail": BothShops("return", field="number", parameter="number"),
     "api:seller-list": once(),

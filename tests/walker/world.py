@@ -30,9 +30,11 @@ from backoffice.money import Money
 from backoffice.sheets.models import ClearExport, ImportJob, ImportProblem
 from customers.models import Customer, CustomerMerge, PrivacyCase
 from customers.services import privacy, request_merge
-from orders.models import Charge, Order, OrderLine, Return, ReturnLine
+from orders.models import Charge, DeliveryAddress, Order, OrderLine, Return, ReturnLine
+from orders.services import Asked, add_note, approve_change, ask_change, send_parcel
 from payments import services as payments
 from payments.models import Payment
+from payments.services import splitting
 from sellers.models import Membership, Product, Seller
 from tests.canaries import CUSTOMER, FORMER, HOME, OF_SAM, OF_SOL, Canary
 
@@ -104,6 +106,7 @@ def build(people: dict[str, User]) -> World:
         privacy.Asked(PrivacyCase.Ground.ASKED, "a letter", timezone.localdate()),
         actor=people["kim"],
     )
+    world.rows |= make_change(people["eve"], people["ann"], world.rows["order"])
     world.rows["savedsearch"] = SavedSearch.objects.create(
         owner=people["ada"], name="Reveals", query="verb=personal.revealed"
     )
@@ -232,6 +235,20 @@ def make_return(order: Order, line: OrderLine) -> Return:
     return back
 
 
+def make_change(taker: User, decider: User, order: Model) -> dict[str, Model]:
+    """Return a request that waits, an address that another one set, and a parcel on the way."""
+    assert isinstance(order, Order)
+    home = HOME[0].value
+    moved = ask_change(order, Asked(kind="address", why="moved", address=home), actor=taker)
+    approve_change(moved, actor=decider)
+    line = order.lines.get()
+    waiting = ask_change(order, Asked(kind="cancel", why="mind", pieces={line: 1}), actor=taker)
+    (parcel,) = send_parcel(order, {line: 1}, actor=decider)
+    add_note(order, "called twice", actor=taker)
+    target = DeliveryAddress.objects.get(order=order)
+    return {"changerequest": waiting, "deliveryaddress": target, "parcel": parcel}
+
+
 def make_import(owner: User) -> ImportJob:
     """Return an import that is over, one row of which failed; its file is not kept any more."""
     now = timezone.now()
@@ -303,7 +320,10 @@ def _give_refund(world: World) -> None:
     assert isinstance(order, Order)
     assert isinstance(line, OrderLine)
     refund = payments.request_refund(
-        order, Money(500, "GBP"), actor=world.people["ann"], reason="arrived broken", line=line
+        order,
+        [splitting.Asked(line=line, amount=Money(500, "GBP"))],
+        actor=world.people["ann"],
+        reason="arrived broken",
     )
     world.rows["refund"] = refund
     assert refund.approval is not None
