@@ -228,6 +228,15 @@ class TestLookUp:
         assert found is not None
         assert (found.outcome, found.reference) == (Outcome.SUCCEEDED, "re_2")
 
+    def test_failed_refund_does_not_count_as_gone_out(
+        self, adapter: Gateway, peer: stripe.StripeMock, command: RefundCommand
+    ) -> None:
+        charge = {"id": "ch_1", "currency": "gbp", "amount_captured": 10_000, "disputed": False}
+        rows = [row(command, id="re_1", status="failed"), row(command, id="re_2", status="pending")]
+        peer.say_reads(Said(200, json.dumps(charge).encode()), listed(*rows))
+        payment = adapter.fetch_payment(command.payment_reference)
+        assert (payment.refunded, len(payment.refunds)) == (AMOUNT, 2)
+
     def test_dispute_is_told_with_the_payment(
         self, adapter: Gateway, peer: stripe.StripeMock, command: RefundCommand
     ) -> None:

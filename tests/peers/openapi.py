@@ -1,7 +1,7 @@
 """Prism between an adapter and a fake: both are held to the vendor's own OpenAPI file.
 
 The files are large, change often and are not ours: whoever has them puts them into one folder as
-`<alias>.json` or `<alias>.yaml` and names it in BACKOFFICE_OPENAPI. Prism answers a request that
+`<alias>….json` or `<alias>….yaml` and names it in BACKOFFICE_OPENAPI. Prism answers a request that
 breaks the file with 422, and an answer of the fake that breaks it with 500.
 """
 
@@ -23,7 +23,7 @@ SECONDS = 60
 def document(alias: str) -> Path | None:
     """Return the vendor's file; None where this machine has none."""
     folder = os.environ.get("BACKOFFICE_OPENAPI", "")
-    found = sorted(Path(folder).glob(f"{alias}.*")) if folder else []
+    found = sorted(Path(folder).glob(f"{alias}*")) if folder else []
     return found[0] if found else None
 
 
