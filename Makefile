@@ -8,7 +8,7 @@ DEV := @.ci/bootstrap dev &&
 .DEFAULT_GOAL := help
 .PHONY: help run web worker backends reset shell test lint format types imports deploy migrations \
 	messages catalogues test-sqlite test-postgres test-browser postgres bench-sheets bench-audit \
-	bench-history bench-masking mutate-masking fuzz-masking soak-jobs soak-login soak-policy soak-walk fuzz-api audit wheel lock clean
+	bench-history bench-masking mutate-masking fuzz-masking soak-jobs soak-login soak-policy soak-walk soak-import fuzz-api audit wheel lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -90,6 +90,9 @@ soak-policy: ## who may do what, drawn by lot: all surfaces agree: SAMPLES=10000
 
 soak-walk: ## everybody goes everywhere alone, and every list is asked every question, on both databases
 	$(DEV) export BACKOFFICE_WHOLE=1 && $(PY) -m pytest -q -n auto tests/walker && $(PY) .ci/postgres $(PY) -m pytest -q -n auto tests/walker
+
+soak-import: ## the workbook on both databases, whole, sheet after sheet and again, and again in a browser
+	$(DEV) export BACKOFFICE_WHOLE=1 && $(PY) -m pytest -q -n auto tests/orders/test_sheets.py tests/browser/test_import.py && $(PY) .ci/postgres $(PY) -m pytest -q -n auto tests/orders/test_sheets.py
 
 fuzz-api: ## schemathesis over the whole API on both databases: EXAMPLES=100
 	$(DEV) export BACKOFFICE_FUZZ_EXAMPLES=$(or $(EXAMPLES),100) && $(PY) -m pytest -q -n0 tests/project/test_api_fuzz.py && $(PY) .ci/postgres $(PY) -m pytest -q -n0 tests/project/test_api_fuzz.py

@@ -1,5 +1,6 @@
 """Journey of operations: the workbook comes in, once; failed rows are corrected and come in too."""
 
+import os
 import re
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from tests.browser.stage import Actor, Stage, Worker
 pytestmark = pytest.mark.browser
 
 WORKBOOK = Path(settings.BASE_DIR) / "fixtures" / "online_retail_II.xlsx"
+WHOLE = os.environ.get("BACKOFFICE_WHOLE") == "1"  # `make soak-import`
 LINES = 34_766
 # What the rules of orders/sheets make of the file's rows.
 ROWS = {
@@ -113,7 +115,8 @@ def test_workbook_comes_in_once(stage: Stage, oli: User) -> None:
         "441 lines",
     ):
         actor.sees(text)
-    _again_changes_nothing(actor, made)
+    if WHOLE:
+        _again_changes_nothing(actor, made)
 
 
 def _again_changes_nothing(actor: Actor, made: dict[str, int]) -> None:
