@@ -52,6 +52,10 @@ class Child:
         assert "error" not in told, told["error"]
         return told["value"]
 
+    def ended(self) -> None:
+        """Wait until it is gone, whatever came of it."""
+        self._wait_for("gone")
+
     def stands_still(self) -> None:
         """Wait until it has come to its place."""
         self._wait_for("still")

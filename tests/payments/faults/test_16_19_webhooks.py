@@ -285,7 +285,7 @@ def test_19_forgeries_are_counted_on_the_record_and_do_not_flood_it(
     assert Event.objects.filter(verb="payments.event_forged").count() - before <= 2
 
 
-def test_19_body_that_is_too_large_unreadable_or_for_nobody() -> None:
+def test_19_body_that_is_too_large_unreadable_or_for_nobody(sim: SimulatorPeer) -> None:
     assert deliver(b"x" * (webhooks.MAX_BYTES + 1)) == 413
     assert deliver(b"{}", alias="nobody") == 404
     assert deliver(b"not json") == 400
