@@ -18,10 +18,12 @@ from pytest_django import DjangoDbBlocker
 from backoffice.accounts import limits
 from backoffice.audit import history, triggers
 from payments.models import triggers as books
+from tests.alike import is_alike
 from tests.migrated import Migrated
 
 pytest_plugins = ["tests.people", "tests.masking.tables", "tests.peers.fixtures"]
 
+WHOLE = os.environ.get("BACKOFFICE_WHOLE") == "1"
 _DAY = 24 * 60 * 60
 # marker -> the database that the test needs
 NEEDS = {"postgres": "postgresql", "sqlite": "sqlite"}
@@ -31,9 +33,10 @@ MAY_USE = "request"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """On PostgreSQL leave out what uses no database: it has run on SQLite, and can tell no more.
+    """On PostgreSQL leave out what no database decides: it has run on SQLite, and can tell no more.
 
-    A test whose processes use the database says so by the marker `both_databases`.
+    That is what uses none, and what `tests.alike` names unless all is asked for. A test whose
+    processes use the database says so by the marker `both_databases`.
     """
     if connection.vendor != "postgresql":
         return
@@ -45,7 +48,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def differs(item: pytest.Item) -> bool:
     """Say whether the outcome of the test may depend on the database."""
     named = any(item.get_closest_marker(name) for name in ("both_databases", *NEEDS))
-    return named or uses_database(item)
+    alike = not WHOLE and is_alike(item.path, item.name)
+    return named or (uses_database(item) and not alike)
 
 
 def uses_database(item: pytest.Item) -> bool:
