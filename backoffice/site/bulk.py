@@ -119,7 +119,7 @@ class BulkView(View):
         return lines
 
     def _line(self, obj: Any, why_not: str = "") -> Line:
-        title, url = self.page.record_title(obj), self.page.record_url(obj)
+        title, url = self.page.line_title(obj), self.page.record_url(obj)
         version = "" if why_not else version_of(obj)
         return Line(str(obj.pk), str(title), url, why_not, version)
 

@@ -129,6 +129,10 @@ class HeadMixin(PageBase):
         """Return the thing and its public number ("Order 579870")."""
         return f"{capfirst(str(self.opts.verbose_name))} {obj}"
 
+    def line_title(self, obj: Model) -> str:
+        """Return what the dialog for ticked rows says of one of them: enough to decide by."""
+        return str(self.record_title(obj))
+
     def record_badges(self, obj: Model) -> list[Badge]:
         """Return at most two states; by default those fields that `badges` names."""
         return [choice_badge(obj, name, kinds) for name, kinds in self.badges.items()][:2]

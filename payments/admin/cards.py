@@ -11,7 +11,7 @@ from backoffice.audit.models import Event
 from backoffice.money import Money
 from backoffice.site.values import Badge
 from payments.gateways import gateways
-from payments.models import Payment, Refund, RefundPart
+from payments.models import Dispute, Payment, Refund, RefundPart
 
 _S = Refund.State
 
@@ -31,6 +31,13 @@ REFUND_STATES: dict[str, Any] = {
     "reversed": "fail",
     "external": "done",
 }
+PAYMENT_STATES: dict[str, str] = {
+    "captured": "done",
+    "partly_refunded": "rest",
+    "refunded": "rest",
+    "disputed": "fail",
+}
+DISPUTE_STATES: dict[str, str] = {"open": "wait", "won": "done", "lost": "fail"}
 MOST_NAMED = 3
 OPEN_QUESTION = frozenset({_S.UNKNOWN, _S.NEEDS_REVIEW})
 
@@ -46,7 +53,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Chain:
-    """captured - refunded - reserved = can still be refunded, of one payment.
+    """captured - refunded - reserved - blocked = can still be refunded, of one payment.
 
     `doubtful` is the part of what is reserved of which nobody knows whether it went out.
     """
@@ -56,6 +63,7 @@ class Chain:
     refunded: Money
     reserved: Money
     doubtful: Money
+    blocked: Money
     left: Money
 
     @property
@@ -64,13 +72,21 @@ class Chain:
         rows = [("done", _("Refunded"), -self.refunded)]
         if self.doubtful:
             rows.append(("unkn", _("May be refunded, not known yet"), -self.doubtful))
-        return [*rows, ("wait", _("Reserved for refunds under way"), -self.reserved)]
+        rows.append(("wait", _("Reserved for refunds under way"), -self.reserved))
+        if self.blocked:
+            rows.append(("fail", _("Blocked by a dispute"), -self.blocked))
+        return rows
 
     @property
     def parts(self) -> list[Part]:
         """The bar: what is gone, what may be gone, what is held."""
         parts, start = [], 0.0
-        sums = (("done", self.refunded), ("unkn", self.doubtful), ("wait", self.reserved))
+        sums = (
+            ("done", self.refunded),
+            ("unkn", self.doubtful),
+            ("wait", self.reserved),
+            ("fail", self.blocked),
+        )
         for tone, amount in sums:
             width = 100 * amount.minor / self.captured.minor
             parts.append(Part(tone, round(start, 2), round(width, 2)))
@@ -80,10 +96,14 @@ class Chain:
     @property
     def badge(self) -> Badge:
         """How far the payment has gone back."""
-        if not self.refunded:
-            return Badge("done", _("Captured"))
-        whole = self.refunded == self.captured
-        return Badge("rest", _("Refunded") if whole else _("Partly refunded"))
+        state = self.payment.state
+        return Badge(PAYMENT_STATES[state], str(state.label))
+
+    @property
+    def disputes(self) -> list[tuple[Dispute, Badge]]:
+        """The disputes of the payment, each with its state."""
+        found = self.payment.disputes.all()
+        return [(one, Badge(DISPUTE_STATES[one.status], one.get_status_display())) for one in found]
 
     @property
     def gateway(self) -> str:
@@ -102,6 +122,7 @@ def chain(payment: Payment) -> Chain:
         payment.refunded,
         payment.under_way - Money(doubtful, payment.currency),
         Money(doubtful, payment.currency),
+        payment.blocked,
         payment.refundable,
     )
 

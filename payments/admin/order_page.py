@@ -1,9 +1,7 @@
 """What payments add to the order page: the sums, the refunds, and asking for one."""
 
-from decimal import Decimal
 from typing import Any, cast
 
-from django import forms
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
@@ -15,127 +13,25 @@ from backoffice.accounts.models import User
 from backoffice.audit.models import Event, Outcome
 from backoffice.money import Money, exponent
 from backoffice.policy import may
-from backoffice.site import ActionForm, Badge, Panel, action
+from backoffice.site import Badge, Panel, action
 from backoffice.site.timeline import Entry
 from orders.admin import LineNote, OrderAdmin
-from orders.models import Order, OrderLine
+from orders.models import Order
 from payments import queries, services
 from payments.admin.cards import chain, refund_badge, what_for
+from payments.admin.refund_form import RefundForm
 from payments.models import Payment, Refund
+from payments.services import stops
 from payments.services.moves import VERBS
 
 _S = Refund.State
-REASONS = (
-    ("damaged", gettext_lazy("Arrived damaged")),
-    ("missing", gettext_lazy("Did not arrive")),
-    ("wrong", gettext_lazy("Wrong or not as described")),
-    ("returned", gettext_lazy("Sent back")),
-    ("twice", gettext_lazy("Charged twice")),
-    ("other", gettext_lazy("Other, see the note")),
-)
 # Steps that the order's timeline leaves to the refund's own page.
 _DETAILS = frozenset({VERBS[_S.EXECUTING]})
 
 
-class RefundForm(ActionForm):
-    """Which line, how much of it, and why."""
-
-    recorded = gettext_lazy("Your name, the time, the line, the amount, the reason and the note.")
-
-    line = forms.TypedChoiceField(
-        label=gettext_lazy("Line"), required=False, coerce=int, empty_value=None
-    )
-    quantity = forms.IntegerField(
-        label=gettext_lazy("Pieces"),
-        required=False,
-        min_value=1,
-        help_text=gettext_lazy("Of this line. Empty: everything that is left of it."),
-    )
-    amount = forms.DecimalField(
-        label=gettext_lazy("Amount"),
-        required=False,
-        min_value=Decimal(0),
-        help_text=gettext_lazy("Instead of pieces, for a part of a line or for postage."),
-    )
-    why = forms.ChoiceField(label=gettext_lazy("Reason"), choices=REASONS)
-    note = forms.CharField(
-        label=gettext_lazy("Note for the approver"),
-        required=False,
-        max_length=200,
-        help_text=gettext_lazy("No personal data, please."),
-    )
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Offer the lines of the order of which something is left."""
-        super().__init__(*args, **kwargs)
-        order: Order = self.instance
-        self.lines = {
-            line.pk: line
-            for line in order.lines.select_related("product").order_by("position")
-            if line.reserved_minor < line.total_minor
-        }
-        choices: list[tuple[Any, str]] = [(pk, _choice(line)) for pk, line in self.lines.items()]
-        self.fields["line"].choices = [*choices, ("", _("No single line"))]  # type: ignore[attr-defined]
-        self.fields["line"].initial = self.request.GET.get("line", next(iter(self.lines), ""))
-        self.fields["amount"].widget.attrs["step"] = str(
-            Decimal(1).scaleb(-exponent(order.currency))
-        )
-
-    def intro(self) -> str:
-        """Return how much may still go back, and where it goes."""
-        left = queries.refundable(self.instance)
-        return _("Up to %(left)s can be refunded. It goes back the way it was paid.") % {
-            "left": left
-        }
-
-    def rule(self) -> str:
-        """Return who must approve."""
-        return _("One other person with the right to approve refunds decides. You cannot.")
-
-    def clean(self) -> dict[str, Any]:
-        """Put the sum into `money` and the OrderLine (or None) into `order_line`."""
-        data = super().clean() or {}
-        line = self.lines.get(data.get("line") or 0)
-        data["order_line"] = line
-        if data.get("quantity") and data.get("amount") is not None:
-            self.add_error("amount", _("Give pieces or an amount, not both."))
-        elif not self.errors:
-            self._add_money(data, line)
-        return data
-
-    def _add_money(self, data: dict[str, Any], line: OrderLine | None) -> None:
-        order: Order = self.instance
-        if data.get("amount") is not None:
-            try:
-                data["money"] = Money.of(data["amount"], order.currency)
-            except ValueError:
-                self.add_error("amount", _("This currency has no such small parts."))
-        elif line is None:
-            self.add_error("amount", _("Without a line, give the amount."))
-        elif data.get("quantity"):
-            self._add_pieces(data, line)
-        else:
-            data["money"] = Money(line.total_minor - line.reserved_minor, line.currency)
-
-    def _add_pieces(self, data: dict[str, Any], line: OrderLine) -> None:
-        pieces = data["quantity"]
-        if pieces > line.quantity:
-            text = _("This line has %(count)s pieces.") % {"count": line.quantity}
-            self.add_error("quantity", text)
-            return
-        data["money"] = line.total.split([pieces, line.quantity - pieces])[0]
-
-    def reason(self) -> str:
-        """Return reason and note as one text."""
-        chosen = str(dict(REASONS)[self.cleaned_data["why"]])
-        note = self.cleaned_data["note"]
-        return f"{chosen}. {note}" if note else chosen
-
-
-def _choice(line: OrderLine) -> str:
-    left = Money(line.total_minor - line.reserved_minor, line.currency)
-    words = {"code": line.product.code, "name": line.product.name, "left": left}
-    return _("%(code)s %(name)s, %(left)s left") % words
+def _dialog(admin: Any, request: HttpRequest, order: Order) -> dict[str, Any]:
+    left = queries.refundable(order)
+    return {"left": left, "most": left.minor, "exponent": exponent(order.currency)}
 
 
 @action(
@@ -145,16 +41,19 @@ def _choice(line: OrderLine) -> str:
     form=RefundForm,
     primary=True,
     row=False,
+    wide=True,
+    template="payments/refund_form.html",
+    context=_dialog,
     visible=lambda order: bool(queries.refundable(order)),
 )
 def request_refund(admin: Any, request: HttpRequest, order: Order, form: RefundForm) -> SafeString:
     """Reserve the money and ask a second person."""
-    line = form.cleaned_data["order_line"]
     refund = services.request_refund(
         order,
-        [services.Asked(line=line, amount=form.cleaned_data["money"])],
+        form.cleaned_data["asked"],
         actor=cast("User", request.user),
-        reason=form.reason(),
+        reason=form.reason_text(),
+        newest=form.cleaned_data["newest"],
     )
     return format_html(
         '{} <a href="{}">{}</a>',
@@ -166,7 +65,14 @@ def request_refund(admin: Any, request: HttpRequest, order: Order, form: RefundF
 
 
 def _sums(request: HttpRequest, order: Order) -> dict[str, Any]:
-    return {"chains": [chain(payment) for payment in order.payments.order_by("captured_at")]}
+    payments = order.payments.order_by("captured_at").prefetch_related("disputes")
+    return {"chains": [chain(payment) for payment in payments], "stopped": stops_of(order)}
+
+
+def stops_of(order: Order) -> list[str]:
+    """Return in words what keeps refunds of this order back for now."""
+    aliases = order.payments.order_by("pk").values_list("gateway", flat=True).distinct()
+    return list(dict.fromkeys(text for alias in aliases if (text := stops.held(alias))))
 
 
 def _refunds(request: HttpRequest, order: Order) -> dict[str, Any] | None:
@@ -223,6 +129,7 @@ _TONES = {
     VERBS[_S.UNKNOWN]: "unkn",
     VERBS[_S.NEEDS_REVIEW]: "unkn",
     VERBS[_S.SUCCEEDED]: "done",
+    VERBS[_S.EXTERNAL]: "done",
 }
 
 
@@ -237,7 +144,7 @@ OrderAdmin.contribute(
     panels=[
         Panel(
             gettext_lazy("Payment"),
-            "payments/chain.html",
+            "payments/order_payment.html",
             _sums,
             permission="payments.view_payment",
             order=10,

@@ -1,10 +1,10 @@
 """Refunds: the list with decisions in the row, and a page that says what is known."""
 
+import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
-from django import forms
 from django.contrib import admin
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
@@ -17,11 +17,11 @@ from django.utils.translation import gettext_lazy
 
 from backoffice.accounts.models import User
 from backoffice.approvals import services as approvals
+from backoffice.approvals.models import ApprovalRequest
 from backoffice.audit.models import Event, Outcome
 from backoffice.money import Money
 from backoffice.policy import may
 from backoffice.site import (
-    ActionForm,
     BackofficeAdmin,
     Panel,
     action,
@@ -30,63 +30,30 @@ from backoffice.site import (
     staff_site,
 )
 from backoffice.site.cells import date_text, mask_markup
+from backoffice.site.list_views import ListView
 from backoffice.site.values import icon
 from backoffice.site.visitors import signed_in
 from payments import queries, services
+from payments.admin import refund_filters
 from payments.admin.cards import (
     OPEN_QUESTION,
     REFUND_STATES,
     chain,
+    code_of,
     explanation,
     waiting_since,
+    what_for,
 )
+from payments.admin.decision_forms import ApproveForm, RejectForm, ReviewForm
 from payments.gateways import gateways
 from payments.models import Refund
+from payments.services import reviews, stops
 from payments.services.execution import KEY_MARGIN
 from payments.services.moves import VERBS
 from payments.services.requests import REFUND_RULE
 from payments.states import ENDED
 
 _S = Refund.State
-
-
-class ApproveForm(ActionForm):
-    """What will be paid, and a word on what was checked."""
-
-    recorded = gettext_lazy("Your name, the time and your comment.")
-
-    comment = forms.CharField(
-        label=gettext_lazy("What did you check?"),
-        required=False,
-        max_length=300,
-        widget=forms.Textarea(attrs={"rows": 2}),
-    )
-
-    def intro(self) -> str:
-        """Return what will happen."""
-        words = {"amount": self.instance.amount, "order": self.instance.payment.order.number}
-        return _("%(amount)s of order %(order)s goes back at once. This cannot be undone.") % words
-
-    def submit_label(self) -> str:
-        """Return the verb with the amount."""
-        return _("Approve %(amount)s") % {"amount": self.instance.amount}
-
-
-class RejectForm(ActionForm):
-    """Why not; the maker reads it."""
-
-    recorded = gettext_lazy("Your name, the time and the reason.")
-
-    comment = forms.CharField(
-        label=gettext_lazy("Why do you reject it?"),
-        max_length=300,
-        widget=forms.Textarea(attrs={"rows": 2}),
-        help_text=gettext_lazy("The person who asked reads it. No personal data, please."),
-    )
-
-    def intro(self) -> str:
-        """Return what will happen."""
-        return _("No money goes out, and what was held for it is free again.")
 
 
 def _is_requested(refund: Refund) -> bool:
@@ -98,11 +65,13 @@ class RefundAdmin(BackofficeAdmin):
     """Money that goes back. One person asks, another decides, the worker pays."""
 
     change_form_template = "payments/refund.html"
+    change_list_template = "payments/refunds.html"
     list_subtitle = gettext_lazy("One person asks, another decides, then the gateway pays once.")
     empty_text = gettext_lazy("A refund is asked for on the page of an order.")
     list_display = (
         "code",
         "order_number",
+        "for_what",
         "amount_sum",
         "state",
         "reason",
@@ -110,7 +79,23 @@ class RefundAdmin(BackofficeAdmin):
         "created_at",
         "decided_by",
     )
-    list_filter = ("state", "created_at", "payment__gateway")
+    list_filter = ("state", "gateway", refund_filters.AgeFilter, refund_filters.AmountFilter)
+    list_views: ClassVar[list[ListView]] = [
+        ListView("", gettext_lazy("All")),
+        ListView(
+            "waiting",
+            gettext_lazy("Waiting for me"),
+            rows=refund_filters.waiting,
+            count=refund_filters.waiting_count,
+            empty=gettext_lazy("No refund waits for you."),
+        ),
+        ListView(
+            "people",
+            gettext_lazy("Needs people"),
+            rows=refund_filters.for_people,
+            empty=gettext_lazy("No refund needs people to say what became of it."),
+        ),
+    ]
     search_fields = ("payment__order__number", "gateway_ref")
     search_help_text = gettext_lazy("Number of the order or reference of the gateway")
     export_fields: ClassVar[list[str]] = [
@@ -132,7 +117,8 @@ class RefundAdmin(BackofficeAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Refund]:
         """Fetch along what list and page name."""
         related = ("payment__order__customer", "requested_by", "decided_by")
-        return super().get_queryset(request).select_related(*related, "approval")
+        rows = super().get_queryset(request).select_related(*related, "approval")
+        return rows.prefetch_related("parts__order_line__product", "parts__charge")
 
     def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
         """Return none: the cards say all of it."""
@@ -160,6 +146,11 @@ class RefundAdmin(BackofficeAdmin):
         """The order's public number."""
         return refund.payment.order.number
 
+    @admin.display(description=gettext_lazy("for"))
+    def for_what(self, refund: Refund) -> str:
+        """The lines and charges, by code."""
+        return what_for(refund)
+
     @admin.display(description=gettext_lazy("amount"), ordering="amount_minor")
     def amount_sum(self, refund: Refund) -> Money:
         """What goes back."""
@@ -168,7 +159,31 @@ class RefundAdmin(BackofficeAdmin):
     def record_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
         """Say whether the page should look again by itself."""
         context = super().record_context(request, obj)
-        return context | {"moving": obj is not None and obj.state in queries.MOVING}
+        if obj is None:
+            return context
+        following = obj.state in ENDED or obj.state == _S.NEEDS_REVIEW
+        return context | {
+            "moving": not following,
+            "stopped": stops.held(obj.gateway) if obj.state not in ENDED else "",
+            "by_hand": reviews.is_reviewable(obj) and obj.state == _S.PENDING,
+        }
+
+    def list_context(self, request: HttpRequest, changelist: Any) -> dict[str, Any]:
+        """Say which refunds are stopped."""
+        stopped = [stops.words(one) for one in stops.running()]
+        return super().list_context(request, changelist) | {"stopped": stopped}
+
+    def line_title(self, obj: Any) -> str:
+        """Return what an approver of many needs: amount, order, what for, who asked and why."""
+        words = {
+            "code": obj.code,
+            "amount": obj.amount,
+            "order": obj.payment.order.number,
+            "what": what_for(obj),
+            "who": obj.requested_by,
+            "why": obj.reason,
+        }
+        return _("%(code)s: %(amount)s, order %(order)s (%(what)s), %(who)s: %(why)s") % words
 
     def record_title(self, obj: Any) -> str:
         """Return "Refund £118.40"."""
@@ -191,6 +206,7 @@ class RefundAdmin(BackofficeAdmin):
         form=ApproveForm,
         primary=True,
         quick=True,
+        bulk=True,
         step_up=True,
         visible=_is_requested,
         order=10,
@@ -199,6 +215,9 @@ class RefundAdmin(BackofficeAdmin):
         """Decide for it; the worker sends it within a moment."""
         comment = form.cleaned_data["comment"]
         services.approve_refund(refund, actor=signed_in(request), comment=comment)
+        refund.refresh_from_db()
+        if refund.state == _S.REQUESTED:
+            return _("Your approval counts. One more person has to approve this refund.")
         return _("Refund of %(amount)s is approved and goes to the gateway now.") % {
             "amount": refund.amount
         }
@@ -210,6 +229,7 @@ class RefundAdmin(BackofficeAdmin):
         form=RejectForm,
         harmful=True,
         quick=True,
+        bulk=True,
         visible=_is_requested,
         order=20,
     )
@@ -230,6 +250,28 @@ class RefundAdmin(BackofficeAdmin):
         """Take an own request back."""
         services.withdraw_refund(refund, actor=signed_in(request))
         return _("Your request for %(amount)s is taken back.") % {"amount": refund.amount}
+
+    @action(
+        gettext_lazy("Say what became of it"),
+        permission="payments.review_refund",
+        icon="fact_check",
+        form=ReviewForm,
+        step_up=True,
+        visible=lambda refund: reviews.is_reviewable(refund) and not reviews.open_review(refund),
+        order=40,
+    )
+    def review(self, request: HttpRequest, refund: Refund, form: Any) -> str:
+        """Propose what happened, with evidence; another person agrees."""
+        data = form.cleaned_data
+        reviews.propose(
+            refund,
+            data["outcome"],
+            file=data["file"],
+            reference=data["reference"],
+            reason=data["reason"],
+            actor=signed_in(request),
+        )
+        return _("Another person has to agree before anything changes. The amount stays held.")
 
 
 @dataclass(slots=True)
@@ -293,11 +335,26 @@ def _facts(request: HttpRequest, refund: Refund) -> dict[str, Any]:
     return {
         "order_url": reverse("admin:orders_order_change", args=[order.pk]),
         "order": order,
+        "approvers": _approvers(refund),
         "customer": _customer(request, refund),
         "payment_url": reverse("admin:payments_payment_change", args=[payment.pk]),
         "gateway": gateways[alias].label if alias in gateways else alias,
         "key_good_until": good if refund.state not in ENDED else None,
     }
+
+
+def _approvers(refund: Refund) -> str:
+    """Return who approved, and how many are wanted: "Max (1 of 2)"."""
+    request = refund.approval
+    if request is None:
+        return ""
+    votes = request.votes.filter(choice="approve").select_related("voter")
+    people = [str(vote.voter) for vote in votes]
+    if not people and refund.state != _S.REQUESTED:
+        return ""
+    words = {"people": ", ".join(people) or _("nobody yet"), "count": len(people)}
+    text = _("%(people)s (%(count)s of %(wanted)s)")
+    return text % {**words, "wanted": request.approvers}
 
 
 def _customer(request: HttpRequest, refund: Refund) -> SafeString:
@@ -318,7 +375,7 @@ def _next(request: HttpRequest, refund: Refund) -> dict[str, Any] | None:
 _NEXT = {
     _S.REQUESTED: (
         gettext_lazy("The amount is held, so that nobody can refund it a second time."),
-        gettext_lazy("One other person with the right to approve refunds decides."),
+        gettext_lazy("Others with the right to approve refunds decide; never who asked for it."),
         gettext_lazy("After three days without a decision the request ends and the money is free."),
     ),
     _S.UNKNOWN: (
@@ -332,8 +389,50 @@ _NEXT = {
     _S.NEEDS_REVIEW: (
         gettext_lazy("The machine asks no more: nothing it may still do is safe."),
         gettext_lazy("Look the payment up in the gateway's own dashboard. The amount stays held."),
+        gettext_lazy(
+            "One person says here what they found, with a file that proves it; another one agrees. "
+            "Neither of them asked for this refund."
+        ),
+    ),
+    _S.REVERSED: (
+        gettext_lazy("The money went out and came back: the customer does not have it."),
+        gettext_lazy("What was held is free. Ask for another refund, perhaps another way."),
     ),
 }
+
+
+def _parts(request: HttpRequest, refund: Refund) -> dict[str, Any]:
+    return {"parts": [(part, code_of(part)) for part in refund.parts.all()]}
+
+
+def _reviews(request: HttpRequest, refund: Refund) -> dict[str, Any] | None:
+    found = reviews.reviews_of(refund)
+    if not found and not reviews.is_reviewable(refund):
+        return None
+    sees = may(request.user, "payments.view_evidence", None).allowed
+    return {
+        "rows": [_review(one, sees=sees) for one in found],
+        "why_not": reviews.why_not(refund, signed_in(request)) if not found else "",
+    }
+
+
+def _review(request: ApprovalRequest, *, sees: bool) -> dict[str, Any]:
+    kept = reviews.evidence_of(request)
+    address = reverse("admin:payments_evidence", args=[kept.public_id]) if kept and sees else ""
+    return {
+        "request": request,
+        "outcome": reviews.OUTCOMES[_S(request.payload["outcome"])],
+        "reference": request.payload["reference"],
+        "file": kept.name if kept else "",
+        "file_url": address,
+        "url": reverse("admin:approval", args=[request.pk]),
+    }
+
+
+def _tries(request: HttpRequest, refund: Refund) -> dict[str, Any] | None:
+    tries = list(refund.tries.all()[:50])
+    shown = [(one, json.dumps(one.raw, indent=1, ensure_ascii=False)) for one in tries]
+    return {"tries": shown} if tries else None
 
 
 def _sums(request: HttpRequest, refund: Refund) -> dict[str, Any]:
@@ -346,6 +445,22 @@ def waiting_for(user: User) -> int:
 
 
 RefundAdmin.panels = [
+    Panel(gettext_lazy("For"), "payments/parts.html", _parts, column="main", order=5),
+    Panel(
+        gettext_lazy("What people say"),
+        "payments/reviews.html",
+        _reviews,
+        column="main",
+        order=15,
+    ),
+    Panel(
+        gettext_lazy("Tries, and what the gateway answered"),
+        "payments/tries.html",
+        _tries,
+        column="main",
+        permission="payments.view_gateway_answer",
+        order=30,
+    ),
     Panel(gettext_lazy("What happened"), "payments/steps.html", _steps, column="main", order=10),
     Panel(gettext_lazy("What happens next"), "payments/next.html", _next, column="main", order=20),
     Panel(gettext_lazy("Refund"), "payments/facts.html", _facts, order=10),

@@ -183,6 +183,11 @@ class RefundPart(models.Model):
         """What goes back for it, tax included."""
         return Money(self.amount_minor, self.currency)
 
+    @property
+    def tax(self) -> Money:
+        """The tax that it contains."""
+        return Money(self.tax_minor, self.currency)
+
 
 class RefundAttempt(models.Model):
     """One request about a refund, or one word from the gateway; append-only.

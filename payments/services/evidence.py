@@ -4,6 +4,7 @@ Evidence stays as long as the books do. Its name is one of ours, since what peop
 often names somebody; what is inside is for those with the right to see evidence alone.
 """
 
+from dataclasses import dataclass
 from typing import Any, Final
 
 from django.core.exceptions import PermissionDenied, ValidationError
@@ -29,27 +30,44 @@ _PICTURES: Final = {b"%PDF-": "pdf", b"\x89PNG\r\n\x1a\n": "png", b"\xff\xd8\xff
 _TABLES: Final = frozenset({content.TEXT, content.WORKBOOK})
 
 
-def keep(file: UploadedFile[bytes], *, name: str, actor: User) -> Evidence:
-    """Scan a file and keep it sealed as evidence; `name` is ours, without its ending.
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """A file that was scanned and may be kept; `kind` is its ending."""
+
+    file: UploadedFile[bytes]
+    kind: str
+    size: int
+    sha256: str
+
+
+def inspect(file: UploadedFile[bytes], *, actor: User) -> Inspected:
+    """Scan a file and look what it is.
 
     Outside of a transaction that a refusal rolls back: a virus goes on the record. Raises
     ValidationError for a file that is not taken.
     """
     if not file.size:
-        raise ValidationError({"file": _("This file is empty.")})
+        raise ValidationError(_("This file is empty."))
     if file.size > MAX_BYTES:
-        text = _("This file is larger than %(mb)s MB.") % {"mb": MAX_BYTES >> 20}
-        raise ValidationError({"file": text})
+        raise ValidationError(_("This file is larger than %(mb)s MB.") % {"mb": MAX_BYTES >> 20})
     try:
         taken = files.take(file, actor=actor, purpose="payments.evidence")
     except files.RefusedFileError as error:
-        raise ValidationError({"file": str(error)}) from None
-    kind = _kind(file, taken.kind)
+        raise ValidationError(str(error)) from None
+    return Inspected(file, _kind(file, taken.kind), taken.size, taken.sha256)
+
+
+def keep(seen: Inspected, *, name: str, actor: User) -> Evidence:
+    """Keep an inspected file sealed as evidence; `name` is ours, without its ending."""
     made = Evidence(
-        name=f"{name}.{kind}", kind=kind, size=taken.size, sha256=taken.sha256, added_by=actor
+        name=f"{name}.{seen.kind}",
+        kind=seen.kind,
+        size=seen.size,
+        sha256=seen.sha256,
+        added_by=actor,
     )
     made.sealed_key = sealing.new_key(made.use)
-    files.store(file.chunks(), made.file, name=made.name, key=made.sealed_key, use=made.use)
+    files.store(seen.file.chunks(), made.file, name=made.name, key=made.sealed_key, use=made.use)
     try:
         made.save()
     except BaseException:
@@ -68,7 +86,7 @@ def _kind(file: UploadedFile[bytes], told: str) -> str:
             return kind
     if told in _TABLES:
         return told
-    raise ValidationError({"file": _("Evidence is a PDF, a picture (PNG, JPEG), csv or xlsx.")})
+    raise ValidationError(_("Evidence is a PDF, a picture (PNG, JPEG), csv or xlsx."))
 
 
 def download(found: Evidence, *, actor: User) -> bytes:

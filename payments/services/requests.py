@@ -25,7 +25,8 @@ from backoffice.money import Money
 from orders.models import Order
 from orders.services import reserve_line
 from payments.gateways import gateways
-from payments.models import Payment, Refund, RefundPart
+from payments.models import Payment, Refund, RefundPart, RefundStop
+from payments.queries import newest_refund
 from payments.services import limits
 from payments.services.choosing import beyond, choose
 from payments.services.moves import VERBS, move, reserve
@@ -114,6 +115,10 @@ def denials(user: Any, permission: str, rows: Sequence[Model]) -> dict[Any, str]
 
     For the policy, so that no page offers it; the services refuse on their own.
     """
+    if permission == "payments.resume_refunds":
+        why = "who stopped refunds does not let them go on"
+        stops = [row for row in rows if isinstance(row, RefundStop)]
+        return {row.pk: why for row in stops if row.stopped_by_id == user.pk}
     if permission not in _OWN:
         return {}
     refunds = [row for row in rows if isinstance(row, Refund)]
@@ -155,8 +160,7 @@ def _hold(order: Order) -> list[Payment]:
 def _check_newest(order: Order, newest: int | None) -> None:
     if newest is None:
         return
-    found = Refund.objects.filter(payment__order=order).order_by("-pk").values_list("pk", flat=True)
-    if (found.first() or 0) > newest:
+    if newest_refund(order) > newest:
         text = _("Another refund of this order was asked for meanwhile. Look at it first.")
         raise RefundRefusedError(text)
 

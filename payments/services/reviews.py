@@ -9,7 +9,6 @@ from datetime import timedelta
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 from django.db.models import Q
 from django.utils.translation import gettext as _
@@ -22,6 +21,7 @@ from backoffice.approvals.models import ApprovalRequest
 from payments.gateways import gateways
 from payments.models import Evidence, Refund, RefundAttempt
 from payments.services import evidence
+from payments.services.evidence import Inspected
 from payments.services.moves import move
 from payments.states import RefundState
 
@@ -64,12 +64,12 @@ def propose(
     refund: Refund,
     outcome: str,
     *,
-    file: UploadedFile[bytes],
+    file: Inspected,
     reference: str,
     reason: str,
     actor: User,
 ) -> ApprovalRequest:
-    """Say what became of a refund, with a file that proves it, and ask a second person.
+    """Say what became of a refund, with a file (from `evidence.inspect`), and ask another person.
 
     `outcome` is "succeeded" or "failed"; what succeeded has the gateway's (or bank's) reference.
     Raises PermissionDenied, ValidationError; nothing is kept then.
@@ -80,12 +80,12 @@ def propose(
         raise ValidationError(why)
     reference = reference.strip()
     _check(refund, outcome, reference, reason)
-    kept = evidence.keep(file, name=f"{refund.code}-evidence", actor=actor)
     with transaction.atomic():
         # Of two at once the second waits for the row, and then sees the proposal of the first.
         held = Refund.objects.select_for_update().get(pk=refund.pk)
         if why := why_not(held, actor):
             raise ValidationError(why)
+        kept = evidence.keep(file, name=f"{refund.code}-evidence", actor=actor)
         return approvals.ask(
             KIND,
             subject=held,

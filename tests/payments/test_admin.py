@@ -1,25 +1,29 @@
 """Staff pages of refunds: who is offered what, and what a click does."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
-from pytest_django import DjangoAssertNumQueries
+from pytest_django import DjangoAssertNumQueries, Settings
 
 from backoffice.accounts.models import User
+from backoffice.approvals import services as approvals
+from backoffice.approvals.models import ApprovalRequest
 from backoffice.audit.models import Event
 from backoffice.jobs.models import Job
 from backoffice.money import MINUS, Money
 from backoffice.site.versions import version_of
 from orders.models import Order
-from payments import services
-from payments.models import Payment, Refund
+from payments import queries, services
+from payments.models import Dispute, Evidence, Payment, Refund, RefundAttempt, RefundStop
 from payments.services import Asked
-from tests.factories import make_customer, make_line, make_order, make_payment
+from tests.factories import make_charge, make_customer, make_line, make_order, make_payment
 from tests.people import PASSWORD, allow, make_person
 
 State = Refund.State
@@ -64,12 +68,21 @@ def refund(order: Order, eve: User) -> Refund:
 
 
 def ask(user: User, order: Order, **values: str) -> int:
-    return do(user, "request_refund", order, why="damaged", **values)
+    """Post the dialog; "line1_pieces" stands for the box of the first line."""
+    by_position = {str(line.position): line.pk for line in order.lines.all()}
+    boxes = {}
+    for name, value in values.items():
+        what, _, box = name.partition("_")
+        position = what.removeprefix("line")
+        key = by_position.get(position, position)
+        boxes[f"line-{key}-{box}" if what.startswith("line") else name] = value
+    newest = str(queries.newest_refund(order))
+    return do(user, "request_refund", order, **{"why": "damaged", "newest": newest, **boxes})
 
 
 def test_agent_asks_for_a_line(order: Order, eve: User) -> None:
     line = order.lines.get(position=1)
-    assert ask(eve, order, line=str(line.pk), note="Photos in return 4417") == 302
+    assert ask(eve, order, line1_pieces="1", note="Photos in return 4417") == 302
     refund = Refund.objects.get()
     assert (refund.parts.get().order_line, refund.amount, refund.requested_by) == (
         line,
@@ -80,43 +93,63 @@ def test_agent_asks_for_a_line(order: Order, eve: User) -> None:
 
 
 def test_agent_asks_for_one_of_three_pieces_and_no_penny_is_lost(order: Order, eve: User) -> None:
-    line = order.lines.get(position=2)
-    assert ask(eve, order, line=str(line.pk), quantity="1") == 302
-    assert ask(eve, Order.objects.get(pk=order.pk), line=str(line.pk)) == 302
+    assert ask(eve, order, line2_pieces="1") == 302
+    assert ask(eve, order, line2_pieces="2") == 302
     amounts = sorted(Refund.objects.values_list("amount_minor", flat=True))
-    assert (sum(amounts), amounts[1] - 2 * amounts[0]) == (1_000, 1_000 - 3 * amounts[0])
+    assert amounts == [333, 667]
 
 
-def test_agent_asks_for_postage_without_a_line(order: Order, eve: User) -> None:
-    assert ask(eve, order, line="", amount="3.60") == 302
-    assert Refund.objects.get().amount == Money(360, "GBP")
+def test_agent_asks_for_lines_postage_and_an_amount_in_one_refund(order: Order, eve: User) -> None:
+    charge = make_charge(order, 360)
+    boxes = {f"charge-{charge.pk}-all": "on", "amount": "1.00"}
+    assert ask(eve, order, line1_amount="2.50", line2_pieces="3", **boxes) == 302
+    refund = Refund.objects.get()
+    assert refund.amount == Money(250 + 1_000 + 360 + 100, "GBP")
+    assert [part.amount_minor for part in refund.parts.order_by("pk")] == [350, 1_000, 360]
 
 
 @pytest.mark.parametrize(
     "values",
     [
-        {"line": ""},
-        {"line": "", "amount": "26.36"},
-        {"line": "", "amount": "0.001"},
-        {"line": "999999"},
-        {"line": "2", "quantity": "4"},
-        {"line": "2", "quantity": "1", "amount": "1"},
-        {"line": "1", "amount": "12.76"},
+        {},
+        {"amount": "26.36"},
+        {"amount": "0.001"},
+        {"amount": "-1"},
+        {"line2_pieces": "4"},
+        {"line2_pieces": "1", "line2_amount": "1"},
+        {"line1_amount": "12.76"},
+        {"line1_pieces": "1", "newest": ""},
     ],
 )
 def test_wrong_request_is_shown_again_and_holds_nothing(
     order: Order, eve: User, values: dict[str, str]
 ) -> None:
-    by_position = {str(line.position): str(line.pk) for line in order.lines.all()}
-    values = values | {"line": by_position.get(values["line"], values["line"])}
     assert ask(eve, order, **values) == 400
     assert not Refund.objects.exists()
     assert Payment.objects.get().reserved_minor == 0
 
 
+def test_same_form_posted_twice_asks_once(order: Order, eve: User, ann: User) -> None:
+    """A double click, the back button, a second tab, another person: all post what was before."""
+    assert ask(eve, order, amount="1.00", newest="0") == 302
+    assert ask(eve, order, amount="1.00", newest="0") == 400
+    assert ask(ann, order, amount="2.00", newest="0") == 400
+    assert Refund.objects.get().amount == Money(100, "GBP")
+    assert Payment.objects.get().reserved_minor == 100
+
+
+def test_dialog_says_what_is_left_who_approves_and_where_it_goes(order: Order, eve: User) -> None:
+    ask(eve, order, line2_pieces="2")
+    address = reverse("admin:orders_order_do_request_refund", args=[order.pk])
+    shown = sign_in(eve).get(f"{address}?line={order.lines.get(position=1).pk}").content.decode()
+    for text in ("Up to £19.68", "Simulator", "1 · £3.33", "1 other person", "Above £500.00: 2"):
+        assert text in shown
+    assert 'data-refund-pieces="1"' in shown
+
+
 def test_person_without_the_right_sees_no_button_and_is_refused(order: Order, nia: User) -> None:
     assert "request_refund" not in page(nia, order)
-    assert ask(nia, order, line="", amount="1") == 403
+    assert ask(nia, order, amount="1") == 403
     assert not Refund.objects.exists()
 
 
@@ -255,3 +288,138 @@ def test_payment_page_shows_its_refunds(refund: Refund, max_: User) -> None:
     shown = page(max_, refund.payment)
     assert refund.code in shown
     assert "Can still be refunded" in shown
+
+
+def bulk(user: User, action: str, refunds: list[Refund], **values: str) -> Any:
+    """Post the dialog for ticked refunds."""
+    address = reverse(f"admin:payments_refund_bulk_{action}")
+    versions = {f"version-{one.pk}": version_of(one) for one in refunds}
+    data = {"pk": [str(one.pk) for one in refunds], **versions, **values}
+    return sign_in(user).post(address, data)
+
+
+def test_checker_approves_in_bulk_and_sees_every_line(
+    order: Order, refund: Refund, eve: User, max_: User
+) -> None:
+    other = services.request_refund(order, Money(100, "GBP"), actor=max_, reason="His own")
+    third = services.request_refund(order, Money(200, "GBP"), actor=eve, reason="Late")
+    refunds = [refund, other, third]
+    address = reverse("admin:payments_refund_bulk_approve")
+    listed = sign_in(max_).get(address, {"pk": [one.pk for one in refunds]}).content.decode()
+    for text in (f"{refund.code}: £12.75, order {order.number}", "Damaged", "£2.00", "Late"):
+        assert text in listed
+    told = bulk(max_, "approve", refunds, comment="All looked at").content.decode()
+    assert "You may not do this to it" in told
+    states = list(Refund.objects.order_by("pk").values_list("state", flat=True))
+    assert states == [State.APPROVED, State.REQUESTED, State.APPROVED]
+
+
+def test_first_of_two_approvals_says_that_one_more_is_needed(
+    order: Order, eve: User, max_: User, kim: User, settings: Settings
+) -> None:
+    settings.BACKOFFICE_APPROVALS = {"payments.refund": {"approvers": 2}}
+    refund = services.request_refund(order, Money(100, "GBP"), actor=eve, reason="Broken")
+    client = sign_in(max_)
+    address = reverse("admin:payments_refund_do_approve", args=[refund.pk])
+    answer = client.post(address, {"record_version": version_of(refund)}, follow=True)
+    assert "One more person has to approve" in answer.content.decode()
+    assert "(1 of 2)" in answer.content.decode()
+    assert do(kim, "approve", refund) == 302
+    refund.refresh_from_db()
+    assert refund.state == State.APPROVED
+
+
+def test_lists_narrow_to_what_waits_and_to_what_needs_people(
+    order: Order, refund: Refund, eve: User, max_: User
+) -> None:
+    mine = services.request_refund(order, Money(100, "GBP"), actor=max_, reason="Mine")
+    stuck = services.request_refund(order, Money(200, "GBP"), actor=eve, reason="Stuck")
+    Refund.objects.filter(pk=stuck.pk).update(state=State.NEEDS_REVIEW)
+    Refund.objects.filter(pk=refund.pk).update(created_at=timezone.now() - timedelta(days=4))
+    address = reverse("admin:payments_refund_changelist")
+
+    def listed(**query: str) -> set[str]:
+        shown = sign_in(max_).get(address, query).content.decode()
+        return {one.code for one in (mine, stuck, refund) if f">{one.code}<" in shown}
+
+    assert listed() == {mine.code, stuck.code, refund.code}
+    assert mine.code not in listed(view="waiting")
+    assert listed(view="people") == {stuck.code}
+    assert listed(older="3") == {refund.code}
+    assert listed(total_from="1.50", total_to="5") == {stuck.code}
+    assert listed(gateway="manual") == set()
+    assert listed(state="needs_review") == {stuck.code}
+
+
+def test_stop_is_said_where_refunds_are_and_lifted_by_another(
+    order: Order, refund: Refund, eve: User, max_: User, kim: User
+) -> None:
+    address = reverse("admin:payments_refundstop_do_stop")
+    answer = sign_in(max_).post(address, {"gateway": "simulator", "reason": "Wrong amounts"})
+    assert answer.status_code == 302
+    lists = sign_in(eve).get(reverse("admin:payments_refund_changelist")).content.decode()
+    for shown in (page(eve, order), page(eve, refund), lists):
+        assert "Refunds of Simulator are stopped" in shown
+    stopped = RefundStop.objects.get()
+    assert do(max_, "resume", stopped, reason="Fine") == 403
+    assert do(kim, "resume", stopped, reason="Fine") == 302
+    assert "are stopped" not in page(eve, refund)
+
+
+def test_two_people_end_a_refund_that_needs_review(
+    order: Order, refund: Refund, max_: User, kim: User, ann: User
+) -> None:
+    Refund.objects.filter(pk=refund.pk).update(state=State.NEEDS_REVIEW, answer="No list")
+    refund.refresh_from_db()
+    address = reverse("admin:payments_refund_do_review", args=[refund.pk])
+    data = {
+        "record_version": version_of(refund),
+        "outcome": "succeeded",
+        "reference": "bank-77",
+        "reason": "On the statement",
+        "file": SimpleUploadedFile("clara.pdf", b"%PDF-1.7 statement"),
+    }
+    assert sign_in(ann).post(address, data).status_code == 403
+    assert sign_in(max_).post(address, data | {"file": ""}).status_code == 400
+    data["file"] = SimpleUploadedFile("clara.pdf", b"%PDF-1.7 statement")
+    assert sign_in(max_).post(address, data).status_code == 302
+    shown = page(kim, refund)
+    assert "The money went out" in shown
+    assert "clara" not in shown
+    kept = Evidence.objects.get()
+    download = reverse("admin:payments_evidence", args=[kept.public_id])
+    assert download in shown
+    answer = sign_in(kim).get(download)
+    assert answer.content == b"%PDF-1.7 statement"
+    assert answer["Content-Disposition"].startswith("attachment")
+    assert sign_in(ann).get(download).status_code == 403
+    approvals.approve(ApprovalRequest.objects.get(kind="payments.review"), actor=kim)
+    refund.refresh_from_db()
+    assert (refund.state, refund.gateway_ref) == (State.SUCCEEDED, "bank-77")
+
+
+def test_raw_answers_are_for_who_has_the_right(refund: Refund, eve: User, max_: User) -> None:
+    RefundAttempt.objects.create(
+        refund=refund, kind="sent", outcome="unknown", raw={"told": "by the gateway"}
+    )
+    assert "by the gateway" in page(max_, refund)
+    assert "by the gateway" not in page(eve, refund)
+
+
+def test_disputes_stand_on_payment_and_order(order: Order, eve: User, max_: User) -> None:
+    payment = Payment.objects.get()
+    Dispute.objects.create(
+        payment=payment,
+        gateway="simulator",
+        reference="dp_7",
+        amount_minor=2_000,
+        currency="GBP",
+        blocked_minor=2_000,
+        opened_at=timezone.now(),
+    )
+    Payment.objects.filter(pk=payment.pk).update(blocked_minor=2_000)
+    for shown in (page(eve, order), page(max_, payment)):
+        for text in ("dp_7", "Disputed", "Blocked by a dispute", f"{MINUS}£20.00", "£6.35"):
+            assert text in shown
+    assert ask(eve, order, amount="6.36") == 400
+    assert ask(eve, order, amount="6.35") == 302

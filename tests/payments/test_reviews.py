@@ -51,7 +51,8 @@ def propose(
     refund: Refund, actor: User, outcome: str = "succeeded", **values: str
 ) -> ApprovalRequest:
     told = {"reference": "bank-77", "reason": "It stands on the statement", **values}
-    return reviews.propose(refund, outcome, file=file(), actor=actor, **told)
+    seen = evidence.inspect(file(), actor=actor)
+    return reviews.propose(refund, outcome, file=seen, actor=actor, **told)
 
 
 def sums(refund: Refund) -> tuple[int, int]:
@@ -167,9 +168,9 @@ def test_file_is_scanned_before_anything(refund: Refund, max_: User, settings: S
 
 
 @pytest.mark.parametrize("content", [b"", b"MZ\x90\x00", b"<html><script>", b"x" * 10_485_761])
-def test_file_that_is_no_evidence_is_refused(refund: Refund, max_: User, content: bytes) -> None:
+def test_file_that_is_no_evidence_is_refused(max_: User, content: bytes) -> None:
     with pytest.raises(ValidationError):
-        evidence.keep(file(content), name="RF-1", actor=max_)
+        evidence.inspect(file(content), actor=max_)
     assert not Evidence.objects.exists()
 
 
