@@ -98,6 +98,7 @@ class Stage:
         context = self._browser.new_context(
             viewport={"width": DESKTOP[0], "height": DESKTOP[1]},
             color_scheme="light",
+            reduced_motion="reduce",
             accept_downloads=True,
             locale="en-GB",
         )

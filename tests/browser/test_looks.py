@@ -11,6 +11,10 @@ FAULTY = """<!doctype html><html lang="en"><title>Faulty</title><main><h1>Faulty
 <p style="color:#ccc;background:#fff">Nobody can read this</p><input>
 <script>console.error("planted"); missing();</script></main></html>"""
 
+FAULTY_IN_THE_DARK = """<!doctype html><html lang="en"><title>Faulty</title><main><h1>Faulty</h1>
+<style>.dark p { color: #ccc; background: #fff }</style><p>Nobody can read this in the dark</p>
+</main></html>"""
+
 
 def test_faults_of_a_page_are_reported(chromium: Browser) -> None:
     page = chromium.new_page()
@@ -32,3 +36,12 @@ def test_refused_request_is_reported_unless_expected(chromium: Browser) -> None:
     page.goto("http://127.0.0.1:9/unexpected")
     page.close()
     assert complaints.found == ["request: 403 http://127.0.0.1:9/unexpected"]
+
+
+def test_faults_of_the_dark_alone_are_reported(chromium: Browser) -> None:
+    page = chromium.new_page()
+    page.set_content(FAULTY_IN_THE_DARK)
+    looks = Looks()
+    looks.at(page, "faulty")
+    page.close()
+    assert [line.split(": ")[:2] for line in looks.found] == [["faulty, dark", "color-contrast"]]
