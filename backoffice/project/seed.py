@@ -8,7 +8,7 @@ Numbers, not chance, decide who gets what, so that two demos are equal.
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, timedelta
 from functools import cache
 from hashlib import sha256
 from typing import Any
@@ -29,7 +29,7 @@ from backoffice.jobs.run import execute
 from customers.models import Customer
 from orders.models import Order, OrderLine
 from orders.services import mark_shipped
-from payments.services import record_capture
+from payments.services.captures import Capture, record_captures
 from sellers.models import Membership, Product, Seller
 
 PASSWORD = "backoffice-demo"  # noqa: S105 - printed by `make run`, refused in production
@@ -218,39 +218,48 @@ def reopen_newest(actor: User) -> None:
 
 
 def capture_payments() -> None:
-    """Let the simulator know a captured payment for each order but the very newest; note each."""
+    """Let the simulator know a captured payment for each order but the very newest; note each.
+
+    Some were paid by bank transfer instead, of which no machine knows.
+    """
     orders = list(Order.objects.filter(total_minor__gt=0).order_by("-placed_at", "-id"))
-    paid = orders[OPEN_ORDERS["placed"] :]
-    tell_simulator([payment_of(order) for order in paid])
-    for order in paid:
-        record_capture(
-            order,
-            order.total,
-            gateway="simulator",
-            reference=f"pay_{order.number}",
-            captured_at=order.placed_at,
-            actor=None,
-        )
+    captures = [capture_of(order) for order in orders[OPEN_ORDERS["placed"] :]]
+    tell_simulator([payment_of(one) for one in captures if one.gateway == "simulator"])
+    record_captures(captures, actor=None)
 
 
-def payment_of(order: Order) -> dict[str, Any]:
-    """Return the payment of an order as the simulator wants it."""
+def capture_of(order: Order) -> Capture:
+    """Return how an order was paid: one of forty by bank transfer."""
+    by_bank = pick(range(40), "paid", order.number) == 0
+    gateway, prefix = ("manual", "bank") if by_bank else ("simulator", "pay")
+    reference = f"{prefix}_{order.number}"
+    return Capture(order, order.total, gateway, reference, order.placed_at)
+
+
+def payment_of(capture: Capture) -> dict[str, Any]:
+    """Return a payment as the simulator wants it; its days are those of UTC."""
     return {
-        "reference": f"pay_{order.number}",
-        "amount_minor": order.total_minor,
-        "currency": order.currency,
+        "reference": capture.reference,
+        "amount_minor": capture.amount.minor,
+        "currency": capture.amount.currency,
+        "captured_on": capture.captured_at.astimezone(UTC).date().isoformat(),
     }
 
 
 def tell_simulator(payments: list[dict[str, Any]]) -> None:
     """Make payments known to the gateway simulator, which must be running."""
+    for start in range(0, max(len(payments), 1), BULK):
+        at_simulator("/payments/bulk", payments=payments[start : start + BULK])
+
+
+def at_simulator(path: str, **body: Any) -> dict[str, Any]:
+    """Write to the gateway simulator, as its page does; raise CommandError where it is not."""
     url = settings.GATEWAYS["simulator"]["OPTIONS"]["base_url"]
-    client = Client(url, allow_loopback=True)
     try:
-        for start in range(0, max(len(payments), 1), BULK):
-            client.post("/payments/bulk", json={"payments": payments[start : start + BULK]})
+        found: dict[str, Any] = Client(url, allow_loopback=True).post(path, json=body).json()
     except HttpError as error:
         raise CommandError(f"The gateway simulator must run (`make backends`): {error}") from error
+    return found
 
 
 def ship(actor: User) -> None:

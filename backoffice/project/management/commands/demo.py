@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection, transaction
 
 from backoffice.accounts.models import User
-from backoffice.project import seed
+from backoffice.project import seed, seed_money
 from backoffice.project.supervisor import AlreadyRunningError, only_one
 
 # What the demo leaves in the data folder, beside logs and locks that are nobody's loss.
@@ -51,11 +51,13 @@ class Command(BaseCommand):
             self.fill()
 
     def fill(self) -> None:
-        """Seed everything or nothing."""
+        """Seed people, shops, orders and payments or nothing; then what happened to the money."""
         if not is_empty():
             raise CommandError("The database is not empty; `make reset` throws its data away.")
         with transaction.atomic():
             seed.everything(self.say)
+        # Refunds are sent to the gateway, and nobody sends them inside a transaction.
+        seed_money.everything(self.say)
 
     def reset(self, *, confirm: bool) -> None:
         """Throw the local data away; a database that is elsewhere only when confirmed."""
