@@ -43,7 +43,11 @@ from payments.gateways.wire import Wire, cleaned, refusal, retry_after
 HOST = "https://api.stripe.com"
 API_VERSION = "2026-10-28.endive"
 """Pinned, so that an upgrade in the vendor's dashboard changes nothing here."""
-PAGE, MAX_PAGES = 100, 200
+PAGE = 100
+"""Rows asked for at once, the most that Stripe gives."""
+DAY_PAGE = 25
+"""Balance transactions at once: with their sources a hundred may be more than `wire.MAX_ANSWER`."""
+MAX_PAGES = 20_000
 KEY = re.compile(r"(sk|rk)_(test|live)_[0-9A-Za-z_]{10,}")
 # Refused before anything was looked at. Whether a key is known is judged before the request.
 NOT_EXECUTED = frozenset(
@@ -180,7 +184,7 @@ class Stripe(Gateway):
                 refunds=refunds,
                 disputes=self._disputes(charge),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except objects.UNREADABLE as error:
             raise _unreadable() from error
 
     def refund(self, command: RefundCommand) -> RefundResult:
@@ -198,7 +202,7 @@ class Stripe(Gateway):
         """Look through the payment's refunds for our number in their metadata."""
         try:
             all_of_it = [objects.refund(row) for row in self._refunds(command.payment_reference)]
-        except (KeyError, TypeError, ValueError) as error:
+        except objects.UNREADABLE as error:
             raise _unreadable() from error
         found = [one for one in all_of_it if one.number == command.number]
         if not found:
@@ -226,7 +230,7 @@ class Stripe(Gateway):
         objects.verify(headers, body, self._webhook_secret)
         try:
             return [objects.event(json.loads(body), live=self.live)]
-        except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        except (*objects.UNREADABLE, RecursionError) as error:
             raise BadEventError("The body is no event of this account") from error
 
     def settlement(self, day: date) -> Iterator[SettlementRow]:
@@ -237,7 +241,7 @@ class Stripe(Gateway):
             "created[lt]": int((begin + timedelta(days=1)).timestamp()),
             "expand[]": "data.source",
         }
-        for number, row in enumerate(self._list("/v1/balance_transactions", asked), 1):
+        for number, row in enumerate(self._list("/v1/balance_transactions", asked, DAY_PAGE), 1):
             yield from objects.movements(row, f"row {number}")
 
     def charge_for_test(self, amount: Money) -> str:
@@ -254,7 +258,7 @@ class Stripe(Gateway):
         try:
             made = self._wire.send_form("/v1/payment_intents", form, key=uuid4()).json()
             return str(made["id"])
-        except (HttpError, KeyError, TypeError) as error:
+        except (HttpError, *objects.UNREADABLE) as error:
             raise GatewayUnavailableError(cleaned(error, self._secrets)) from error
 
     @property
@@ -298,11 +302,13 @@ class Stripe(Gateway):
             objects.dispute(row) for row in self._list("/v1/disputes", {"charge": charge["id"]})
         )
 
-    def _list(self, path: str, asked: Mapping[str, str | int]) -> Iterator[Mapping[str, Any]]:
+    def _list(
+        self, path: str, asked: Mapping[str, str | int], size: int = PAGE
+    ) -> Iterator[Mapping[str, Any]]:
         """Yield every row of a list; a list whose end is not told is an error, not shorter."""
         after: dict[str, str | int] = {}
         for _page in range(MAX_PAGES):
-            body = self._read(path, {**asked, "limit": PAGE, **after})
+            body = self._read(path, {**asked, "limit": size, **after})
             rows, more = body.get("data"), body.get("has_more")
             if not isinstance(rows, list) or not isinstance(more, bool) or (more and not rows):
                 raise _unreadable()
@@ -330,7 +336,7 @@ def _accepted(response: Response, command: RefundCommand) -> RefundResult:
     body = response.json()
     try:
         found = objects.refund(body, of=command.payment_reference)
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except objects.UNREADABLE:
         return RefundResult(Outcome.UNKNOWN, message="The answer could not be read")
     return objects.result(found, command, raw=body, replayed=_replayed(response))
 

@@ -4,7 +4,7 @@ Sources, read 2026-11-22: https://docs.stripe.com/currencies (amounts),
 https://docs.stripe.com/api/refunds/object, https://docs.stripe.com/api/disputes/object,
 https://docs.stripe.com/webhooks#verify-manually (signatures),
 https://docs.stripe.com/reports/reporting-categories (settlements). Whatever is not as those pages
-say raises KeyError, TypeError or ValueError.
+say raises one of `UNREADABLE`.
 """
 
 import hashlib
@@ -35,6 +35,8 @@ type Body = Mapping[str, Any]
 NUMBER = "refund_number"
 """The name of our number in a refund's metadata: how it is found again."""
 TOLERANCE = timedelta(seconds=300)
+UNREADABLE = (KeyError, TypeError, ValueError, AttributeError)
+"""What reading an object raises that is not as the vendor's pages say."""
 KEEP = frozenset(
     {"id", "object", "amount", "currency", "status", "charge", "payment_intent", "created"}
     | {"balance_transaction", "failure_reason", "pending_reason", "reason", "type", "code", "param"}
@@ -69,7 +71,6 @@ MOVEMENTS = {
     "payout": MovementKind.PAYOUT,
     "payout_reversal": MovementKind.PAYOUT,
 }
-REFUND_EVENTS = frozenset({"refund.created", "refund.updated", "refund.failed"})
 WON = frozenset({"won", "warning_closed", "prevented"})
 
 

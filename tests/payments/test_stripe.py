@@ -25,6 +25,12 @@ MOMENT = 1_763_632_800  # 2025-11-20 10:00 UTC
 STATUSES = {"succeeded": "succeeded", "failed": "failed", "pending": "pending"}
 
 
+def recorded(name: str) -> dict[str, Any]:
+    """Return the vendor's object in a file."""
+    body: dict[str, Any] = json.loads((RECORDED / name).read_text(encoding="utf-8"))["body"]
+    return body
+
+
 class StripeContract(GatewayContract):
     """What does not depend on the peer."""
 
@@ -57,7 +63,7 @@ class StripeContract(GatewayContract):
     live_options = {"api_key": "rk_live_0123456789abcdef", "base_url": "https://api.stripe.com"}
     recorded = RECORDED
     settlement_said = tuple(
-        Said(200, json.dumps(json.loads((RECORDED / name).read_text())["body"]).encode())
+        Said(200, json.dumps(recorded(name)).encode())
         for name in ("settlement_page_1.json", "settlement_page_2.json")
     )
     settlement_sums = {
@@ -73,7 +79,7 @@ class StripeContract(GatewayContract):
 
     @override
     def accepted(self, command: RefundCommand, status: str = "") -> dict[str, Any]:
-        whole = json.loads((RECORDED / "refund_succeeded.json").read_text())["body"]
+        whole = recorded("refund_succeeded.json")
         factor = 100 if command.amount.currency in {"ISK", "UGX"} else 1
         by_intent = command.payment_reference.startswith("pi_")
         return {
