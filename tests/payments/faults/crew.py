@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -198,7 +198,7 @@ def approve(refund: int, user: int) -> str:
     return "approved"
 
 
-DOES = {
+DOES: dict[str, Callable[..., Any]] = {
     "execute": execute,
     "reconcile": reconcile,
     "process": process,

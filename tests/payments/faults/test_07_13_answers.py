@@ -20,6 +20,7 @@ from tests.payments.faults.telling import (
     reconcile,
 )
 from tests.payments.test_gateways import SimulatorPeer
+from tests.peers.proxy import Proxied
 from tests.simulator import wait_for
 
 pytestmark = pytest.mark.django_db
@@ -83,7 +84,8 @@ def test_10_connection_refused(peer: Peer, approved: Approved) -> None:
     peer.stop()
     services.execute(refund)
     assert (refund.state, refund.sent_at) == (State.APPROVED, None)
-    peer.proxy.start()  # type: ignore[attr-defined] - both stand behind one
+    assert isinstance(peer, Proxied)
+    peer.proxy.start()
     assert_never(refund, peer)
     reconcile(refund)
     assert_once(refund, peer)

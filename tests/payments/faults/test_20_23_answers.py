@@ -1,16 +1,19 @@
 """20-23: another amount or currency, refunds made elsewhere, disputes, answers of rubbish."""
 
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 
 from backoffice.accounts.models import User
+from backoffice.approvals.services import AlreadyDecidedError
 from backoffice.money import Money
 from payments import services
 from payments.gateways.base import Outcome, RefundResult
 from payments.models import Dispute, Payment, Refund
-from payments.services import events, outcomes
+from payments.services import outcomes
 from tests.contracts.peers import Peer, Said
+from tests.factories import make_order, make_payment
 from tests.payments.faults.telling import (
     State,
     again,
@@ -77,10 +80,8 @@ def test_20_event_with_another_amount_moves_nothing(sim: SimulatorPeer, approved
 
 @pytest.mark.parametrize("currency", ["JPY", "KRW", "BHD", "ISK"])
 def test_20_currencies_without_or_with_three_decimals_go_out_as_they_are(
-    sim: SimulatorPeer, eve: User, max_: User, currency: str
+    sim: SimulatorPeer, eve: User, max_: User, kim: User, currency: str
 ) -> None:
-    from tests.factories import make_order, make_payment  # noqa: PLC0415
-
     order = make_order(10_000)
     order.currency = currency
     type(order).objects.filter(pk=order.pk).update(currency=currency)
@@ -90,7 +91,9 @@ def test_20_currencies_without_or_with_three_decimals_go_out_as_they_are(
     refund = services.request_refund(
         type(order).objects.get(pk=order.pk), Money(1_275, currency), actor=eve, reason="Damaged"
     )
-    services.approve_refund(refund, actor=max_)
+    for checker in (max_, kim):  # a currency without a band wants two people
+        with suppress(AlreadyDecidedError):
+            services.approve_refund(refund, actor=checker)
     services.execute(again(refund))
     assert sim.paid_back(reference) == [Money(1_275, currency)]
     assert_once(refund, sim)
@@ -311,4 +314,3 @@ def test_23_refusal_with_signs_that_no_column_takes_is_recorded(
     sim.say(Said(422, message))
     services.execute(refund)
     assert again(refund).state == State.FAILED
-    assert events.MOST_TRIES > 0

