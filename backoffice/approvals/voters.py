@@ -186,7 +186,19 @@ def _pairs(user: User) -> tuple[list[User], set[Any]]:
 
 
 def waiting_for(user: User) -> QuerySet[ApprovalRequest]:
-    """Return the requests that `user` may decide now, oldest first."""
+    """Return the requests that `user` may decide now, oldest first.
+
+    The question is put together once for a whole request, and asked anew by whoever evaluates it.
+    """
+    here = context.current().request_id
+    known: tuple[str, QuerySet[ApprovalRequest]] | None = getattr(user, "_backoffice_waiting", None)
+    if here and known and known[0] == here:
+        return known[1].all()
+    user._backoffice_waiting = here, _waiting_for(user)  # type: ignore[attr-defined]  # noqa: SLF001 - ours
+    return user._backoffice_waiting[1]  # type: ignore[attr-defined,no-any-return]  # noqa: SLF001
+
+
+def _waiting_for(user: User) -> QuerySet[ApprovalRequest]:
     rules = registry.rules()
     asked = {permission for rule in rules for permission in rule.permissions()}
     away, pairs = _pairs(user)

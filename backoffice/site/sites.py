@@ -5,6 +5,7 @@ Django's default site is never shown: that site has no address.
 """
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib.auth import REDIRECT_FIELD_NAME
@@ -14,6 +15,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path, reverse
+from django.utils.functional import SimpleLazyObject
 from django.utils.http import urlencode
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
@@ -113,6 +115,10 @@ class BackofficeSite(Base):
         if company := installation.company():
             context |= {"site_title": company, "site_header": company}
         return context
+
+    def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> Any:
+        """Return the apps' models when somebody looks: the sidebar is the list, so no page does."""
+        return SimpleLazyObject(partial(super().get_app_list, request, app_label))
 
     def index(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """Show the dashboard that an app put in, else the person's pages."""
