@@ -228,7 +228,7 @@ def _listed(alias: str, counts: Mapping[str, int], *, linked: bool) -> list[Stat
         StateCount(
             Badge(REFUND_STATES[state], state.label),
             counts[state],
-            f"{base}?{urlencode({'state__exact': state, 'payment__gateway': alias})}"
+            f"{base}?{urlencode({'state__exact': state, 'gateway': alias})}"
             if linked
             else "",
         )

@@ -27,6 +27,11 @@ BACKEND = "tests.payments.vendor.Vendor"
 STEPS = 6
 
 
+@pytest.fixture(autouse=True)
+def nothing_accepted(settings: Settings) -> None:
+    settings.BACKOFFICE_UNVERIFIED_GATEWAYS = []
+
+
 def entry(**options: Any) -> dict[str, Any]:
     return {"BACKEND": BACKEND, "OPTIONS": options}
 
