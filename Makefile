@@ -8,7 +8,7 @@ DEV := @.ci/bootstrap dev &&
 .DEFAULT_GOAL := help
 .PHONY: help run web worker backends reset shell test lint format types imports deploy migrations \
 	messages catalogues test-sqlite test-postgres test-browser postgres bench-sheets bench-audit \
-	bench-history bench-masking mutate-masking fuzz-masking soak-jobs soak-login soak-policy soak-walk soak-import fuzz-api audit wheel lock clean
+	bench-history bench-masking mutate-masking fuzz-masking soak-jobs soak-refunds soak-login soak-policy soak-walk soak-import fuzz-api audit wheel lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -81,6 +81,9 @@ bench-sheets: ## import the workbook: seconds and memory
 
 soak-jobs: ## kill workers at random moments: KILLS=200 DATABASES=sqlite,postgres
 	$(DEV) exec $(PY) tests/soak/soak_jobs.py --kills $(or $(KILLS),200) --databases $(or $(DATABASES),sqlite,postgres)
+
+soak-refunds: ## refunds with faults by lot, workers killed, PostgreSQL restarted: REFUNDS=10000 DATABASES=sqlite,postgres
+	$(DEV) exec $(PY) tests/soak/soak_refunds.py --refunds $(or $(REFUNDS),10000) --databases $(or $(DATABASES),sqlite,postgres)
 
 soak-login: ## bad log-ins against eight processes: TRIES=10000 DATABASES=sqlite,postgres
 	$(DEV) exec $(PY) tests/soak/soak_login.py --tries $(or $(TRIES),10000) --databases $(or $(DATABASES),sqlite,postgres)

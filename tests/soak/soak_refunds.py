@@ -387,7 +387,7 @@ def _server() -> Iterator[str]:
         "--bind", f"127.0.0.1:{port}", "--workers", "1", "--threads", "4",
         "--log-level", "critical", "--no-control-socket",
     ]  # fmt: skip
-    process = subprocess.Popen(command, cwd=ROOT, start_new_session=True)
+    process = subprocess.Popen(command, cwd=ROOT, start_new_session=True, stderr=subprocess.DEVNULL)
     try:
         yield f"http://127.0.0.1:{port}/webhooks/simulator/"
     finally:
