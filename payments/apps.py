@@ -107,15 +107,18 @@ class PaymentsConfig(AppConfig):
         """Put the rule, the job and the reconciler in force, and check the gateways at start."""
         from backoffice import policy  # noqa: PLC0415 - needs loaded models
         from customers.services import belongings  # noqa: PLC0415
+        from orders.services import refunding  # noqa: PLC0415
         from payments import places, queries, services  # noqa: F401, PLC0415
         from payments.gateways import check_gateways  # noqa: PLC0415
         from payments.gateways.settling import check_settling  # noqa: PLC0415
         from payments.services import (  # noqa: F401, PLC0415
+            asking,
             breaks,
             closing,
             desk,
             health,
             limits,
+            reviews,
             verification,
         )
         from payments.services.requests import denials  # noqa: PLC0415
@@ -125,5 +128,7 @@ class PaymentsConfig(AppConfig):
         checks.register(limits.check_limits)
         checks.register(verification.check_usable)
         policy.register_denials(denials)
+        policy.register_denials(breaks.denials)
+        refunding.register(asking.ask_for_parts)
         belongings.come_along(_("Refunds"), queries.refunds_count)
         places.register()

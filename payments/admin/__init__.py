@@ -1,21 +1,29 @@
 """Staff pages of payments and refunds, and what they add to the pages of orders and customers."""
 
 from payments.admin import (
+    break_page,
     customer_parts,
+    day_page,
     evidence_page,
     gateway_page,
+    ledger_page,
     order_page,
     payment_page,
     refund_page,
+    settlement_page,
     stop_page,
 )
 
 __all__ = [
+    "break_page",
     "customer_parts",
+    "day_page",
     "evidence_page",
     "gateway_page",
+    "ledger_page",
     "order_page",
     "payment_page",
     "refund_page",
+    "settlement_page",
     "stop_page",
 ]

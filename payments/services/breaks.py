@@ -4,11 +4,12 @@ A solution is one of a list. "Book it" takes the gateway's word into the ledger,
 of differences; "take it in" adds a refund that was made at the gateway. Both want evidence.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
-from django.db.models import Q, TextChoices
+from django.db.models import Model, Q, TextChoices
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -102,6 +103,21 @@ def propose(
         facts = {"solution": str(solution), "kind": found.kind, "gateway": found.gateway}
         record(PROPOSED, actor=actor, subject=found, reason=note, context=facts)
     return approval
+
+
+def denials(user: Any, permission: str, rows: Sequence[Model]) -> dict[Any, str]:
+    """Return which proposals a person must not decide: their own.
+
+    For the policy, so that no page offers it; the approvals service refuses on its own.
+    """
+    if permission != "payments.solve_break":
+        return {}
+    why = "who proposed a solution does not decide it"
+    return {
+        row.pk: why
+        for row in rows
+        if isinstance(row, Break) and row.approval and row.approval.maker_id == user.pk
+    }
 
 
 def _check(found: Break, solution: Solution, note: str, evidence: Evidence | None) -> None:

@@ -49,7 +49,7 @@ def found(payment: Payment) -> Break:
 @pytest.fixture
 def proof(max_: User) -> Evidence:
     file = SimpleUploadedFile("mail.pdf", b"%PDF-1.4 proof")
-    return evidence.keep(file, name="proof", actor=max_)
+    return evidence.keep(evidence.inspect(file, actor=max_), name="proof", actor=max_)
 
 
 @pytest.fixture
@@ -130,7 +130,8 @@ def test_evidence_that_was_exchanged_voids_the_proposal(
     found: Break, proof: Evidence, max_: User, mia: User
 ) -> None:
     request = breaks.propose(found, Solution.BOOK, note="Seen", evidence=proof, actor=max_)
-    other = evidence.keep(SimpleUploadedFile("x.pdf", b"%PDF-1.4 x"), name="x", actor=max_)
+    file = SimpleUploadedFile("x.pdf", b"%PDF-1.4 x")
+    other = evidence.keep(evidence.inspect(file, actor=max_), name="x", actor=max_)
     Break.objects.filter(pk=found.pk).update(evidence=other)
     approvals.approve(request, actor=mia)
     request.refresh_from_db()
