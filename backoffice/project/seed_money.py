@@ -5,8 +5,9 @@ that is closed and one with a difference, and requests of customers that wait. R
 nothing of this runs inside a transaction.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator
-from datetime import date, timedelta
+from datetime import UTC, date, timedelta
 
 from backoffice.accounts.models import User
 from backoffice.project.seed import at_simulator
@@ -21,6 +22,7 @@ SIMULATOR, MANUAL = "simulator", "manual"
 CHEAP = (500, 6_000)
 """Minor units of a line that goes back: below every limit of a day."""
 LOOKED_AT = 500
+SEVERAL = 4
 SOLD = Order.Status.DELIVERED
 
 
@@ -132,17 +134,28 @@ def ask(order: Order, kind: str, why: str, actor: User) -> ChangeRequest:
 
 
 def days(actor: User) -> None:
-    """Reconcile two days at the simulator: the older one is closed, the newer one has a break."""
-    newest = Payment.objects.filter(gateway=SIMULATOR).order_by("-captured_at")
-    last: date = newest[0].captured_at.date()
-    closed, broken = last - timedelta(days=8), last - timedelta(days=7)
-    take(closed, actor)
+    """Reconcile two busy days at the simulator: the first is closed, the second has breaks."""
+    first = busy_day()
+    second, third = first + timedelta(days=1), first + timedelta(days=2)
+    take(first, actor)
     at_simulator("/switches", settlement_fee=1, settlement_missing=1)
-    take(broken, actor)
+    take(second, actor)
     at_simulator("/switches", settlement_fee=0, settlement_missing=0)
-    for day in (closed, broken):
+    take(third, actor)  # what is late by a day may stand there
+    for day in (first, second):
         reconciliation.match_day(SIMULATOR, day, actor=actor)
-    closing.close(SIMULATOR, closed, actor=actor)
+    closing.close(SIMULATOR, first, actor=actor)
+
+
+def busy_day() -> date:
+    """Return the last day on which, as on the next, several payments came in."""
+    moments = Payment.objects.filter(gateway=SIMULATOR).order_by("-captured_at")
+    counts = Counter(
+        moment.astimezone(UTC).date()
+        for moment in moments.values_list("captured_at", flat=True)[:LOOKED_AT]
+    )
+    busy = [day for day, count in counts.items() if count >= SEVERAL]
+    return max(day for day in busy if day + timedelta(days=1) in busy)
 
 
 def take(day: date, actor: User) -> None:

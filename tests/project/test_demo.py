@@ -15,8 +15,9 @@ from backoffice.project import seed
 from backoffice.sheets.models import ImportJob
 from customers.models import Customer
 from customers.services import retention
-from orders.models import Order, OrderLine
-from payments.models import Payment
+from orders.models import ChangeRequest, Order, OrderLine
+from payments.models import Break, Dispute, Payment, ReconciledDay, Refund
+from payments.services import checking
 from sellers.models import Product, Seller
 from tests.simulator import SimulatorProcess
 
@@ -43,14 +44,34 @@ def test_demo_is_refused_without_the_simulator(db: None, settings: Settings) -> 
 
 
 @pytest.mark.sqlite  # as `make run` fills it; the parts it is made of are tested on both
-def test_demo_is_filled(db: None, settings: Settings, tmp_path: Path) -> None:
+def test_demo_is_filled(transactional_db: None, settings: Settings, tmp_path: Path) -> None:
     with SimulatorProcess(tmp_path / "gateway.sqlite3") as simulator:
         settings.MEDIA_ROOT = tmp_path
-        settings.GATEWAYS = {"simulator": {"OPTIONS": {"base_url": simulator.url}}}
+        entry = dict(settings.GATEWAYS["simulator"])
+        entry["OPTIONS"] = {**entry["OPTIONS"], "base_url": simulator.url}
+        settings.GATEWAYS = {**settings.GATEWAYS, "simulator": entry}
         call_command("demo", stdout=StringIO())
-        known = simulator.refunds(Payment.objects.latest("id").reference)
+        booked = {row["id"]: row["status"] for row in simulator.all_refunds()}
+        faults = {name for name, value in simulator.get("/switches").items() if value}
 
-    assert known == []  # the simulator knows the payment; else it answers 404
+    went_out = dict(Refund.objects.exclude(gateway_ref="").values_list("gateway_ref", "state"))
+    states = Counter(Refund.objects.values_list("state", flat=True))
+    assert set(states) >= {
+        "requested", "rejected", "withdrawn", "succeeded", "pending", "failed", "reversed",
+        "external",
+    }  # fmt: skip
+    assert states["needs_review"] + states["unknown"] == 1
+    done = [reference for reference, state in went_out.items() if state == "succeeded"]
+    assert {booked[reference] for reference in done} == {"succeeded"}
+    assert Refund.objects.filter(gateway="manual", state="pending").exists()
+    assert Dispute.objects.count() == 1
+    assert not faults
+    by_state = dict(ReconciledDay.objects.values_list("state", "day"))
+    assert set(by_state) == {"open", "closed"}
+    assert set(Break.objects.values_list("day", "state")) == {(by_state["open"], "open")}
+    assert not list(checking.books())  # captured, held, refunded and the ledger agree
+    requests = Counter(ChangeRequest.objects.values_list("state", flat=True))
+    assert requests == {"requested": 4, "rejected": 1}
     assert {user.username for user in User.objects.all()} == {
         person.username for person in seed.PEOPLE
     }
@@ -64,6 +85,7 @@ def test_demo_is_filled(db: None, settings: Settings, tmp_path: Path) -> None:
     due = Order.objects.filter(total_minor__gt=0).exclude(status=Order.Status.PLACED)
     paid = Payment.objects.values_list("order__total_minor", "captured_minor")
     assert len(paid) == due.count()
+    assert set(Payment.objects.values_list("gateway", flat=True)) == {"manual", "simulator"}
     assert all(total == captured for total, captured in paid)
 
     assert Product.objects.values("seller").distinct().count() == len(seed.SHOPS)
