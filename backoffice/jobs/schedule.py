@@ -55,9 +55,15 @@ def entries() -> list[Entry]:
 
 
 def run_due() -> None:
-    """Start what is due; each in one worker only. What fails does not keep the others."""
+    """Start what is due; each in one worker only. What fails does not keep the others.
+
+    What is not due costs one read for all of it: a write that changes nothing would keep others
+    from writing on SQLite, every second and for every worker.
+    """
+    later = set(Recurring.objects.filter(next_at__gt=timezone.now()).values_list("name", flat=True))
     for repeat in registry.recurring():
-        _guarded(repeat.name, lambda repeat=repeat: _repeat(repeat))
+        if repeat.name not in later:
+            _guarded(repeat.name, lambda repeat=repeat: _repeat(repeat))
     for entry in entries():
         _guarded(entry.name, lambda entry=entry: _start(entry))
 

@@ -33,7 +33,7 @@ from tests.soak.databases import ROOT
 
 WORKERS, MAKERS = 3, 2
 KILLS_A_SECOND, RESTARTS_A_SECOND = 0.15, 0.03
-SECONDS_A_REFUND, SECONDS_TO_START, SECONDS_TO_END = 0.5, 180, 180
+SECONDS_A_REFUND, SECONDS_TO_START, SECONDS_TO_END = 2.0, 180, 300
 OF_A_PAYMENT, CAPTURED, MOST = 4, 10_000, 2_400
 STRIPE_PAYMENTS = 50  # the mock's list shows so many refunds of one charge, ours has fewer
 # Fault -> chance, of the simulator.
@@ -299,7 +299,7 @@ def _work() -> None:
     for name, seconds in {"payments.reconcile": 1, "payments.look_around": 3}.items():
         found = registry._recurring[name]
         registry._recurring[name] = registry.Repeat(name, seconds, found.function, found.label)
-    call_command("worker", interval=0.05)
+    call_command("worker", interval=0.2)
 
 
 def _states() -> str:
