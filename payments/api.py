@@ -101,6 +101,8 @@ class AskedSerializer(serializers.Serializer[Any]):
         """Ask for a line or a charge, not both."""
         if ("line" in attrs) == ("charge" in attrs):
             raise serializers.ValidationError(_("Give a line or a charge."))
+        if "quantity" in attrs and "amount_minor" in attrs:
+            raise serializers.ValidationError(_("Give pieces or an amount, not both."))
         return attrs
 
 

@@ -10,6 +10,32 @@ from payments.states import OPEN
 
 _BOOKS = gettext_lazy("Bookkeeping: what was paid and paid back has to be kept; it names nobody")
 
+_MACHINE = gettext_lazy("Bookkeeping: codes, sums and references of gateways, which name nobody")
+_PROOF = gettext_lazy("Bookkeeping: what proves a payment is kept as long as the books, encrypted")
+# Tables whose one typed column is searched: (name, label, column).
+_TYPED = (
+    ("refundstop", gettext_lazy("Stops of refunds"), "reason"),
+    ("break", gettext_lazy("Differences of reconciliation"), "note"),
+)
+# Nobody types into these.
+_WITH_PAST = {
+    "dispute": gettext_lazy("Disputes"),
+    "reconciledday": gettext_lazy("Days of reconciliation"),
+}
+_PLAIN = {
+    "refundpart": gettext_lazy("Parts of refunds"),
+    "refundattempt": gettext_lazy("Tries of refunds"),
+    "evidence": gettext_lazy("Evidence"),
+    "inboxevent": gettext_lazy("Events of gateways"),
+    "gatewaystate": gettext_lazy("States of gateways"),
+    "gatewayverification": gettext_lazy("Verifications of gateways"),
+    "dailytotal": gettext_lazy("Totals of a day"),
+    "ledgertransaction": gettext_lazy("Bookings"),
+    "ledgerentry": gettext_lazy("Entries of the ledger"),
+    "settlementimport": gettext_lazy("Settlement files"),
+    "settlemententry": gettext_lazy("Rows of settlements"),
+}
+
 
 def open_refunds(group: Group) -> list[Blocker]:
     """Name the refunds that are not over: their customer may have to be asked."""
@@ -51,8 +77,28 @@ def register() -> None:
             "payments.refund",
             rows=lambda group: group.rows("payments.refund"),
             fields={"reason": TOMBSTONE, "answer": CLEAN},
-            kept=dict.fromkeys(("currency", "gateway_ref", "amount_minor"), _BOOKS),
+            kept=dict.fromkeys(("currency", "gateway", "gateway_ref", "amount_minor"), _BOOKS),
             everywhere=True,
         )
     )
+    for name, label, text in _TYPED:
+        subjects.with_past(
+            Place(
+                f"payments.{name}",
+                label,
+                f"payments.{name}",
+                fields={text: CLEAN},
+                kept={"*": _MACHINE},
+                everywhere=True,
+            )
+        )
+    for name, label in _WITH_PAST.items():
+        subjects.with_past(
+            Place(f"payments.{name}", label, f"payments.{name}", kept={"*": _MACHINE}), reason=False
+        )
+    for name, label in _PLAIN.items():
+        kept = {"*": _PROOF if name == "evidence" else _MACHINE}
+        private = ("sealed_key",) if name == "evidence" else ()
+        place = Place(f"payments.{name}", label, f"payments.{name}", kept=kept, private=private)
+        subjects.register(place)
     subjects.register_blocker(open_refunds)

@@ -160,7 +160,7 @@ class RefundForm(ActionForm):
             text = _("People move this money, so %(count)s other people approve. You cannot.")
             return text % {"count": BY_HAND_APPROVERS}
         rule = rules.rule(REFUND_RULE.kind)
-        least = rule.needs_for(Money(0, self.instance.currency)).approvers
+        least = rule.needs_for(Money(1, self.instance.currency)).approvers
         text = ngettext(
             "%(count)s other person with the right to approve refunds decides. You cannot.",
             "%(count)s other people with the right to approve refunds decide. You cannot.",

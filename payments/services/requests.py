@@ -46,30 +46,31 @@ def request_refund(
     actor: User,
     reason: str,
     newest: int | None = None,
+    payment: Payment | None = None,
 ) -> Refund:
     """Reserve what is asked and ask others for its approval; no money moves yet.
 
     `asked` names lines and charges, or is an amount for no single one. It has to fit into one
-    payment of the order. `newest` is the key of the newest refund of the order that the person saw
+    payment of the order: `payment`, or the first that covers it. `newest` is the key of the newest refund of the order that the person saw
     (0: none): when there is a newer one, they decided on an old picture. Raises PermissionDenied,
     RefundRefusedError or orders.services.LineLimitError; then nothing is held.
     """
     _check_person(actor, reason)
     parts_asked = [Asked(amount=asked)] if isinstance(asked, Money) else list(asked)
     with transaction.atomic():
-        payments = _hold(order)
+        payments = [one for one in _hold(order) if payment is None or one.pk == payment.pk]
         _check_newest(order, newest)
         parts = split(order, parts_asked)
         amount = Money(sum(part.amount_minor for part in parts), order.currency)
-        payment = choose(payments, amount)
-        if not reserve(payment, amount, actor=actor, reason=reason):
-            raise beyond(payment)
+        chosen = choose(payments, amount)
+        if not reserve(chosen, amount, actor=actor, reason=reason):
+            raise beyond(chosen)
         for part in parts:
             thing = part.order_line or part.charge
             if thing is not None:
                 reserve_line(thing, part.amount, actor=actor, reason=reason)
         limits.take(amount, maker=actor, customer=order.customer_id)
-        return _ask(payment, amount, parts, actor=actor, reason=reason)
+        return _ask(chosen, amount, parts, actor=actor, reason=reason)
 
 
 def withdraw_refund(refund: Refund, *, actor: User) -> None:

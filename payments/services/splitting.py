@@ -25,8 +25,9 @@ Thing = OrderLine | Charge
 class Asked:
     """What should go back for one line or one charge.
 
-    `amount`, tax included, or `quantity` whole pieces; neither is everything that is left. Without
-    line and charge, `amount` is for no single thing, and is split over what is left of all.
+    `amount`, tax included, or `quantity` whole pieces (with an amount: for so much); neither is
+    everything that is left. Without line and charge, `amount` is for no single thing, and is split
+    over what is left of all.
     """
 
     line: OrderLine | None = None
@@ -149,12 +150,10 @@ def _named(
 
 def _amount(one: Asked, left: Left) -> Money:
     if one.quantity is not None:
-        if one.amount is not None:
-            raise RefundRefusedError({"amount": _("Give pieces or an amount, not both.")})
         if not 0 < one.quantity <= left.pieces:
             text = _("%(count)s pieces of this line can still be refunded.")
             raise RefundRefusedError({"quantity": text % {"count": left.pieces}})
-        amount = left.pieces_cost(one.quantity)
+        amount = left.pieces_cost(one.quantity) if one.amount is None else one.amount
     else:
         amount = left.amount if one.amount is None else one.amount
     if amount.currency != left.thing.currency:

@@ -292,7 +292,7 @@ def test_payment_page_shows_its_refunds(refund: Refund, max_: User) -> None:
 
 def bulk(user: User, action: str, refunds: list[Refund], **values: str) -> Any:
     """Post the dialog for ticked refunds."""
-    address = reverse(f"admin:payments_refund_bulk_{action}")
+    address = reverse(f"admin:payments_refund_do_{action}_several")
     versions = {f"version-{one.pk}": version_of(one) for one in refunds}
     data = {"pk": [str(one.pk) for one in refunds], **versions, **values}
     return sign_in(user).post(address, data)
@@ -304,7 +304,7 @@ def test_checker_approves_in_bulk_and_sees_every_line(
     other = services.request_refund(order, Money(100, "GBP"), actor=max_, reason="His own")
     third = services.request_refund(order, Money(200, "GBP"), actor=eve, reason="Late")
     refunds = [refund, other, third]
-    address = reverse("admin:payments_refund_bulk_approve")
+    address = reverse("admin:payments_refund_do_approve_several")
     listed = sign_in(max_).get(address, {"pk": [one.pk for one in refunds]}).content.decode()
     for text in (f"{refund.code}: £12.75, order {order.number}", "Damaged", "£2.00", "Late"):
         assert text in listed

@@ -270,8 +270,38 @@ REGISTRY: dict[str, Fill] = {
     },
     **model_pages("admin", "payments_payment", BothShops("payment")),
     **model_pages(
-        "admin", "payments_refund", row("refund"), "do_approve", "do_reject", "do_withdraw"
+        "admin",
+        "payments_refund",
+        row("refund"),
+        "do_approve",
+        "do_reject",
+        "do_review",
+        "do_withdraw",
     ),
+    **{f"admin:payments_refund_do_{name}_several": once() for name in ("approve", "reject")},
+    **model_pages("admin", "payments_refundstop", row("refundstop"), "do_resume"),
+    "admin:payments_refundstop_do_stop": once(),
+    "admin:payments_evidence": row("evidence", field="public_id", parameter="number"),
+    **model_pages(
+        "admin",
+        "payments_reconciledday",
+        row("reconciledday"),
+        "do_close",
+        "do_fetch",
+        "do_match",
+        "do_reopen",
+    ),
+    "admin:payments_reconciledday_do_fetch_day": once(),
+    "admin:payments_reconciledday_do_upload": once(),
+    "admin:payments_settlement_check": row("keptfile", field="public_id", parameter="number"),
+    **model_pages(
+        "admin", "payments_break", row("break"), "do_agree", "do_disagree", "do_propose"
+    ),
+    **{
+        f"admin:payments_break_do_{name}_several": once()
+        for name in ("agree", "disagree", "propose")
+    },
+    **model_pages("admin", "payments_ledgertransaction", row("ledgertransaction")),
     "admin:gateways": once(),
     "admin:activity": once(),
     "admin:activity_save": once(),

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.contrib.contenttypes.models import ContentType
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db.models import Model
 from django.utils import timezone
 
@@ -33,8 +34,8 @@ from customers.services import privacy, request_merge
 from orders.models import Charge, DeliveryAddress, Order, OrderLine, Return, ReturnLine
 from orders.services import Asked, add_note, approve_change, ask_change, send_parcel
 from payments import services as payments
-from payments.models import Payment
-from payments.services import splitting
+from payments.models import Break, Payment, ReconciledDay, RefundStop
+from payments.services import evidence, splitting
 from sellers.models import Membership, Product, Seller
 from tests.canaries import CUSTOMER, FORMER, HOME, OF_SAM, OF_SOL, Canary
 
@@ -76,6 +77,7 @@ def build(people: dict[str, User]) -> World:
     world.of_sam = make_trade(people["sam"], OF_SAM, customer)
     world.rows |= world.of_sam
     _give_refund(world)
+    world.rows |= make_books(world)
     world.rows["other_customer"] = make_other(people["kim"], "17851")
     world.rows["customermerge"] = make_merge(customer, people["eve"], people["kim"])
     world.rows["job"] = Job.objects.create(kind="walk", title="A walk", owner=people["oli"])
@@ -315,6 +317,32 @@ def make_grant(customer: Customer, user: User, giver: User) -> Grant:
     return grant
 
 
+def make_books(world: World) -> dict[str, Model]:
+    """Return a booking of the payment, the day on which it was made, and a difference of it."""
+    payment = world.rows["payment"]
+    assert isinstance(payment, Payment)
+    booking = payment.bookings.get()
+    day = ReconciledDay.objects.create(gateway=payment.gateway, day=booking.day)
+    found = Break.objects.create(
+        key="booked:walk",
+        gateway=payment.gateway,
+        day=booking.day,
+        kind=Break.Kind.MISSING_THERE,
+        payment=payment,
+        ours_minor=payment.captured_minor,
+        currency=payment.currency,
+    )
+    return {"ledgertransaction": booking, "reconciledday": day, "break": found}
+
+
+def make_stop_and_evidence(world: World) -> dict[str, Model]:
+    """Return a stop of a gateway that is not set up, and a file that proves something."""
+    kim = world.people["kim"]
+    stopped = RefundStop.objects.create(gateway="elsewhere", reason="a fault", stopped_by=kim)
+    seen = evidence.inspect(SimpleUploadedFile("proof.csv", b"a,b\n"), actor=kim)
+    return {"refundstop": stopped, "evidence": evidence.keep(seen, name="proof", actor=kim)}
+
+
 def _give_refund(world: World) -> None:
     order, line = world.rows["order"], world.rows["orderline"]
     assert isinstance(order, Order)
@@ -326,5 +354,6 @@ def _give_refund(world: World) -> None:
         reason="arrived broken",
     )
     world.rows["refund"] = refund
+    world.rows |= make_stop_and_evidence(world)
     assert refund.approval is not None
     world.rows["approvalrequest"] = refund.approval
