@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 from django.utils import timezone
-from pytest_django import Settings
+from pytest_django import DjangoAssertNumQueries, Settings
 
 from backoffice.jobs import cron, registry, schedule
 from backoffice.jobs.checks import check_schedule
@@ -111,3 +111,18 @@ def test_failing_entry_does_not_keep_the_others(settings: Settings) -> None:
         schedule.entries()[0].next_after(timezone.now())
     schedule.run_due()
     assert Recurring.objects.filter(name="schedule: nightly").exists()
+
+
+def test_what_is_not_due_costs_one_read(
+    django_assert_num_queries: DjangoAssertNumQueries, settings: Settings
+) -> None:
+    settings.BACKOFFICE_SCHEDULE = {}
+    calls: list[int] = []
+    for name in ("tests.one", "tests.two"):
+        registry.every(seconds=60, name=name)(lambda: calls.append(1))
+    schedule.run_due()
+    with django_assert_num_queries(1):
+        schedule.run_due()
+    let_it_be_time()
+    schedule.run_due()
+    assert len(calls) == 4
