@@ -63,8 +63,9 @@ def execute(refund: Refund) -> None:
     if (hold := holds.why_not(refund)) is not None:
         _hold(refund, hold)
         return
-    gateway, began = gateways[refund.gateway], time.monotonic()
-    if not _begin(refund, gateway) or time.monotonic() - began > _lease(gateway).total_seconds():
+    gateway = gateways[refund.gateway]
+    until = _begin(refund, gateway)
+    if until is None or time.monotonic() > until:
         return  # somebody else has it; or this process slept so long that others may have
     command = commands.of(refund)
     told = attempts.sent(Kind.SENT, lambda: gateway.refund(command))
@@ -118,15 +119,20 @@ def _hold(refund: Refund, hold: Hold) -> None:
             record(POSTPONED, actor=None, subject=refund, context={"held": hold.code})
 
 
-def _begin(refund: Refund, gateway: Gateway) -> bool:
-    """Commit the intent: from here on the key may be at the gateway."""
-    changes = {
-        "attempts": F("attempts") + 1,
-        "sent_at": Now(),
-        "next_try_at": timezone.now() + _lease(gateway),
-    }
+def _begin(refund: Refund, gateway: Gateway) -> float | None:
+    """Commit the intent: from here on the key may be at the gateway.
+
+    Return until when (monotonic) nobody else asks about it; None where it is not ours to send.
+    """
     key = {"key": str(refund.key)}
     with transaction.atomic(durable=True):
+        lease = _lease(gateway)
+        until = time.monotonic() + lease.total_seconds()
+        changes = {
+            "attempts": F("attempts") + 1,
+            "sent_at": Now(),
+            "next_try_at": timezone.now() + lease,
+        }
         moved = move(refund, _S.EXECUTING, actor=None, changes=changes, context=key)
         soon = holds.too_soon(refund, gateway) if moved else None
         if soon is not None:
@@ -134,7 +140,7 @@ def _begin(refund: Refund, gateway: Gateway) -> bool:
     if soon is not None:
         refund.refresh_from_db()
         _hold(refund, soon)
-    return moved and soon is None
+    return until if moved and soon is None else None
 
 
 def _lease(gateway: Gateway) -> timedelta:

@@ -31,6 +31,8 @@ from tests.people import make_person
 from tests.simulator import WEBHOOK_SECRET, SimulatorProcess
 
 SIMULATOR = "payments.gateways.simulator.Simulator"
+# Seconds: a busy machine must not look like a gateway that does not answer.
+PATIENT = {"connect": 8, "read": 5}
 
 
 @pytest.fixture(scope="package")
@@ -106,8 +108,8 @@ def sim(_processes: SimulatorPeer, settings: Settings) -> SimulatorPeer:
     options = {
         "base_url": _processes.proxy.url,
         "webhook_secret": WEBHOOK_SECRET,
-        "connect": 1,
-        "read": 1,
+        "connect": 5,
+        "read": 20,
     }
     entry = {"BACKEND": SIMULATOR, "OPTIONS": options}
     settings.GATEWAYS = {**settings.GATEWAYS, "simulator": entry}
@@ -115,11 +117,12 @@ def sim(_processes: SimulatorPeer, settings: Settings) -> SimulatorPeer:
 
 
 @pytest.fixture(params=["simulator", "stripe"])
-def peer(request: pytest.FixtureRequest, sim: SimulatorPeer) -> Peer:
+def peer(request: pytest.FixtureRequest, sim: SimulatorPeer, settings: Settings) -> Peer:
     """Each of the two: our simulator, and a program that nobody here wrote."""
     if request.param == "simulator":
         return sim
     found: stripe.StripeMock = request.getfixturevalue("strict_gateway")
+    settings.GATEWAYS["stripe"]["OPTIONS"] |= PATIENT
     return found
 
 

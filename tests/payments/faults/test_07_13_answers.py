@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from django.utils import timezone
+from pytest_django import Settings
 
 from payments import services
 from payments.models import Refund, RefundAttempt
@@ -45,10 +46,17 @@ def test_7_answer_dropped_after_it_was_applied(peer: Peer, approved: Approved) -
     assert tries(refund) == [("sent", "unknown"), ("again", "succeeded")]
 
 
-def test_8_gateway_finishes_long_after_our_timeout(sim: SimulatorPeer, approved: Approved) -> None:
+def test_8_gateway_finishes_long_after_our_timeout(
+    sim: SimulatorPeer, approved: Approved, settings: Settings
+) -> None:
     refund = approved(sim)
-    sim.process.play(finish_later=3)
+    sim.process.play(finish_later=8)
+    table = settings.GATEWAYS
+    entry = table["simulator"]
+    hasty = {**entry, "OPTIONS": {**entry["OPTIONS"], "read": 1}}
+    settings.GATEWAYS = {**table, "simulator": hasty}
     services.execute(refund)
+    settings.GATEWAYS = table
     assert refund.state == State.UNKNOWN
     assert_never(refund, sim)
     sim.process.calm()

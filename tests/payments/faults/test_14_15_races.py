@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import pytest
+from pytest_django import Settings
 
 from backoffice.accounts.models import User
 from backoffice.jobs.models import Job
@@ -11,6 +12,7 @@ from payments import services
 from payments.models import Payment, Refund
 from payments.services.requests import RUN_JOB
 from tests.contracts.peers import Peer
+from tests.payments.faults.conftest import PATIENT
 from tests.payments.faults.crew import Crew
 from tests.payments.faults.telling import State, again, assert_once, paid_back
 from tests.payments.test_gateways import SimulatorPeer
@@ -57,7 +59,9 @@ def test_15_lenient_gateway_would_pay_more_and_is_not_asked(
     paid: Callable[..., Payment],
     eve: User,
     max_: User,
+    settings: Settings,
 ) -> None:
+    settings.GATEWAYS["stripe"]["OPTIONS"] |= PATIENT
     payment = paid(lenient_gateway)
     crew.race("ask", payment.order_id, eve.pk, 3_000, 2, times=8)
     refunds = list(Refund.objects.filter(payment=payment, state=State.REQUESTED))

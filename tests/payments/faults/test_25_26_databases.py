@@ -82,7 +82,7 @@ def test_25_postgresql_is_restarted_while_the_request_runs(
 ) -> None:
     with server_of_its_own() as server, crews.crew(tmp_path) as crew:
         refund = approved(sim)
-        sim.proxy.play("delay", seconds=4)
+        sim.proxy.play("delay", seconds=3)
         child = crew.start("execute", refund.pk, ready=False)
         wait_for(lambda: paid_back(sim, refund))
         connection.close()
@@ -193,7 +193,7 @@ def test_26_clock_that_jumps_ahead_starts_no_second_payment(
     sim: SimulatorPeer, crew: Crew, approved: Approved, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     refund = approved(sim)
-    sim.proxy.play("delay", seconds=5)
+    sim.proxy.play("delay", seconds=30)
     child = crew.start("execute", refund.pk, ready=False)
     wait_for(lambda: paid_back(sim, refund))
     now = timezone.now
