@@ -8,7 +8,7 @@ DEV := @.ci/bootstrap dev &&
 .DEFAULT_GOAL := help
 .PHONY: help run web worker backends reset shell test lint format types imports deploy migrations \
 	messages catalogues test-sqlite test-postgres test-browser postgres bench-sheets bench-audit \
-	bench-history bench-masking mutate-masking fuzz-masking soak-jobs soak-refunds soak-login soak-policy soak-walk soak-import fuzz-api audit wheel lock clean
+	bench-history bench-masking mutate-masking fuzz-masking soak-jobs soak-refunds soak-login soak-policy soak-walk soak-import fuzz-api fuzz-approvals audit wheel lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -99,6 +99,9 @@ soak-import: ## the workbook on both databases, whole, sheet after sheet and aga
 
 fuzz-api: ## schemathesis over the whole API on both databases: EXAMPLES=100
 	$(DEV) export BACKOFFICE_FUZZ_EXAMPLES=$(or $(EXAMPLES),100) && $(PY) -m pytest -q -n0 tests/project/test_api_fuzz.py && $(PY) .ci/postgres $(PY) -m pytest -q -n0 tests/project/test_api_fuzz.py
+
+fuzz-approvals: ## clicks of six people in any order: nothing runs against its rule, or twice: EXAMPLES=2000
+	$(DEV) export APPROVAL_EXAMPLES=$(or $(EXAMPLES),2000) && $(PY) -m pytest -q -n auto tests/approvals/test_machine.py && $(PY) .ci/postgres $(PY) -m pytest -q -n auto tests/approvals/test_machine.py
 
 bench-masking: ## what masks cost, on both databases: a list at most 1.15 x plain, loading at most 2 x
 	$(DEV) $(PY) -m pytest -q -n0 -s tests/benchmarks/bench_masking.py && $(PY) .ci/postgres $(PY) -m pytest -q -n0 -s tests/benchmarks/bench_masking.py

@@ -1,5 +1,6 @@
 """What every test has: the people, and a database of the kind it asks for."""
 
+import gc
 import os
 import sys
 import time
@@ -43,6 +44,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     alike = [item for item in items if not differs(item)]
     config.hook.pytest_deselected(items=alike)
     items[:] = [item for item in items if differs(item)]
+
+
+def pytest_collection_finish() -> None:
+    """Keep the collector of garbage from walking through what lives for the whole run anyway."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 def differs(item: pytest.Item) -> bool:

@@ -2,8 +2,9 @@
 
 A machine asks, edits, votes, hands over, takes rights away, lets time pass and clicks again, and
 compares what ran with a model of its own that knows nothing of the services' code.
-`APPROVAL_EXAMPLES=2000` runs it longer; the seed is fixed. On PostgreSQL the first of the same
-examples show that the services' statements run there; what they decide is Python's on both.
+`make fuzz-approvals EXAMPLES=2000` runs it longer; the seed is fixed. On PostgreSQL the first of
+the same examples show that the services' statements run there; what they decide is Python's on
+both.
 """
 
 import datetime as dt
@@ -42,7 +43,7 @@ from tests.approvals.rules import (
 )
 from tests.people import allow
 
-EXAMPLES = int(os.environ.get("APPROVAL_EXAMPLES", "25" if connection.vendor == "sqlite" else "8"))
+EXAMPLES = int(os.environ.get("APPROVAL_EXAMPLES", "15" if connection.vendor == "sqlite" else "5"))
 STEPS = 30
 # Refusals of the services: what they are for.
 REFUSALS = (PermissionDenied, ValidationError)
