@@ -3,12 +3,13 @@
 from collections.abc import Iterable
 from datetime import date
 from io import BytesIO
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
 from backoffice.money import Money
-from payments.gateways import gateways
+from payments.gateways import gateways, manual
 from payments.gateways.base import (
     BadSettlementError,
     MovementKind,
@@ -17,12 +18,27 @@ from payments.gateways.base import (
     RefundCommand,
     SettlementRow,
 )
-from payments.gateways.manual import MAX_ROWS, Manual
+from payments.gateways.manual import Manual
+from tests.contracts.gateway import GatewayContract
 
+RECORDED = Path(__file__).resolve().parents[2] / "fixtures" / "gateways" / "manual"
 COMMAND = RefundCommand(
     number=str(uuid4()), key=uuid4(), payment_reference="till-1", amount=Money(1_275, "GBP")
 )
 HEAD = "date,reference,amount,currency,payment,number,kind,fee"
+
+
+class TestManual(GatewayContract):
+    gateway = "manual"
+    settlement_file = RECORDED / "statement.csv"
+    amount_column = "amount"
+    settlement_sums = {
+        MovementKind.CAPTURE: (1, 12_000),
+        MovementKind.REFUND: (1, -1_275),
+        MovementKind.REVERSAL: (1, 1_275),
+        MovementKind.FEE: (1, -400),
+    }
+    settlement_fees = 35
 
 
 def read(*lines: str, encoding: str = "utf-8") -> list[SettlementRow]:
@@ -36,20 +52,16 @@ def refused(*lines: str) -> str:
 
 
 def test_refund_waits_for_people_and_nothing_can_be_asked() -> None:
-    manual = gateways["manual"]
-    assert (manual.caps.by_hand, manual.caps.lookup, manual.caps.refund_sync) == (
-        True,
-        "none",
-        False,
-    )
+    till = gateways["manual"]
+    assert (till.caps.by_hand, till.caps.lookup, till.caps.refund_sync) == (True, "none", False)
     for _again in range(2):
-        result = manual.refund(COMMAND)
+        result = till.refund(COMMAND)
         assert (result.outcome, result.amount) == (Outcome.PENDING, COMMAND.amount)
         assert "£12.75" in result.message
-    for question in (lambda: manual.find_refund(COMMAND), lambda: manual.fetch_payment("till-1")):
+    for question in (lambda: till.find_refund(COMMAND), lambda: till.fetch_payment("till-1")):
         with pytest.raises(NotOfferedError):
             question()
-    assert manual.healthcheck().ok
+    assert till.healthcheck().ok
 
 
 def test_statement_is_read_row_by_row() -> None:
@@ -112,13 +124,16 @@ def test_bad_row_is_named(line: str, place: str) -> None:
     assert refused(HEAD, line).startswith(place)
 
 
-def test_bad_file_is_refused_as_a_whole() -> None:
+def test_bad_file_is_refused_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "amount, currency" in refused("date,reference")
     assert "twice" in refused("date,reference,amount,currency,amount")
     assert "row 1" in refused("")
     with pytest.raises(BadSettlementError, match="UTF-8"):
         read("date,reference,amount,currency", "2026-11-20,é,1,GBP", encoding="latin-1")
-    row = "2026-11-20,B,1,GBP\n"
-    many = "date,reference,amount,currency\n" + row * (MAX_ROWS + 1)
-    with pytest.raises(BadSettlementError, match=str(MAX_ROWS)):
-        list(Manual().read_settlement(BytesIO(many.encode())))
+    rows = ["2026-11-20,B,1,GBP"] * 3
+    monkeypatch.setattr(manual, "MAX_ROWS", 3)
+    assert len(read("date,reference,amount,currency", *rows)) == 3
+    monkeypatch.setattr(manual, "MAX_ROWS", 2)
+    assert "2" in refused("date,reference,amount,currency", *rows)
+    monkeypatch.setattr(manual, "MAX_FILE", 80)
+    assert "larger" in refused("date,reference,amount,currency", *rows)
