@@ -103,7 +103,7 @@ _CANCEL_STATUS = {
     "IN_PROGRESS": Outcome.PENDING,
     "ABORTED": Outcome.FAILED,
 }
-_SHOWN = frozenset({"status", "lastTransactionKey", "balanceAmount", "totalAmount"})
+_SHOWN = ("status", "lastTransactionKey", "balanceAmount", "totalAmount")
 
 
 class Toss(Gateway):
@@ -178,10 +178,7 @@ class Toss(Gateway):
         return Health(ok=False, message="An unexpected answer", checked_at=timezone.now())
 
     def parse_webhook(self, headers: Mapping[str, str], body: bytes) -> list[GatewayEvent]:
-        """Return the hint in the body; nothing of it is proven, so the payment is read afterwards.
-
-        A retry has the same body, and so the same id. `DEPOSIT_CALLBACK` names an order only.
-        """
+        """Return the hint in the body; nothing is proven. A retry has the same body and id."""
         if len(body) > MAX_EVENT:
             raise BadEventError("The event is too large")
         try:
