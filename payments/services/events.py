@@ -178,12 +178,13 @@ def _work(group: Sequence[InboxEvent]) -> None:
 
 
 def _payment(event: InboxEvent) -> Payment | None:
+    """Return the payment that the event names, or that of the refund that it names."""
     mine = Payment.objects.filter(gateway=event.gateway)
-    if event.payment_reference:
-        return mine.filter(reference=event.payment_reference).first()
-    if not event.refund_reference:
-        return None
-    return mine.filter(refunds__gateway_ref=event.refund_reference).first()
+    named = mine.filter(reference=event.payment_reference) if event.payment_reference else None
+    if named is not None and (found := named.first()) is not None:
+        return found
+    refund = external.ours(event.gateway, event.number, event.refund_reference)
+    return refund.payment if refund is not None else None
 
 
 def _look(payment: Payment, group: Sequence[InboxEvent]) -> None:

@@ -120,12 +120,12 @@ def follow(payment: Payment, seen: PaymentSnapshot) -> dict[str, Reply]:
 
 def hear(payment: Payment, word: Word) -> Reply:
     """Let the books follow one word about a refund of the payment."""
-    ours = _ours(payment, word)
-    if ours is None:
+    found = ours(payment.gateway, word.number, word.reference)
+    if found is None:
         return _hear_of_another(payment, word)
-    if ours.payment_id != payment.pk:
-        return _contradict(payment, ours, word, _("Our number stands on another payment"))
-    return _hear_of_ours(payment, ours, word)
+    if found.payment_id != payment.pk:
+        return _contradict(payment, found, word, _("Our number stands on another payment"))
+    return _hear_of_ours(payment, found, word)
 
 
 def look_around() -> int:
@@ -166,15 +166,16 @@ def _look_quietly(payment: Payment) -> bool:
     return True
 
 
-def _ours(payment: Payment, word: Word) -> Refund | None:
-    mine = Refund.objects.select_related("payment")
+def ours(gateway: str, number: str, reference: str) -> Refund | None:
+    """Return our refund of this number, or the one to which the gateway gave this reference."""
+    mine = Refund.objects.select_related("payment").filter(gateway=gateway)
     try:
-        found = mine.filter(number=UUID(word.number)).first()
+        found = mine.filter(number=UUID(number)).first()
     except ValueError:
         found = None
-    if found is not None or not word.reference:
+    if found is not None or not reference:
         return found
-    return mine.filter(gateway=payment.gateway, gateway_ref=word.reference[:80]).first()
+    return mine.filter(gateway_ref=attempts.text(reference, 80)).first()
 
 
 def _hear_of_ours(payment: Payment, refund: Refund, word: Word) -> Reply:

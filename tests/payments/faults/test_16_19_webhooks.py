@@ -299,3 +299,13 @@ def test_event_of_a_payment_that_is_not_ours_ends_by_itself(sim: SimulatorPeer) 
     for _ in range(10):
         work()
     assert inbox(refund) == [("ignored", 1)]
+
+
+def test_event_that_names_the_payment_otherwise_is_found_by_our_number(
+    sim: SimulatorPeer, approved: Approved
+) -> None:
+    refund = pending(sim, approved)
+    end(sim, refund, "succeed")
+    deliver(event_of(refund, payment="another-name"))
+    work()
+    assert_once(refund, sim)
