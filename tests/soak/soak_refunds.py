@@ -338,13 +338,16 @@ def _against(peers: Peers) -> Iterator[str]:
 
 
 def _rules() -> Iterator[str]:
-    """Ask the command of the books, and whether every refund is over or waits for a person."""
+    """Ask the command of the books, and whether every refund is over or waits for a person.
+
+    "Requested" does: who asked was cut off by the restart before the approval.
+    """
     from payments.models import Refund  # noqa: PLC0415 - needs the settings
     from payments.services import checking  # noqa: PLC0415
     from payments.states import ENDED  # noqa: PLC0415
 
     yield from (f"{wrong.rule}: {wrong.row}: {wrong.text}" for wrong in checking.books())
-    stuck = Refund.objects.exclude(state__in=[*ENDED, "needs_review"])
+    stuck = Refund.objects.exclude(state__in=[*ENDED, "needs_review", "requested"])
     yield from (f"{refund} is stuck: {refund.state}" for refund in stuck)
 
 
@@ -471,6 +474,7 @@ def run_on(name: str, options: tuple[str, ...]) -> int:
             address = {"DATABASE_URL": server.get_uri(), "SOAK_PGDATA": str(server.pgdata)}
             return _call(command, {**own, **address})
         finally:
+            server.ensure_postgres_running()  # it was restarted: this finds the one of now
             server.cleanup()
 
 
