@@ -1,6 +1,7 @@
 """The contract of `refund`: what happened is told, and nothing happens twice."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from uuid import uuid4
 
@@ -45,6 +46,17 @@ class RefundContract(GatewayCase):
         times = 1 if peer.traits.keeps_keys else 2  # a lenient peer really pays twice
         paid = self.moved(adapter, *[command.amount] * times)
         assert peer.paid_back(command.payment_reference) == paid
+
+    def test_refunds_at_the_same_time_with_one_key_pay_once(
+        self, adapter: Gateway, peer: Peer, command: RefundCommand
+    ) -> None:
+        with ThreadPoolExecutor(6) as pool:
+            outcomes = {one.outcome for one in pool.map(adapter.refund, [command] * 6)}
+        # Who is told that the key is in use knows nothing; nobody may hear of a refusal.
+        assert outcomes <= {self.accepts(adapter), Outcome.UNKNOWN}
+        times = 1 if peer.traits.keeps_keys else 6  # a lenient peer really pays six times
+        paid = peer.paid_back(command.payment_reference)
+        assert paid == self.moved(adapter, *[command.amount] * times)
 
     def test_refund_with_the_same_key_and_another_amount_never_succeeds(
         self, adapter: Gateway, peer: Peer, command: RefundCommand
