@@ -75,4 +75,5 @@ class CustomersConfig(AppConfig):
         policy.register_denials(services.denials)
         policy.register_denials(services.privacy.denials)
         places.register()
+        services.reading.register()
         checks.register(services.retention.check_periods)

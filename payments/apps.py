@@ -119,6 +119,7 @@ class PaymentsConfig(AppConfig):
             health,
             limits,
             reviews,
+            telling,
             verification,
         )
         from payments.services.requests import denials  # noqa: PLC0415
@@ -130,5 +131,6 @@ class PaymentsConfig(AppConfig):
         policy.register_denials(denials)
         policy.register_denials(breaks.denials)
         refunding.register(asking.ask_for_parts)
+        telling.register()
         belongings.come_along(_("Refunds"), queries.refunds_count)
         places.register()

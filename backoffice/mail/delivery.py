@@ -153,8 +153,8 @@ def _close(server: BaseEmailBackend) -> None:
 
 def compose(mail: Mail) -> EmailMessage:
     """Return the mail as it leaves. NotSentError when the person cannot get mail."""
-    person = mail.to_user
-    if not person.is_active or not person.email:
+    address = _address(mail)
+    if not address:
         raise NotSentError(_("The person has no address, or left."), lasting=True)
     if mail.good_until is not None and mail.good_until <= timezone.now():
         raise NotSentError(_("What it says is not good any more."), lasting=True)
@@ -166,7 +166,18 @@ def compose(mail: Mail) -> EmailMessage:
         raise NotSentError(_("The text cannot be made."), lasting=True) from error
     host = settings.BACKOFFICE_BASE_URL.partition("://")[2].partition(":")[0].strip("/")
     headers = {"Message-ID": f"<{mail.public_id}@{host}>", "Auto-Submitted": "auto-generated"}
-    return EmailMessage(mail.subject, body, to=[person.email], headers=headers)
+    return EmailMessage(mail.subject, body, to=[address], headers=headers)
+
+
+def _address(mail: Mail) -> str:
+    """Return where it goes; "" for nobody. An address from outside lives as long as this call."""
+    person = mail.to_user
+    if person is not None:
+        return person.email if person.is_active else ""
+    readers = registry.readers(mail.to_kind)
+    if readers is None:
+        raise NotSentError(_("The app that knows the reader is not installed."), lasting=True)
+    return readers.address(mail.to_key)
 
 
 def _secret_of(mail: Mail) -> str:
@@ -187,7 +198,7 @@ def _body(mail: Mail, secret: str = "") -> str:
         "url": _absolute(mail.context.get("link", "")),
         "secret": secret or left_out,
         "secret_url": _absolute(secret) if secret else left_out,
-        "recipient": str(mail.to_user),
+        "recipient": "" if mail.to_user is None else str(mail.to_user),
         "site_name": installation.company() or _("Backoffice"),
     }
     # Plain text: nothing is escaped.

@@ -8,9 +8,11 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from backoffice.mail import registry
+
 
 class Mail(models.Model):
-    """One mail to one person.
+    """One mail to one person: somebody with an account, or a reader outside by kind and key.
 
     The row holds neither the person's address nor the text: both are made when the mail leaves.
     `sending` is committed before the mail server is called; what a killed worker leaves there
@@ -32,8 +34,15 @@ class Mail(models.Model):
     public_id = models.UUIDField(_("number"), default=uuid.uuid4, unique=True, editable=False)
     template = models.CharField(_("template"), max_length=80)
     to_user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", verbose_name=_("to")
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("to"),
     )
+    to_kind = models.CharField(_("kind of reader"), max_length=100, blank=True, default="")
+    to_key = models.CharField(_("reader"), max_length=64, blank=True, default="")
     subject = models.CharField(_("subject"), max_length=200)
     context: models.JSONField[Any, Any] = models.JSONField(_("values"), default=dict)
     sealed = models.TextField(blank=True)
@@ -70,11 +79,24 @@ class Mail(models.Model):
             models.CheckConstraint(
                 condition=models.Q(state="sent", sent_at__isnull=False) | ~models.Q(state="sent"),
                 name="mail_sent_has_time",
-            )
+            ),
+            models.CheckConstraint(
+                condition=models.Q(to_user__isnull=False, to_kind="", to_key="")
+                | (models.Q(to_user__isnull=True) & ~models.Q(to_kind="") & ~models.Q(to_key="")),
+                name="mail_has_one_reader",
+            ),
         ]
 
     def __str__(self) -> str:
         return self.subject
+
+    @property
+    def reader(self) -> str:
+        """Who gets it, as staff pages name them."""
+        if self.to_user is not None:
+            return str(self.to_user)
+        found = registry.readers(self.to_kind)
+        return found.label(self.to_key) if found is not None else self.to_kind
 
     @property
     def may_be_resent(self) -> bool:

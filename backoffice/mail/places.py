@@ -16,6 +16,8 @@ def register() -> None:
             fields=dict.fromkeys(("subject", "context", "reason", "problem"), CLEAN),
             kept={
                 "template": _("A word of ours"),
+                "to_kind": _("A word of ours"),
+                "to_key": _("The key of the reader's row; the address is read when it leaves"),
                 "sealed": _("A code for its reader, forgotten with the last try"),
             },
             everywhere=True,

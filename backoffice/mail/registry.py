@@ -11,7 +11,7 @@ The text stands in the app's `templates/mail/approvals.requested.txt`. It may us
 (the absolute address of the link), `recipient` (the recipient's own name) and `site_name`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from django.utils.functional import Promise
@@ -34,6 +34,45 @@ class Template:
 
 class UnknownTemplateError(LookupError):
     """A mail was asked for that no app registered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """A reader without an account here: a registered kind of people, and which of them.
+
+    `key` is a key of a table, never an address or a name.
+    """
+
+    kind: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Readers:
+    """A kind of people without accounts who get mail.
+
+    `address(key)` is asked at the moment a mail leaves, and kept nowhere; "" where there is none
+    (any more). `label(key)` names them on staff pages, without a personal value.
+    """
+
+    kind: str
+    address: Callable[[str], str]
+    label: Callable[[str], str]
+
+
+_readers: dict[str, Readers] = {}
+
+
+def register_readers(
+    kind: str, *, address: Callable[[str], str], label: Callable[[str], str]
+) -> None:
+    """Let mails go to people of this kind ("app.model"); the app that knows them registers it."""
+    _readers[kind] = Readers(kind, address, label)
+
+
+def readers(kind: str) -> Readers | None:
+    """Return the kind; None when its app is left out."""
+    return _readers.get(kind)
 
 
 _templates: dict[str, Template] = {}

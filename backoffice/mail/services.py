@@ -26,6 +26,7 @@ from backoffice.audit.services import record
 from backoffice.jobs.plain import require_plain
 from backoffice.mail import registry
 from backoffice.mail.models import Mail
+from backoffice.mail.registry import Outside
 
 QUEUED = verbs.register("mail.queued", gettext_lazy("Mail asked for"))
 RESENT = verbs.register("mail.resent", gettext_lazy("Mail sent again"))
@@ -41,7 +42,7 @@ class LinkError(ValueError):
 def queue(
     template: str,
     *,
-    to: User,
+    to: User | Outside,
     context: Mapping[str, Any],
     reason: str,
     actor: User | None,
@@ -51,14 +52,16 @@ def queue(
     """Put a mail into the outbox, in the running transaction, and return its row.
 
     `context` holds the fields of the template and, where the mail leads somewhere, `link`: the
-    path of a page of the staff or seller site. `reason` says why this person gets it. `secret` is
-    what only the reader may know (a code, the path of a link that opens without sign-in); it is
-    kept sealed, and not sent after `good_until`.
+    path of a page of the staff or seller site; readers outside get none. `reason` says why this
+    person gets it. `secret` is what only the reader may know (a code, the path of a link that opens
+    without sign-in); it is kept sealed, and not sent after `good_until`.
     Raises UnknownTemplateError, NotPlainError, LinkError, and ValueError for a wrong set of fields
     or a secret that is good for ever.
     """
     made = registry.find(template)
     _check_fields(made, context)
+    if isinstance(to, Outside):
+        _check_outside(to, context)
     if secret and good_until is None:
         raise ValueError(f"the secret of the mail {template} is good for ever")
     require_plain(dict(context), where=f"mail {template}")
@@ -67,7 +70,7 @@ def queue(
     with transaction.atomic():
         row = Mail.objects.create(
             template=template,
-            to_user=to,
+            **_reader(to),
             subject=subject[:200],
             context=dict(context),
             reason=reason[:300],
@@ -77,7 +80,8 @@ def queue(
         if secret:
             row.sealed = keyring.seal(secret, use=row.use_of_secret)
             row.save(update_fields=["sealed"])
-        facts = {"template": template, "to": to.pk}
+        told = f"{to.kind} {to.key}" if isinstance(to, Outside) else to.pk
+        facts = {"template": template, "to": told}
         record(QUEUED, actor=actor, subject=row, reason=reason, context=facts)
     return row
 
@@ -89,6 +93,19 @@ def _check_fields(template: registry.Template, context: Mapping[str, Any]) -> No
         raise ValueError(f"the mail {template.name} has other fields: {wrong}")
     if "link" in context:
         _check_link(context["link"])
+
+
+def _check_outside(to: Outside, context: Mapping[str, Any]) -> None:
+    if registry.readers(to.kind) is None:
+        raise ValueError(f"nobody registered readers of the kind {to.kind}")
+    if "link" in context:
+        raise LinkError("a reader without an account gets no link")
+
+
+def _reader(to: User | Outside) -> dict[str, Any]:
+    if isinstance(to, Outside):
+        return {"to_user": None, "to_kind": to.kind, "to_key": to.key}
+    return {"to_user": to}
 
 
 def _check_link(link: Any) -> None:

@@ -1,6 +1,6 @@
 """Verbs on customers."""
 
-from customers.services import erasure, person_export, privacy, retention
+from customers.services import erasure, person_export, privacy, reading, retention
 from customers.services.edits import edit_customer
 from customers.services.merging import denials, request_merge, request_undo
 
@@ -10,6 +10,7 @@ __all__ = [
     "erasure",
     "person_export",
     "privacy",
+    "reading",
     "request_merge",
     "request_undo",
     "retention",

@@ -24,7 +24,7 @@ from backoffice.audit.services import record, save_with_history, update_where
 from backoffice.money import Money
 from orders.services import release_line
 from payments.models import Payment, Refund, RefundPart
-from payments.services import disputes, ledger, limits
+from payments.services import disputes, ledger, limits, telling
 from payments.states import ENDED, HOLDING, PAID_OUT, REFUND, RefundState
 
 _S = RefundState
@@ -87,6 +87,7 @@ def move(
         _book(refund, to, actor=actor, reason=reason)
         verb = POSTPONED if (was, to) == (_S.EXECUTING, _S.APPROVED) else VERBS[to]
         _record(verb, refund, actor=actor, reason=reason, context=context)
+        telling.tell(refund, to)
     return True
 
 

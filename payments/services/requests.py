@@ -51,9 +51,10 @@ def request_refund(
     """Reserve what is asked and ask others for its approval; no money moves yet.
 
     `asked` names lines and charges, or is an amount for no single one. It has to fit into one
-    payment of the order: `payment`, or the first that covers it. `newest` is the key of the newest refund of the order that the person saw
-    (0: none): when there is a newer one, they decided on an old picture. Raises PermissionDenied,
-    RefundRefusedError or orders.services.LineLimitError; then nothing is held.
+    payment of the order: `payment`, or the first that covers it. `newest` is the key of the newest
+    refund of the order that the person saw (0: none): when there is a newer one, they decided on an
+    old picture. Raises PermissionDenied, RefundRefusedError or orders.services.LineLimitError; then
+    nothing is held.
     """
     _check_person(actor, reason)
     parts_asked = [Asked(amount=asked)] if isinstance(asked, Money) else list(asked)
