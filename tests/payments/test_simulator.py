@@ -81,7 +81,7 @@ def simulator(process: SimulatorProcess, settings: Settings) -> SimulatorProcess
     """Return the one process of this module, calm, and settings that lead to it."""
     process.calm()
     process.send_events_to("")
-    options = {"base_url": process.url, "webhook_secret": WEBHOOK_SECRET, "connect": 1, "read": 2}
+    options = {"base_url": process.url, "webhook_secret": WEBHOOK_SECRET, "connect": 5, "read": 20}
     entry = {"BACKEND": "payments.gateways.simulator.Simulator", "OPTIONS": options}
     settings.GATEWAYS = {"simulator": entry}
     return process
@@ -178,8 +178,9 @@ def test_lots_are_equal_for_equal_seeds_in_any_order(
 def test_refund_that_the_gateway_finishes_after_we_gave_up(
     adapter: Gateway, simulator: SimulatorProcess, command: RefundCommand
 ) -> None:
-    simulator.play(finish_later=4)
-    assert adapter.refund(command).outcome is Outcome.UNKNOWN
+    simulator.play(finish_later=8)
+    hasty = Simulator(simulator.url, webhook_secret=WEBHOOK_SECRET, read=1)
+    assert hasty.refund(command).outcome is Outcome.UNKNOWN
     again = adapter.refund(command)
     assert (again.outcome, again.code) == (Outcome.UNKNOWN, "in_progress")
     assert adapter.find_refund(command) is None
