@@ -93,6 +93,7 @@ class Crew:
             "numbers": numbers,
             "stop": PLACES[stop] if stop else "",
             "gateways": settings.GATEWAYS,
+            "limits": settings.BACKOFFICE_REFUND_LIMITS,
             "ready": ready,
         }
         process = self._process or self._begin()
@@ -165,8 +166,11 @@ def process() -> int:
     return events.process()
 
 
-def ask(order: int, user: int, minor: int, times: int) -> list[str]:
-    """Ask for the same amount several times; return "held" or "refused" for each."""
+def ask(order: int, user: int, minor: int, times: int, newest: int = -1) -> list[str]:
+    """Ask for the same amount several times; return "held" or "refused" for each.
+
+    `newest` is the refund that the form shows as the newest; -1 for a caller that shows none.
+    """
     from backoffice.accounts.models import User  # noqa: PLC0415 - Django is set up by now
     from backoffice.money import Money  # noqa: PLC0415
     from orders.models import Order  # noqa: PLC0415
@@ -176,7 +180,9 @@ def ask(order: int, user: int, minor: int, times: int) -> list[str]:
     for _ in range(times):
         try:
             row = Order.objects.get(pk=order)
-            services.request_refund(row, Money(minor, "GBP"), actor=actor, reason="Race")
+            seen = None if newest < 0 else newest
+            amount = Money(minor, "GBP")
+            services.request_refund(row, amount, actor=actor, reason="Race", newest=seen)
             told.append("held")
         except services.RefundRefusedError:
             told.append("refused")
@@ -215,6 +221,7 @@ def _child(folder: Path, task: dict[str, Any]) -> None:
 
     try:
         settings.GATEWAYS = task["gateways"]
+        settings.BACKOFFICE_REFUND_LIMITS = task["limits"]
         if task["stop"]:
             _stand_still_at(task["stop"], touch)
         if task["ready"]:

@@ -9,7 +9,7 @@ from backoffice.accounts.models import User
 from backoffice.jobs.models import Job
 from backoffice.money import Money
 from payments import services
-from payments.models import Payment, Refund
+from payments.models import DailyTotal, Payment, Refund
 from payments.services.requests import RUN_JOB
 from tests.contracts.peers import Peer
 from tests.payments.faults.conftest import PATIENT
@@ -39,6 +39,35 @@ def test_14_sent_by_many_at_once_is_paid_once(
     crew.race("execute", refund.pk, times=6)
     assert_once(refund, peer)
     assert len(peer.seen()) == 1
+
+
+def test_14_same_form_posted_eight_times_at_once_asks_once(
+    sim: SimulatorPeer, crew: Crew, paid: Callable[..., Payment], eve: User
+) -> None:
+    payment = paid(sim)
+    told = crew.race("ask", payment.order_id, eve.pk, 100, 1, 0, times=8)
+    assert sorted(word for words in told for word in words) == ["held"] + ["refused"] * 7
+    payment.refresh_from_db()
+    assert payment.reserved_minor == 100
+
+
+def test_limit_of_a_day_holds_against_eight_processes(
+    sim: SimulatorPeer,
+    crew: Crew,
+    paid: Callable[..., Payment],
+    eve: User,
+    settings: Settings,
+) -> None:
+    """One person asks at once for 20 pounds of each of eight orders; 50 is their limit."""
+    settings.BACKOFFICE_REFUND_LIMITS = {"maker": ["50.00 GBP"]}
+    orders = [paid(sim).order_id for _ in range(8)]
+    children = [crew.start("ask", order, eve.pk, 2_000, 1) for order in orders]
+    for child in children:
+        child.go()
+    told = [word for child in children for word in child.answer()]
+    assert sorted(told) == ["held"] * 2 + ["refused"] * 6
+    assert DailyTotal.objects.get(of="maker", who=eve.pk).requested_minor == 4_000
+    assert sum(Payment.objects.values_list("reserved_minor", flat=True)) == 4_000
 
 
 def test_15_eight_processes_ask_for_more_than_was_captured(
