@@ -105,15 +105,15 @@ def test_25_refunds_of_one_payment_do_not_wait_for_each_other_for_ever(
     eve: User,
 ) -> None:
     payment = paid(sim, 10_000, 5_000, 5_000)
-    refunds = [approved(sim, 1_000, payment=payment) for _ in range(4)]
+    refunds = [approved(sim, 1_000, payment=payment) for _ in range(3)]
     children = [crew.start("execute", refund.pk) for refund in refunds]
-    children += [crew.start("ask", payment.order_id, eve.pk, 500, 2) for _ in range(3)]
+    children += [crew.start("ask", payment.order_id, eve.pk, 500, 2) for _ in range(2)]
     for child in children:
         child.go()
     told = [child.answer() for child in children]
-    assert told == [State.SUCCEEDED] * 4 + [["held", "held"]] * 3
+    assert told == [State.SUCCEEDED] * 3 + [["held", "held"]] * 2
     payment.refresh_from_db()
-    assert (payment.reserved_minor, payment.refunded_minor) == (7_000, 4_000)
+    assert (payment.reserved_minor, payment.refunded_minor) == (5_000, 3_000)
 
 
 def test_26_two_reconcilers_at_once_pay_once(peer: Peer, crew: Crew, approved: Approved) -> None:

@@ -61,9 +61,8 @@ def test_job_of_an_approved_refund_pays_back_once(peer: Peer, approved: Approved
     run.execute(job.pk)
     found = again(refund)
     assert (found.attempts, found.next_try_at) == (1, None)
-    assert verbs(refund) == [
-        f"refund_{what}" for what in ("requested", "approved", "sent", "succeeded")
-    ]
+    told = [verb for verb in verbs(refund) if verb.startswith("refund_")]
+    assert told == [f"refund_{what}" for what in ("requested", "approved", "sent", "succeeded")]
     assert_once(refund, peer)
 
 
