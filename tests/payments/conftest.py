@@ -11,7 +11,7 @@ from tests.simulator import WEBHOOK_SECRET, SimulatorProcess
 
 @pytest.fixture
 def simulator(tmp_path: Path, settings: Settings) -> Iterator[SimulatorProcess]:
-    """Run the simulator; the alias "simulator" leads to it, with short time limits."""
+    """Run the simulator; "simulator" leads to it, with limits that a busy machine keeps."""
     with SimulatorProcess(tmp_path / "gateway.sqlite3") as process:
         settings.GATEWAYS = {
             "simulator": {
@@ -19,8 +19,8 @@ def simulator(tmp_path: Path, settings: Settings) -> Iterator[SimulatorProcess]:
                 "OPTIONS": {
                     "base_url": process.url,
                     "webhook_secret": WEBHOOK_SECRET,
-                    "connect": 1,
-                    "read": 2,
+                    "connect": 5,
+                    "read": 20,
                 },
             }
         }

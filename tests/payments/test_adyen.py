@@ -123,8 +123,8 @@ class TestAdyen(GatewayContract):
             "merchant_account": ACCOUNT,
             "hmac_keys": [HMAC_KEY],
             "base_url": proxy.url,
-            "connect": 1,
-            "read": 2,
+            "connect": 5,
+            "read": 20,
         }
         backend = "payments.gateways.adyen.Adyen"
         settings.GATEWAYS = {"adyen": {"BACKEND": backend, "OPTIONS": options}}

@@ -81,7 +81,7 @@ class TestToss(GatewayContract):
     @pytest.fixture
     def peer(self, proxy: FaultProxy, settings: Settings) -> TossPeer:
         renew(proxy)
-        options = {"secret_key": TOSS_KEY, "base_url": proxy.url, "connect": 1, "read": 2}
+        options = {"secret_key": TOSS_KEY, "base_url": proxy.url, "connect": 5, "read": 20}
         settings.GATEWAYS = {"toss": {"BACKEND": "payments.gateways.toss.Toss", "OPTIONS": options}}
         return TossPeer(proxy)
 

@@ -45,8 +45,8 @@ def adyen(settings: Settings) -> Iterator[AdyenPeer]:
             "merchant_account": ACCOUNT,
             "hmac_keys": [HMAC_KEY],
             "base_url": proxy.url,
-            "connect": 1,
-            "read": 2,
+            "connect": 5,
+            "read": 20,
         }
         backend = "payments.gateways.adyen.Adyen"
         settings.GATEWAYS = {"adyen": {"BACKEND": backend, "OPTIONS": options}}
@@ -56,7 +56,7 @@ def adyen(settings: Settings) -> Iterator[AdyenPeer]:
 @pytest.fixture
 def toss(settings: Settings) -> Iterator[TossPeer]:
     with fake("fake_toss.py", "--key", TOSS_KEY) as address, FaultProxy(address) as proxy:
-        options = {"secret_key": TOSS_KEY, "base_url": proxy.url, "connect": 1, "read": 2}
+        options = {"secret_key": TOSS_KEY, "base_url": proxy.url, "connect": 5, "read": 20}
         backend = "payments.gateways.toss.Toss"
         settings.GATEWAYS = {"toss": {"BACKEND": backend, "OPTIONS": options}}
         yield TossPeer(proxy)
