@@ -219,18 +219,23 @@ def _compared(entry: SettlementEntry, ours: Money, how: Settling) -> Difference 
 
 
 def _booked(part: Iterable[SettlementEntry]) -> dict[Key, list[Money]]:
-    """Return what was booked of each thing, in its order: signed from our side."""
+    """Return what was booked of each thing, in its order: signed from our side.
+
+    Kind and account are looked at here: asked for in SQL they tempt SQLite to read whole accounts.
+    """
+    keys: dict[int, Key] = {}
+    for what, about in _by_what(part).items():
+        kinds = {kind for thing, kind in ABOUT.values() if thing == what}
+        rows = LedgerTransaction.objects.filter(**{f"{what}__in": about}).order_by("pk")
+        for pk, kind, thing in rows.values_list("pk", "kind", what):
+            if kind in kinds:
+                keys[pk] = (kind, thing)
     found: dict[Key, list[Money]] = defaultdict(list)
-    for what, keys in _by_what(part).items():
-        kinds = [kind for about, kind in ABOUT.values() if about == what]
-        rows = LedgerEntry.objects.filter(
-            account=Account.CLEARING,
-            transaction__kind__in=kinds,
-            **{f"transaction__{what}__in": keys},
-        ).order_by("transaction")
-        columns = ("transaction__kind", f"transaction__{what}", "minor", "currency")
-        for kind, pk, minor, currency in rows.values_list(*columns):
-            found[kind, pk].append(Money(minor, currency))
+    entries = LedgerEntry.objects.filter(transaction__in=keys).order_by("transaction")
+    columns = entries.values_list("transaction", "account", "minor", "currency")
+    for pk, account, minor, currency in columns:
+        if account == Account.CLEARING:
+            found[keys[pk]].append(Money(minor, currency))
     return found
 
 

@@ -14,7 +14,7 @@ from itertools import batched
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -194,13 +194,12 @@ def unsettled(gateway: str, day: date) -> QuerySet[LedgerTransaction]:
     rows = LedgerTransaction.objects.filter(gateway=gateway, day=day, kind__in=MOVEMENT_OF)
     missing = Q()
     for kind, (what, booking) in ABOUT.items():
-        name = f"settled_{kind}"
         settled = SettlementEntry.objects.filter(kind=kind, **{what: OuterRef(what)})
-        before = LedgerTransaction.objects.filter(
-            kind=booking, pk__lte=OuterRef("pk"), **{what: OuterRef(what)}
-        )
-        rows = rows.alias(**{name: _count(settled, what), f"{name}_due": _count(before, what)})
-        missing |= Q(kind=booking, **{f"{name}__lt": F(f"{name}_due")})
+        if what == "dispute":
+            rows = rows.alias(**{f"of_{kind}": _times(settled), f"due_{kind}": _due(booking)})
+            missing |= Q(**{"kind": booking, f"of_{kind}__lt": F(f"due_{kind}")})
+        else:
+            missing |= Q(~Exists(settled), kind=booking)
     sides = LedgerEntry.objects.filter(transaction=OuterRef("pk"), account=Account.CLEARING)
     return (
         rows.filter(missing)
@@ -210,8 +209,19 @@ def unsettled(gateway: str, day: date) -> QuerySet[LedgerTransaction]:
     )
 
 
-def _count(rows: QuerySet[Any], what: str) -> Coalesce:
-    counted = rows.order_by().values(what).annotate(count=Count("pk")).values("count")
+def _times(settled: QuerySet[Any]) -> Coalesce:
+    counted = settled.order_by().values("dispute").annotate(count=Count("pk")).values("count")
+    return Coalesce(Subquery(counted), 0)
+
+
+def _due(kind: str) -> Coalesce:
+    """Count the bookings of this kind of a dispute up to this one.
+
+    The kind is asked within the count: else SQLite reads all bookings of the kind for each row.
+    """
+    upto = Q(kind=kind, pk__lte=OuterRef("pk"))
+    bookings = LedgerTransaction.objects.filter(dispute=OuterRef("dispute")).order_by()
+    counted = bookings.values("dispute").annotate(count=Count("pk", filter=upto)).values("count")
     return Coalesce(Subquery(counted), 0)
 
 
