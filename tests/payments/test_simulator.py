@@ -178,7 +178,7 @@ def test_lots_are_equal_for_equal_seeds_in_any_order(
 def test_refund_that_the_gateway_finishes_after_we_gave_up(
     adapter: Gateway, simulator: SimulatorProcess, command: RefundCommand
 ) -> None:
-    simulator.play(finish_later=8)
+    simulator.play(finish_later=60)
     hasty = Simulator(simulator.url, webhook_secret=WEBHOOK_SECRET, read=1)
     assert hasty.refund(command).outcome is Outcome.UNKNOWN
     again = adapter.refund(command)
