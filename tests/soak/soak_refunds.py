@@ -292,8 +292,9 @@ def _work() -> None:
     from django.core.management import call_command  # noqa: PLC0415
 
     from backoffice.jobs import registry  # noqa: PLC0415
-    from payments.services import breakers, execution, outcomes  # noqa: PLC0415
+    from payments.services import breakers, events, execution, outcomes  # noqa: PLC0415
 
+    events.LEASE = timedelta(seconds=10)
     outcomes.FIRST_WAIT, outcomes.LONGEST_WAIT = timedelta(seconds=0.5), timedelta(seconds=4)
     breakers.PAUSE, execution.MOST_TRIES = timedelta(seconds=1), 25
     for name, seconds in {"payments.reconcile": 1, "payments.look_around": 3}.items():
