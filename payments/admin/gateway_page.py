@@ -170,7 +170,9 @@ class GatewaysPage(SitePage):
         """Gather all of it in a constant number of queries."""
         stops = {stop.gateway: stop for stop in _stops()}
         linked = may(request.user, "payments.view_refund", None).allowed
+        stoppable = may(request.user, "payments.view_refundstop", None).allowed
         return {
+            "stops_url": reverse("admin:payments_refundstop_changelist") if stoppable else "",
             "cards": _cards(stops, linked=linked),
             "stopped": stops.get(""),
             "gone": _gone(),
@@ -228,9 +230,7 @@ def _listed(alias: str, counts: Mapping[str, int], *, linked: bool) -> list[Stat
         StateCount(
             Badge(REFUND_STATES[state], state.label),
             counts[state],
-            f"{base}?{urlencode({'state__exact': state, 'gateway': alias})}"
-            if linked
-            else "",
+            f"{base}?{urlencode({'state__exact': state, 'gateway': alias})}" if linked else "",
         )
         for state in RefundState
         if counts.get(state)

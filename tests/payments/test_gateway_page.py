@@ -115,6 +115,10 @@ def test_stop_of_all_stands_above_and_an_ended_one_nowhere(max_: User, kim: User
     assert "Long over" not in text
 
 
+def test_stops_are_a_click_away_for_who_may_see_them(max_: User) -> None:
+    assert reverse("admin:payments_refundstop_changelist") in page(max_)
+
+
 def test_adapter_that_never_met_its_vendor_says_so(max_: User) -> None:
     text = card(max_, "toss")
     assert "Not verified live" in text
@@ -188,9 +192,7 @@ def test_counts_lead_to_the_refunds(max_: User, eve: User) -> None:
             requested_by=eve,
         )
     text = card(max_, "acme")
-    url = (
-        f"{reverse('admin:payments_refund_changelist')}?state__exact=unknown&gateway=acme"
-    )
+    url = f"{reverse('admin:payments_refund_changelist')}?state__exact=unknown&gateway=acme"
     assert f'<a href="{url}">2</a>' in text
     client = Client()
     client.force_login(max_)

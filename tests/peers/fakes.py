@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from email.message import Message
 
 HOST = "127.0.0.1"
 DOOR = "__books__"
@@ -38,7 +39,7 @@ class Call(NamedTuple):
     method: str
     path: tuple[str, ...]
     query: Mapping[str, str]
-    headers: Mapping[str, str]
+    headers: Message[str, str]
     body: Json
 
 
