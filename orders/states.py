@@ -167,6 +167,16 @@ def before(table: Table, state: str) -> frozenset[str]:
     return frozenset(early for early, late in table.items() if state in late)
 
 
+def still_ahead(table: Table, state: str) -> frozenset[str]:
+    """Return the states of a table into which a row in `state` may come, now or later."""
+    found: frozenset[str] = frozenset()
+    waiting = {*table[state]}
+    while waiting:
+        found |= waiting
+        waiting = {late for early in waiting for late in table[early]} - found
+    return found
+
+
 REASONS: Mapping[str, str | Promise] = {
     "mind": _("Changed their mind"),
     "twice": _("Ordered twice"),

@@ -21,7 +21,7 @@ from backoffice.site.values import choice_badge
 from orders.models import ChangeRequest, DeliveryAddress, Order, OrderLine, OrderNote
 from orders.queries import came_back, pieces_of
 from orders.services.changes import DECIDE, OWN
-from orders.states import ChangeState, LineState, Pieces
+from orders.states import ORDER, ChangeState, LineState, Pieces, still_ahead
 
 if TYPE_CHECKING:
     from backoffice.site.values import BadgeKind
@@ -214,13 +214,21 @@ def possible(request: HttpRequest, order: Order) -> dict[str, Any] | None:
             why,
         )
         for spec in declared(page)
-        if spec.detail and page.allows(request, spec.permission, order)
+        if spec.detail
+        and not _is_past(spec, order)
+        and page.allows(request, spec.permission, order)
     ]
     found += _decisions(request, order)
     if not found:
         return None
     now = [one for one in found if one.url]
     return {"now": now, "later": [one for one in found if not one.url]}
+
+
+def _is_past(spec: Any, order: Order) -> bool:
+    """Say whether an action leads to a state that the order has left behind: no news to anybody."""
+    to = getattr(spec.why_not, "to", None)
+    return to is not None and to not in still_ahead(ORDER, order.status)
 
 
 def _why_not(spec: Any, order: Order) -> str:

@@ -45,8 +45,13 @@ ORDER_STATES: dict[str, Any] = {
 
 
 def why_not(to: OrderState) -> Any:
-    """Return what says in words why an order cannot come into a state now."""
-    return lambda order: services.why_not(order, to)
+    """Return what says in words why an order cannot come into a state now; it names `to`."""
+
+    def refusal(order: Order) -> str:
+        return services.why_not(order, to)
+
+    refusal.to = to  # type: ignore[attr-defined]
+    return refusal
 
 
 def why_not_cancel(order: Any) -> str:

@@ -17,6 +17,7 @@ from orders.states import (
     ParcelState,
     Pieces,
     before,
+    still_ahead,
 )
 from tests.factories import make_line, make_order
 
@@ -56,6 +57,12 @@ def test_line_is_called_by_what_became_of_its_pieces(pieces: Pieces, state: str)
 
 def test_each_state_of_a_line_can_be_reached() -> None:
     assert {state for state, _holds in LINE} == set(LineState)
+
+
+def test_what_an_order_left_behind_is_not_ahead_of_it() -> None:
+    assert still_ahead(ORDER, "placed") == {"paid", "shipped", "delivered", "cancelled"}
+    assert still_ahead(ORDER, "shipped") == {"delivered"}
+    assert still_ahead(ORDER, "delivered") == frozenset()
 
 
 def test_lost_parcel_may_turn_up_and_a_delivered_one_stays() -> None:
