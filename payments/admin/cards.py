@@ -9,7 +9,7 @@ from django.utils.translation import ngettext
 
 from backoffice.audit.models import Event
 from backoffice.money import Money
-from backoffice.site.values import Badge
+from backoffice.site.values import Badge, BadgeKind
 from payments.gateways import gateways
 from payments.models import Dispute, Payment, Refund, RefundPart
 
@@ -31,13 +31,13 @@ REFUND_STATES: dict[str, Any] = {
     "reversed": "fail",
     "external": "done",
 }
-PAYMENT_STATES: dict[str, str] = {
+PAYMENT_STATES: dict[str, BadgeKind] = {
     "captured": "done",
     "partly_refunded": "rest",
     "refunded": "rest",
     "disputed": "fail",
 }
-DISPUTE_STATES: dict[str, str] = {"open": "wait", "won": "done", "lost": "fail"}
+DISPUTE_STATES: dict[str, BadgeKind] = {"open": "wait", "won": "done", "lost": "fail"}
 MOST_NAMED = 3
 OPEN_QUESTION = frozenset({_S.UNKNOWN, _S.NEEDS_REVIEW})
 

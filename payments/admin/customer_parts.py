@@ -16,6 +16,7 @@ from customers.models import Customer
 from payments import queries
 from payments.admin.cards import refund_badge
 from payments.models import Refund
+from payments.states import OPEN
 
 _MAY = "payments.view_refund"
 _MOST_SHOWN = 5
@@ -56,7 +57,7 @@ def _count(request: HttpRequest, customer: Customer) -> int:
 def _open_matters(request: HttpRequest, customer: Customer) -> list[Matter]:
     if not may(request.user, _MAY, None):
         return []
-    mine = queries.refunds_of_customer(customer).filter(state__in=queries.OPEN)
+    mine = queries.refunds_of_customer(customer).filter(state__in=OPEN)
     return [_matter(refund) for refund in mine[:_MOST_SHOWN]]
 
 

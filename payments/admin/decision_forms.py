@@ -86,8 +86,8 @@ class ReviewForm(ActionForm):
         words = {"refund": self.instance.code, "amount": self.instance.amount}
         return (
             _(
-                "%(refund)s, %(amount)s. You say what became of the money; nothing is sent. It counts "
-                "only when another person agrees."
+                "%(refund)s, %(amount)s. You say what became of the money; nothing is sent. "
+                "It counts only when another person agrees."
             )
             % words
         )

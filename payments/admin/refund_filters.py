@@ -13,12 +13,11 @@ from backoffice.approvals import services as approvals
 from backoffice.site.list_views import counted
 from backoffice.site.visitors import signed_in
 from orders.admin.order_list import AmountFilter as OrderAmountFilter
-from payments import queries
 from payments.gateways import gateways
 from payments.models import Refund
 from payments.services.requests import REFUND_RULE
 from payments.services.reviews import REVIEW_RULE
-from payments.states import RefundState
+from payments.states import OPEN, RefundState
 
 _DAYS = (1, 3, 7, 30)
 
@@ -39,7 +38,7 @@ class AgeFilter(SimpleListFilter):
         if self.value() not in {str(days) for days in _DAYS}:
             return queryset
         border = timezone.now() - timedelta(days=int(self.value() or 0))
-        return queryset.filter(state__in=queries.OPEN, created_at__lt=border)
+        return queryset.filter(state__in=OPEN, created_at__lt=border)
 
 
 class AmountFilter(OrderAmountFilter):

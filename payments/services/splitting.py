@@ -78,7 +78,7 @@ def left_of(order: Order) -> list[Left]:
     rows = (
         held.order_by()
         .values_list("order_line", "charge")
-        .annotate(tax=Sum("tax_minor"), pieces=Coalesce(Sum("quantity"), 0))
+        .annotate(taken_tax=Sum("tax_minor"), taken_pieces=Coalesce(Sum("quantity"), 0))
     )
     taken: dict[tuple[int | None, int | None], tuple[int, int]] = {
         (line, charge): (tax, pieces) for line, charge, tax, pieces in rows
