@@ -77,7 +77,6 @@ class BreakAdmin(BackofficeAdmin):
     ]
     badges: ClassVar[dict[str, Any]] = {"state": STATES}
     numeric_columns: ClassVar[tuple[str, ...]] = ("ours", "theirs")
-    number_field = "what"
     editable = False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Break]:

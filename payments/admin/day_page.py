@@ -98,7 +98,6 @@ class DayAdmin(BackofficeAdmin):
     date_hierarchy = "day"
     badges: ClassVar[dict[str, Any]] = {"state": {_D.OPEN: "wait", _D.CLOSED: "quiet"}}
     numeric_columns: ClassVar[tuple[str, ...]] = ("matched", "open_breaks", "sums_text")
-    number_field = "named"
     editable = False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ReconciledDay]:

@@ -69,7 +69,6 @@ class RefundStopAdmin(BackofficeAdmin):
     list_display = ("what", "reason", "stopped_by", "stopped_at", "ended_by", "ended_at")
     list_select_related = ("stopped_by", "ended_by")
     list_filter = ("gateway",)
-    number_field = "what"
     editable = False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[RefundStop]:
