@@ -42,10 +42,12 @@ from payments.models import (
     LedgerEntry,
     LedgerTransaction,
     Payment,
+    ReconciledDay,
     Refund,
     RefundPart,
     triggers,
 )
+from payments.services import reconciliation
 from payments.services.disputes import BLOCKING
 from payments.states import HOLDING, PAID_OUT, RefundState
 
@@ -206,6 +208,15 @@ def disputes_booked() -> Iterator[Wrong]:
     yield from _differs(Dispute.objects.all(), out, booked, names, "ledger")
 
 
+def closed_days() -> Iterator[Wrong]:
+    """A closed day says what ledger and settlement of the day said when it was closed."""
+    closed = ReconciledDay.objects.filter(state=ReconciledDay.State.CLOSED).order_by("pk")
+    for day in closed.iterator(CHUNK):
+        now = reconciliation.sums(day.gateway, day.day, until=day.closed_at)
+        if now != day.sums:
+            yield _wrong("closed", day, f"{day} was closed with {day.sums}, and is {now}")
+
+
 def guarded() -> Iterator[Wrong]:
     """The database refuses to change the books."""
     for name in triggers.ONLY_GROW.missing(connection):
@@ -224,6 +235,7 @@ RULES: tuple[Callable[[], Iterator[Wrong]], ...] = (
     captures_booked,
     refunds_booked,
     disputes_booked,
+    closed_days,
     guarded,
 )
 

@@ -6,13 +6,16 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.utils import timezone
 from pytest_django import Settings
 
 from backoffice.accounts.models import User
 from orders.models import Charge
-from payments.models import Dispute, Payment, Refund, RefundPart, triggers
+from payments.gateways.base import MovementKind
+from payments.models import Dispute, Payment, ReconciledDay, Refund, RefundPart, triggers
 from payments.services import checking, ledger
 from tests.factories import AT, make_order, make_payment
+from tests.payments import settled
 from tests.simulator import SimulatorProcess
 
 
@@ -145,6 +148,20 @@ def test_dispute_that_is_not_booked_is_named(payment: Payment) -> None:
     assert found() == [("ledger", "dispute")]
     ledger.book_chargeback(dispute)
     assert found() == []
+
+
+def test_closed_day_whose_books_changed_is_named(kim: User, settings: Settings) -> None:
+    entry = {**settings.GATEWAYS["simulator"]}
+    entry.pop("SETTLING", None)
+    settings.GATEWAYS = {"simulator": entry}
+    day = settled.match(settled.capture(settled.paid()))
+    ReconciledDay.objects.filter(pk=day.pk).update(
+        state="closed", closed_by=kim, closed_at=timezone.now(), sums=day.sums
+    )
+    settled.settle(settled.flat(MovementKind.FEE, -5))  # what came later is no part of it
+    assert found() == []
+    sql("UPDATE payments_settlemententry SET amount_minor = 1999 WHERE kind = 'capture'")
+    assert found() == [("closed", "day at a gateway")]
 
 
 def test_trigger_that_is_gone_is_named(payment: Payment) -> None:
