@@ -5,11 +5,16 @@ that is closed and one with a difference, and requests of customers that wait. R
 nothing of this runs inside a transaction.
 """
 
+import io
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
 from datetime import UTC, date, timedelta
 
 from backoffice.accounts.models import User
+from backoffice.jobs.models import Job
+from backoffice.jobs.run import execute
+from backoffice.mail import delivery
 from backoffice.project.seed import at_simulator
 from orders import services as orders
 from orders.models import ChangeRequest, Order, OrderLine
@@ -35,6 +40,7 @@ def everything(say: Callable[[str], object]) -> None:
     changes(people)
     say("a closed day, and one with a difference")
     days(people["max"])
+    send_mails()
 
 
 def refunds(people: dict[str, User]) -> None:
@@ -161,3 +167,11 @@ def busy_day() -> date:
 def take(day: date, actor: User) -> None:
     """Fetch the settlement of a day."""
     settlements.take_day(SIMULATOR, day, actor=actor)
+
+
+def send_mails() -> None:
+    """Let the mails about all this leave now: the worker would fill the terminal with them."""
+    delivery.start_sending()
+    for job in Job.objects.filter(kind=delivery.SEND, state=Job.State.QUEUED):
+        with redirect_stdout(io.StringIO()):
+            execute(job.pk)

@@ -10,6 +10,7 @@ from django.db.models import F
 from pytest_django import Settings
 
 from backoffice.accounts.models import User
+from backoffice.mail.models import Mail
 from backoffice.masking import whole
 from backoffice.project import seed
 from backoffice.sheets.models import ImportJob
@@ -70,6 +71,7 @@ def test_demo_is_filled(transactional_db: None, settings: Settings, tmp_path: Pa
     assert set(by_state) == {"open", "closed"}
     assert set(Break.objects.values_list("day", "state")) == {(by_state["open"], "open")}
     assert not list(checking.books())  # captured, held, refunded and the ledger agree
+    assert set(Mail.objects.values_list("state", flat=True)) == {"sent"}
     requests = Counter(ChangeRequest.objects.values_list("state", flat=True))
     assert requests == {"requested": 4, "rejected": 1}
     assert {user.username for user in User.objects.all()} == {
