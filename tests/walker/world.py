@@ -324,7 +324,7 @@ def make_books(world: World) -> dict[str, Model]:
     booking = payment.bookings.get()
     day = ReconciledDay.objects.create(gateway=payment.gateway, day=booking.day)
     found = Break.objects.create(
-        key="booked:walk",
+        key=f"booked:{booking.pk}:{Break.Kind.MISSING_THERE}",
         gateway=payment.gateway,
         day=booking.day,
         kind=Break.Kind.MISSING_THERE,
