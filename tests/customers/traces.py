@@ -30,7 +30,7 @@ from backoffice.masking.services import give_grant
 from backoffice.sheets.models import ImportJob, ImportProblem
 from customers.models import Customer, PrivacyCase
 from customers.services import privacy
-from orders.models import Order
+from orders.models import ChangeRequest, DeliveryAddress, Order, OrderNote, Parcel
 from payments.models import Refund
 from tests.canaries import CUSTOMER, FORMER, Canary, leaks
 from tests.customers.desk import carried_out, open_case
@@ -94,8 +94,22 @@ def spread(customer: Customer, people: dict[str, User]) -> Order:
     session = SessionStore()
     session["message"] = typed
     session.save()
+    ask_for_changes(order, ann)
     leave_files(people)
     return order
+
+
+def ask_for_changes(order: Order, ann: User) -> None:
+    """Leave the person in a request that is over, on a parcel, in an address and a note."""
+    change = ChangeRequest(
+        order=order, kind="address", why="moved", note=f"{NAME} moved", address=ADDRESS,
+        reference=EMAIL, state="withdrawn", asked_by=ann,
+    )  # fmt: skip
+    save_with_history(change, actor=ann, reason="Xyvcanary called again")
+    save_with_history(DeliveryAddress(order=order, address=ADDRESS), actor=ann)
+    OrderNote.objects.create(order=order, text=f"{NAME} waits, {PHONE}", author=ann)
+    parcel = Parcel(order=order, seller=order.lines.get().seller, carrier=f"Bike of {NAME}")
+    save_with_history(parcel, actor=ann, reason="Xyvcanary again")
 
 
 def leave_files(people: dict[str, User]) -> None:
