@@ -97,8 +97,8 @@ def register() -> None:
             Place(f"payments.{name}", label, f"payments.{name}", kept={"*": _MACHINE}), reason=False
         )
     for name, label in _PLAIN.items():
-        kept = {"*": _PROOF if name == "evidence" else _MACHINE}
+        why = {"*": _PROOF if name == "evidence" else _MACHINE}
         private = ("sealed_key",) if name == "evidence" else ()
-        place = Place(f"payments.{name}", label, f"payments.{name}", kept=kept, private=private)
+        place = Place(f"payments.{name}", label, f"payments.{name}", kept=why, private=private)
         subjects.register(place)
     subjects.register_blocker(open_refunds)

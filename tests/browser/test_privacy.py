@@ -47,6 +47,7 @@ def test_person_is_erased_after_a_second_person_agreed(
     pia.look("privacy-blocked")
     assert leaks(pia.page.content(), world.secrets) == []
     for refund in Refund.objects.filter(state=Refund.State.REQUESTED):
+        assert refund.requested_by is not None
         payments.withdraw_refund(refund, actor=refund.requested_by)
     pia.page.reload()
     pia.click("Ask for approval")

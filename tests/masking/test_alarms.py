@@ -41,7 +41,7 @@ def stopped(actor: User, customer: Customer) -> None:
 def told() -> list[tuple[str, str]]:
     """Return (to whom, about what) of each mail about an alarm."""
     mails = Mail.objects.filter(template=alarms.MAIL).order_by("pk").select_related("to_user")
-    return [(mail.to_user.username, mail.context["what"]) for mail in mails]
+    return [(mail.to_user.username, mail.context["what"]) for mail in mails if mail.to_user]
 
 
 def test_officer_hears_of_the_cap_once_an_hour_for_each_person(

@@ -74,10 +74,10 @@ def test_changes_reveals_approvals_and_jobs_stand_in_one_stream(
 
 
 def test_gateway_calls_and_decisions_about_refunds_stand_with_the_payment(
-    refund: Refund, max_: User, reader: User
+    refund: Refund, eve: User, max_: User, reader: User
 ) -> None:
     record(VERBS[Refund.State.UNKNOWN], actor=None, subject=refund, outcome=Outcome.FAILED)
-    record(APPROVED, actor=max_, subject=request_about(refund, refund.requested_by))
+    record(APPROVED, actor=max_, subject=request_about(refund, eve))
     wanted = {("Outcome unknown (Failed)", "System"), ("Approved", "Max")}
     assert wanted <= told(refund.payment, reader)
 
@@ -119,14 +119,14 @@ def test_number_of_queries_does_not_grow(customer: Customer, eve: User, reader: 
 
 
 def test_request_about_anothers_refund_with_the_payments_key_stays_away(
-    refund: Refund, max_: User, reader: User
+    refund: Refund, eve: User, max_: User, reader: User
 ) -> None:
     payment = make_payment(make_order(1000))
     Refund.objects.create(
         pk=payment.pk + 50, payment=payment, amount_minor=100, currency="GBP", reason="Broken",
         requested_by=refund.requested_by,
     )  # fmt: skip
-    asked = request_about(refund, refund.requested_by)
+    asked = request_about(refund, eve)
     # About a refund whose key is the payment's own, and which is not among the payment's refunds.
     ApprovalRequest.objects.filter(pk=asked.pk).update(subject_id=str(payment.pk))
     record(APPROVED, actor=max_, subject=asked)

@@ -294,9 +294,7 @@ REGISTRY: dict[str, Fill] = {
     "admin:payments_reconciledday_do_fetch_day": once(),
     "admin:payments_reconciledday_do_upload": once(),
     "admin:payments_settlement_check": row("keptfile", field="public_id", parameter="number"),
-    **model_pages(
-        "admin", "payments_break", row("break"), "do_agree", "do_disagree", "do_propose"
-    ),
+    **model_pages("admin", "payments_break", row("break"), "do_agree", "do_disagree", "do_propose"),
     **{
         f"admin:payments_break_do_{name}_several": once()
         for name in ("agree", "disagree", "propose")
