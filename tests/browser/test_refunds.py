@@ -143,7 +143,7 @@ def test_page_follows_from_the_click_to_refunded(
         paid, Money(100, "GBP"), actor=world.people["ann"], reason="late"
     )
     max_ = stage.enter(world.people["max"])
-    row_of(max_, refund).get_by_role("link", name=refund.code).click()
+    row_of(max_, refund).get_by_role("link", name=refund.code, exact=True).click()
     max_.page.get_by_role("link", name=re.compile("^Approve")).first.click()
     dialog = max_.dialog()
     if dialog.get_by_label("Your password").count():
