@@ -255,15 +255,14 @@ def _conclude_absent(refund: Refund, gateway: Gateway, sent: Told | None, found:
     )
     listed = gateway.caps.lookup == "list" and not found.stranger
     settled = timezone.now() >= (refund.sent_at or refund.created_at) + gateway.caps.settle
-    if found.stranger and (refused or sent is None):
-        why = _("The gateway does not know this payment: is this another account?")
-        outcomes.give_to_people(refund, why, *told)
-    elif refused and listed and settled:
+    if refused and listed and settled:
         assert sent is not None  # noqa: S101 - refused
         assert sent.result is not None  # noqa: S101
         outcomes.settle(refund, sent.result, *told)
     elif refused and not listed:
         why = sent.result.message if sent is not None and sent.result is not None else ""
+        if found.stranger:
+            why = _("The gateway does not know this payment: is this another account?")
         outcomes.give_to_people(refund, why, *told)
     elif not key_is_young(refund, gateway):
         why = _("The key is too old to send again, and nothing is listed")

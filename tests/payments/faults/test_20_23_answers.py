@@ -1,9 +1,11 @@
 """20-23: another amount or currency, refunds made elsewhere, disputes, answers of rubbish."""
 
+import json
 from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
+from pytest_django import Settings
 
 from backoffice.accounts.models import User
 from backoffice.approvals.services import AlreadyDecidedError
@@ -189,6 +191,22 @@ def test_21_refusal_of_a_repeat_fails_where_nothing_is_listed(
     sim.say(Said(422, b'{"error": "amount_too_high", "message": "More than is left"}'))
     reconcile(refund)
     assert (again(refund).state, sums(refund)) == (State.FAILED, (0, 0))
+
+
+def test_21_refusal_of_a_repeat_is_not_believed_while_the_list_may_lag(
+    sim: SimulatorPeer, approved: Approved, settings: Settings
+) -> None:
+    settings.GATEWAYS["simulator"]["OPTIONS"] |= {"settle": 3_600}
+    refund = approved(sim)
+    before = sim.process.get(f"/payments/{refund.payment.reference}")
+    sim.lose_answer()
+    services.execute(refund)
+    sim.say(Said(422, b'{"error": "amount_too_high", "message": "More than is left"}'))
+    sim.say_reads(Said(200, json.dumps(before).encode()))
+    assert reconcile(refund) == [State.UNKNOWN]
+    assert sums(refund) == (1_275, 0)
+    reconcile(refund)
+    assert_once(refund, sim)
 
 
 def test_21_money_that_went_out_though_we_gave_up_is_taken_into_the_books(
