@@ -148,7 +148,9 @@ class Worker:
         )
 
     def end(self) -> None:
-        """Kill it, and the children that would outlive it."""
+        """Kill it, and the children that would outlive it; nothing where that is done."""
+        if self._process.returncode is not None:
+            return
         os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
