@@ -216,10 +216,11 @@ def _end(refund: Refund, word: Word) -> Reply:
 def _paid_but_over(payment: Payment, refund: Refund, word: Word) -> Reply:
     """The money went out though the refund ended without: take it into the books, and call people.
 
-    A word from before the end (`at`) is only late.
+    Of one that came back, a word from before that (`at`) is only late.
     """
-    late = word.at is not None and refund.finished_at is not None and word.at <= refund.finished_at
-    if late and refund.state in {_S.FAILED, _S.REVERSED}:
+    ended = refund.finished_at
+    late = word.at is not None and ended is not None and word.at <= ended
+    if late and refund.state == _S.REVERSED:
         return Reply(Heard.NOTHING, refund)
     if refund.gateway_ref != word.reference:
         _take_in(payment, word)

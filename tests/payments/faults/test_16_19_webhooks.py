@@ -17,9 +17,10 @@ from pytest_django import Settings
 
 from backoffice.audit.models import Event
 from payments import services, webhooks
-from payments.gateways.base import GatewayEvent
+from payments.gateways.base import GatewayEvent, Outcome
 from payments.gateways.simulator import Simulator
 from payments.models import InboxEvent, Payment, Refund
+from payments.services.external import Heard, Word
 from tests.payments.faults.crew import Crew
 from tests.payments.faults.telling import (
     State,
@@ -234,6 +235,23 @@ def test_18_success_that_comes_after_the_reversal_is_only_late(
         work()
     assert (again(refund).state, sums(refund)) == (State.REVERSED, (0, 0))
     assert Refund.objects.filter(payment=refund.payment).count() == 1
+
+
+@pytest.mark.parametrize(
+    ("state", "heard"), [(State.REVERSED, Heard.NOTHING), (State.FAILED, Heard.PERSON)]
+)
+def test_18_success_from_before_the_end_is_late_of_what_came_back_alone(
+    unlisted: SimulatorPeer, approved: Approved, state: State, heard: Heard
+) -> None:
+    """Of a refund that failed here it means that money went out: people have to look."""
+    refund = pending(unlisted, approved)
+    for status in ("succeeded", "failed") if state == State.REVERSED else ("failed",):
+        deliver(event_of(refund, status))
+        work()
+    assert again(refund).state == state
+    word = Word(refund.gateway_ref, str(refund.number), refund.amount, Outcome.SUCCEEDED, AT)
+    assert services.external.hear(refund.payment, word).heard is heard
+    assert again(refund).state == state
 
 
 def test_18_event_is_a_hint_and_the_state_is_read(sim: SimulatorPeer, approved: Approved) -> None:
