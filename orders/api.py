@@ -273,7 +273,7 @@ class AskedLineSerializer(serializers.Serializer[Any]):
         )
     ]
 )
-class AskedSerializer(serializers.Serializer[Any]):
+class AskedChangeSerializer(serializers.Serializer[Any]):
     """What is asked. The same `reference` once more gives the same request and makes no second."""
 
     order = serializers.CharField(max_length=40)
@@ -311,10 +311,10 @@ class ChangeRequestViewSet(ReadViewSet):
             Prefetch("lines", queryset=lines)
         )
 
-    @extend_schema(request=AskedSerializer, responses={201: ChangeRequestSerializer})
+    @extend_schema(request=AskedChangeSerializer, responses={201: ChangeRequestSerializer})
     def create(self, request: Request, **kwargs: Any) -> Response:
         """Bring a request in; somebody else decides. 200 where this reference is known."""
-        form = AskedSerializer(data=request.data)
+        form = AskedChangeSerializer(data=request.data)
         form.is_valid(raise_exception=True)
         asked = form.validated_data
         order = get_object_or_404(self.scoped(Order.objects.all()), number=asked["order"])

@@ -15,6 +15,7 @@ from backoffice.site.visitors import signed_in
 from orders.admin.order_list import AmountFilter as OrderAmountFilter
 from payments.gateways import gateways
 from payments.models import Refund
+from payments.services import reviews
 from payments.services.requests import REFUND_RULE
 from payments.services.reviews import REVIEW_RULE
 from payments.states import OPEN, RefundState
@@ -64,5 +65,6 @@ def waiting_count(request: HttpRequest) -> int:
 def for_people(request: HttpRequest, rows: QuerySet[Refund]) -> QuerySet[Refund]:
     """Narrow to refunds that only people can end."""
     by_hand = [alias for alias in gateways if gateways[alias].caps.by_hand]
-    pending = Q(state=RefundState.PENDING, gateway__in=by_hand)
+    silent = Q(sent_at__lte=reviews.pending_since())
+    pending = Q(state=RefundState.PENDING) & (Q(gateway__in=by_hand) | silent)
     return rows.filter(Q(state=RefundState.NEEDS_REVIEW) | pending)

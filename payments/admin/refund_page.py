@@ -165,7 +165,7 @@ class RefundAdmin(BackofficeAdmin):
         return context | {
             "moving": not following,
             "stopped": stops.held(obj.gateway) if obj.state not in ENDED else "",
-            "by_hand": reviews.is_reviewable(obj) and obj.state == _S.PENDING,
+            "by_hand": reviews.is_by_hand(obj.gateway) and obj.state == _S.PENDING,
         }
 
     def list_context(self, request: HttpRequest, changelist: Any) -> dict[str, Any]:

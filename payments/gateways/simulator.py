@@ -150,10 +150,13 @@ class Simulator(Gateway):
 
     def find_refund(self, command: RefundCommand) -> RefundResult | None:
         """Look through the payment's refunds for our number."""
-        for found in self.fetch_payment(command.payment_reference).refunds:
-            if found.number == command.number:
-                return _result(found, command)
-        return None
+        listed = self.fetch_payment(command.payment_reference).refunds
+        mine = [one for one in listed if one.number == command.number]
+        alive = [one for one in mine if one.outcome is not Outcome.FAILED]
+        if len(alive) > 1:
+            text = "The gateway lists this refund more than once"
+            return RefundResult(Outcome.UNKNOWN, code="listed_twice", message=text)
+        return _result((alive or mine)[0], command) if mine else None
 
     def healthcheck(self) -> Health:
         """Ask /health."""

@@ -168,7 +168,9 @@ def _work(group: Sequence[InboxEvent]) -> None:
         if event.kind == "other":
             _close(event, _State.IGNORED, "")
         elif payment is None:
-            _later(event, _("No such payment here"), most=MOST_TRIES_STRANGE, end=_State.IGNORED)
+            # What nobody could read again is waited for: its payment may come with the next import.
+            most = MOST_TRIES if event.trusted else MOST_TRIES_STRANGE
+            _later(event, _("No such payment here"), most=most, end=_State.IGNORED)
         elif event.trusted:
             _believe(event, payment)
         else:

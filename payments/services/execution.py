@@ -203,11 +203,13 @@ def key_is_young(refund: Refund, gateway: Gateway) -> bool:
 
     By the database's clock, which also wrote `sent_at`. A clock that went back makes old keys look
     young: then `sent_at` or a try lies ahead, or the tries are not in the order of their times, and
-    the key counts as old.
+    the key counts as old. What surely did not arrive began no life of the key.
     """
     now = _database_now()
     times = [refund.sent_at or refund.created_at]
-    times += refund.tries.order_by("pk").values_list("at", flat=True)
+    lost = refund.tries.filter(kind=Kind.SENT, outcome=Outcome.NOT_SENT).order_by("-pk")
+    since = lost.values_list("pk", flat=True).first() or 0
+    times += refund.tries.filter(pk__gt=since).order_by("pk").values_list("at", flat=True)
     times.append(now)
     in_order = all(b >= a - KEY_MARGIN for a, b in pairwise(times))
     return in_order and now < times[0] + gateway.caps.key_ttl - KEY_MARGIN
@@ -264,7 +266,7 @@ def _conclude_absent(refund: Refund, gateway: Gateway, sent: Told | None, found:
         if found.stranger:
             why = _("The gateway does not know this payment: is this another account?")
         outcomes.give_to_people(refund, why, *told)
-    elif not key_is_young(refund, gateway):
+    elif settled and not key_is_young(refund, gateway):
         why = _("The key is too old to send again, and nothing is listed")
         outcomes.give_to_people(refund, why, *told)
     elif refund.attempts >= MOST_TRIES and settled:

@@ -6,11 +6,15 @@ yet becomes void, since who decides on it saw another picture. While one of ours
 nobody can tell whose it is: then it waits.
 """
 
+import logging
+import secrets
 import time
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
+from itertools import chain
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
@@ -41,6 +45,7 @@ from payments.services.attempts import Kind, Told
 from payments.services.moves import add_external, move
 from payments.states import OPEN, PAID_OUT
 
+logger = logging.getLogger("payments")
 CONTRADICTED = verbs.register(
     "payments.gateway_contradicts", gettext_lazy("The gateway contradicts the books")
 )
@@ -52,6 +57,8 @@ _FAILED_MATTERS = frozenset({_S.UNKNOWN, _S.PENDING}) | PAID_OUT
 EVERY_SECONDS = 60
 # Payments looked at in a turn, and for how long after a change: events get lost.
 A_TURN = 20
+# A gateway that gave so few answers is left alone for the turn.
+MOST_SILENT = 2
 RECENT = timedelta(days=3)
 TURN = 10.0
 
@@ -132,18 +139,25 @@ def look_around() -> int:
     """Look at payments that changed lately or have open refunds; return at how many.
 
     Heals what no event told: a lost webhook, a refund made on the gateway's own pages. All of them
-    have their turn, since each minute begins where the one before ended.
+    have their turn, since each minute begins anywhere and goes round: one that cannot be read, or a
+    gateway that is down, does not hide the others.
     """
     payments = _changed_lately()
     count, end = payments.count(), time.monotonic() + TURN
     if not count:
         return 0
-    begin = int(time.time() // EVERY_SECONDS) * A_TURN % count
-    looked = 0
-    for payment in payments[begin : begin + A_TURN]:
-        if time.monotonic() > end or not _look_quietly(payment):
+    begin = secrets.randbelow(count)
+    behind = payments[: min(begin, max(0, begin + A_TURN - count))]
+    looked, silent = 0, Counter[str]()
+    for payment in chain(payments[begin : begin + A_TURN], behind):
+        if time.monotonic() > end:
             break
-        looked += 1
+        if silent[payment.gateway] >= MOST_SILENT:
+            continue
+        if _look_quietly(payment):
+            looked += 1
+        else:
+            silent[payment.gateway] += 1
     return looked
 
 
@@ -163,6 +177,9 @@ def _look_quietly(payment: Payment) -> bool:
         return True
     except GatewayUnavailableError:
         return False
+    except Exception:
+        # One that the books do not take must not keep the others from being looked at.
+        logger.exception("payment %s could not be looked at", payment.pk)
     return True
 
 
@@ -194,6 +211,9 @@ def _hear_of_ours(payment: Payment, refund: Refund, word: Word) -> Reply:
 def _hear_of_paid(payment: Payment, refund: Refund, word: Word) -> Reply:
     if word.amount is not None and word.amount != refund.amount:
         return _contradict(payment, refund, word, _("The gateway reports another amount"))
+    reference = attempts.text(word.reference, 80)
+    if word.outcome in outcomes.KNOWN and reference and refund.gateway_ref not in {"", reference}:
+        return _contradict(payment, refund, word, _("The gateway lists it more than once"))
     if word.outcome is not Outcome.FAILED:
         return Reply(Heard.DONE if word.outcome is Outcome.SUCCEEDED else Heard.NOTHING, refund)
     with transaction.atomic(durable=True):

@@ -5,12 +5,13 @@ themselves. One proposes what happened, with the gateway's reference and a file;
 neither of them asked for the refund. Only then it moves, by the same way as all refunds.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 from django.db.models import Q
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -26,16 +27,32 @@ from payments.services.moves import move
 from payments.states import RefundState
 
 KIND = "payments.review"
+# The slowest of banks is done by then; the machine goes on looking beside the people.
+PENDING_TOO_LONG = timedelta(days=10)
 _S = RefundState
 OUTCOMES = {_S.SUCCEEDED: gettext_lazy("The money went out"), _S.FAILED: gettext_lazy("It did not")}
 
 
 def is_reviewable(refund: Refund) -> bool:
-    """Say whether people may say now what became of this refund."""
+    """Say whether people may say now what became of this refund.
+
+    Of one that the gateway accepted too long ago as well: its last word may have been lost.
+    """
     if refund.state == _S.NEEDS_REVIEW:
         return True
-    alias = refund.gateway
-    return refund.state == _S.PENDING and alias in gateways and gateways[alias].caps.by_hand
+    if refund.state != _S.PENDING:
+        return False
+    return is_by_hand(refund.gateway) or (refund.sent_at or refund.created_at) <= pending_since()
+
+
+def is_by_hand(gateway: str) -> bool:
+    """Say whether people move the money of this gateway themselves."""
+    return gateway in gateways and gateways[gateway].caps.by_hand
+
+
+def pending_since() -> datetime:
+    """Return the moment: what was sent before it and is pending still is for people as well."""
+    return timezone.now() - PENDING_TOO_LONG
 
 
 def open_review(refund: Refund) -> ApprovalRequest | None:

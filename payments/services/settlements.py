@@ -228,7 +228,7 @@ def look_up_open(source: SettlementImport) -> int:
         for part in batched(rows, BATCH):
             for refund in _open(source.gateway, part, states):
                 payments[refund.payment_id] = refund.payment
-                if not _looked_at(refund.payment):
+                if not _looked_at(refund.payment) and _is_harmless(kind, refund):
                     _believe(refund, part)
     return len(payments)
 
@@ -251,8 +251,17 @@ def _looked_at(payment: Payment) -> bool:
     return True
 
 
+def _is_harmless(kind: str, refund: Refund) -> bool:
+    """Say whether the account's word alone may count, which one person may have typed.
+
+    That money went out which we sent keeps it held. What would free money, or end what two people
+    look at, stays a difference: they solve it.
+    """
+    return kind == MovementKind.REFUND and refund.state in (_S.PENDING, _S.UNKNOWN)
+
+
 def _believe(refund: Refund, rows: Iterable[SettlementEntry]) -> None:
-    """Take the settlement's word: for gateways that tell the end of a refund in no other way."""
+    """Take the settlement's word, where the gateway has nothing to read back."""
     if gateways[refund.gateway].caps.by_hand:
         return
     row = next(
@@ -271,14 +280,16 @@ def _believe(refund: Refund, rows: Iterable[SettlementEntry]) -> None:
 
 
 def is_fetched(gateway: str, day: date) -> bool:
-    """Say whether the account of the whole day is here: read after its end, or by file."""
+    """Say whether the account of the whole day is here: taken after the end of the day.
+
+    A file that was given for the day counts. One that merely holds rows of it counts where there
+    is nothing else to read: reports of several days.
+    """
     after = settling(gateway).begin(day + timedelta(days=1))
-    sources = SettlementImport.objects.filter(gateway=gateway)
-    return sources.filter(
-        Q(source="api", day=day, at__gte=after)
-        | Q(source="file", day=day)
-        | Q(source="file", entries__day=day)
-    ).exists()
+    whole = Q(day=day)
+    if gateway not in offering():
+        whole |= Q(source="file", entries__day=day)
+    return SettlementImport.objects.filter(whole, gateway=gateway, at__gte=after).exists()
 
 
 def offering() -> list[str]:

@@ -143,17 +143,28 @@ def _named(
         if key not in lefts:
             raise RefundRefusedError({"line": _("This line cost nothing.")})
         seen.add(key)
-        part = _part(_amount(one, lefts[key]), lefts[key], one.quantity)
+        part = _part(_amount(one, lefts[key]), lefts[key], _pieces(one, lefts[key]))
         lefts[key] = lefts[key].without(part)
         yield part
 
 
+def _pieces(one: Asked, left: Left) -> int | None:
+    """Return how many pieces the part takes.
+
+    Where the amount was worked out by others (an order that is cancelled), refunds by pieces may
+    have taken some before: the amount counts, and so many pieces as are left.
+    """
+    if one.quantity is None or one.amount is None:
+        return one.quantity
+    return min(one.quantity, left.pieces) or None
+
+
 def _amount(one: Asked, left: Left) -> Money:
-    if one.quantity is not None:
+    if one.quantity is not None and one.amount is None:
         if not 0 < one.quantity <= left.pieces:
             text = _("%(count)s pieces of this line can still be refunded.")
             raise RefundRefusedError({"quantity": text % {"count": left.pieces}})
-        amount = left.pieces_cost(one.quantity) if one.amount is None else one.amount
+        amount = left.pieces_cost(one.quantity)
     else:
         amount = left.amount if one.amount is None else one.amount
     if amount.currency != left.thing.currency:

@@ -4,7 +4,10 @@ The customer's mail says order number and amount and nothing else; the address i
 leaves. Where the mail app is not installed nobody hears anything.
 """
 
+import logging
+
 from django.apps import apps
+from django.db import transaction
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -13,6 +16,7 @@ from customers.services.reading import READERS
 from payments.models import Refund
 from payments.states import RefundState
 
+logger = logging.getLogger("payments")
 ENDED, PAID_BACK = "payments.refund_ended", "payments.refunded"
 _S = RefundState
 # How approvals ended, the maker hears from the approvals.
@@ -40,7 +44,18 @@ def register() -> None:
 
 
 def tell(refund: Refund, state: RefundState) -> None:
-    """Put into the outbox what this new state of the refund gives occasion to, if anything."""
+    """Put into the outbox what this new state of the refund gives occasion to, if anything.
+
+    What is known of money is recorded whether or not anybody can be told of it.
+    """
+    try:
+        with transaction.atomic():
+            _tell(refund, state)
+    except Exception:
+        logger.exception("nobody could be told of refund %s", refund.number)
+
+
+def _tell(refund: Refund, state: RefundState) -> None:
     if state not in _TOLD or not apps.is_installed("backoffice.mail"):
         return
     from backoffice.mail.registry import Outside  # noqa: PLC0415 - not in every installation

@@ -24,7 +24,7 @@ def test_ticked_orders_are_shipped_line_by_line(stage: Stage, world: World) -> N
     oli.look("orders-ticked")
     oli.page.get_by_role("button", name="Mark as shipped").click()
     oli.sees("3 ticked rows")
-    oli.sees("Perhaps somebody else was faster")
+    oli.sees("An order that is “Placed” cannot become “Shipped”.")
     oli.look("orders-ship-several")
     oli.page.get_by_role("button", name="Mark as shipped: 2 rows").click()
     oli.sees("Mark as shipped: 2 rows.")

@@ -9,7 +9,9 @@ from django.utils import timezone
 from playwright.sync_api import expect
 
 from customers.models import Customer, PrivacyCase
-from orders.models import Order
+from orders.models import ChangeRequest, Order
+from orders.services import withdraw_change
+from orders.states import ChangeState
 from payments import services as payments
 from payments.models import Refund
 from tests.browser.stage import Stage, wait_for
@@ -49,6 +51,8 @@ def test_person_is_erased_after_a_second_person_agreed(
     for refund in Refund.objects.filter(state=Refund.State.REQUESTED):
         assert refund.requested_by is not None
         payments.withdraw_refund(refund, actor=refund.requested_by)
+    for change in ChangeRequest.objects.filter(state=ChangeState.REQUESTED):
+        withdraw_change(change, actor=change.asked_by, reason="thought again")
     pia.page.reload()
     pia.click("Ask for approval")
     dialog = pia.dialog()

@@ -1,8 +1,11 @@
 """What people say of a refund with evidence: two of them, neither the maker; files stay sealed."""
 
+from datetime import timedelta
+
 import pytest
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.utils import timezone
 from pytest_django import Settings
 
 from backoffice import keyring
@@ -76,6 +79,16 @@ def test_second_person_ends_it(
     assert refund.gateway_ref == ("bank-77" if after[0] else "")
     tried = RefundAttempt.objects.filter(refund=refund, kind="by_hand").get()
     assert tried.raw["evidence"] == Evidence.objects.get().sha256
+
+
+def test_refund_that_is_pending_for_too_long_is_for_people_as_well(eve: User) -> None:
+    refund = in_review(eve, "manual")
+    Payment.objects.filter(pk=refund.payment_id).update(gateway="simulator")
+    refund.gateway = "simulator"
+    refund.sent_at = timezone.now() - reviews.PENDING_TOO_LONG
+    assert reviews.is_reviewable(refund)
+    refund.sent_at += timedelta(hours=1)
+    assert not reviews.is_reviewable(refund)
 
 
 def test_proposer_does_not_agree(refund: Refund, max_: User) -> None:

@@ -11,11 +11,13 @@ from backoffice.jobs.models import Job
 from backoffice.jobs.run import execute
 from backoffice.money import Money
 from payments.gateways import gateways
-from payments.gateways.base import MovementKind, SettlementRow
+from payments.gateways.base import MovementKind, NotOfferedError, PaymentSnapshot, SettlementRow
+from payments.gateways.simulator import Simulator
 from payments.models import Payment, Refund, SettlementEntry, SettlementImport
 from payments.services import captures, commands, desk, settlements
 from tests.factories import make_order
 from tests.payments.settled import DAY, capture, flat, paid, settle
+from tests.payments.settled import refund as told
 from tests.simulator import SimulatorProcess
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -53,6 +55,45 @@ def test_lost_webhook_heals_with_the_settlement(lost: Refund, max_: User) -> Non
     assert (job.state, lost.state) == ("done", "succeeded")
     assert lost.gateway_ref == SettlementEntry.objects.get(kind="refund").reference
     assert job.result["looked_up"] == 1
+
+
+class Unreadable(Simulator):
+    """The simulator, had it nothing to read back."""
+
+    def fetch_payment(self, reference: str) -> PaymentSnapshot:
+        """Refuse."""
+        raise NotOfferedError
+
+
+@pytest.mark.parametrize(
+    ("before", "kind", "after"),
+    [
+        ("pending", MovementKind.REFUND, "succeeded"),
+        ("needs_review", MovementKind.REFUND, "needs_review"),
+        ("succeeded", MovementKind.REVERSAL, "succeeded"),
+    ],
+)
+def test_account_alone_frees_no_money_and_ends_no_review(
+    payment: Payment, lost: Refund, settings: Settings, before: str, kind: MovementKind, after: str
+) -> None:
+    entry = settings.GATEWAYS["simulator"]
+    backend = f"{Unreadable.__module__}.{Unreadable.__name__}"
+    settings.GATEWAYS = {"simulator": {**entry, "BACKEND": backend}}
+    Refund.objects.filter(pk=lost.pk).update(state=before, gateway_ref="re_1")
+    lost.refresh_from_db()
+    sign = 1 if kind is MovementKind.REVERSAL else -1
+    source = settle(told(lost, kind=kind, amount=lost.amount * sign))
+    settlements.look_up_open(source)
+    lost.refresh_from_db()
+    assert lost.state == after
+
+
+def test_row_in_the_account_of_another_day_does_not_stand_for_the_whole(db: None) -> None:
+    source = SettlementImport(gateway="simulator", source="file", day=DAY + timedelta(days=1))
+    settlements.take(source, [capture(paid())], actor=None)
+    assert not settlements.is_fetched("simulator", DAY)
+    settle()
+    assert settlements.is_fetched("simulator", DAY)
 
 
 def test_gateway_that_gives_no_answer_stores_nothing(

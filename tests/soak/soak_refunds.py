@@ -34,6 +34,9 @@ from tests.soak.databases import ROOT
 WORKERS, MAKERS = 3, 2
 KILLS_A_SECOND, RESTARTS_A_SECOND = 0.15, 0.03
 SECONDS_A_REFUND, SECONDS_TO_START, SECONDS_TO_END = 2.0, 180, 300
+# Of what was wanted: the rest is refused, since too little was left of its payment.
+MADE_AT_LEAST = 0.9
+FOR_PEOPLE_AT_MOST = 0.05
 OF_A_PAYMENT, CAPTURED, MOST = 4, 10_000, 2_400
 STRIPE_PAYMENTS = 50  # the mock's list shows so many refunds of one charge, ours has fewer
 # Fault -> chance, of the simulator.
@@ -113,6 +116,7 @@ class Soak:
     restarted: int = 0
     external: int = 0
     told_by: Counter[str] = field(default_factory=Counter)
+    broken: int = 0
 
     def run(self) -> list[str]:
         """Make refunds while faults are played, kill and restart; return what is wrong."""
@@ -142,8 +146,10 @@ class Soak:
 
     def _all_asked(self) -> bool:
         for pid in list(self.makers):
-            if os.waitpid(pid, os.WNOHANG)[0]:
+            ended, status = os.waitpid(pid, os.WNOHANG)
+            if ended:
                 self.makers.remove(pid)
+                self.broken += status != 0
         return not self.makers
 
     def _disturb(self, payments: list[int]) -> None:
@@ -194,7 +200,20 @@ class Soak:
                 return [f"{moving} refunds move still, {waiting} events wait: {_states()}"]
             time.sleep(0.5)
         self._look_at_all()
-        return [*_against(self.peers), *_rules()]
+        return [*_against(self.peers), *_rules(), *self._counted()]
+
+    def _counted(self) -> Iterator[str]:
+        """Say where less was tried than was wanted: books of nothing always agree."""
+        from payments.models import Refund  # noqa: PLC0415 - needs the settings
+
+        made = Refund.objects.exclude(requested_by=None).count()
+        people = Refund.objects.filter(state="needs_review").count()
+        if self.broken:
+            yield f"{self.broken} of those who ask broke off"
+        if made < MADE_AT_LEAST * self.refunds:
+            yield f"only {made} of {self.refunds} refunds were asked for"
+        if people > max(5, FOR_PEOPLE_AT_MOST * made):
+            yield f"{people} of {made} refunds were given to people"
 
     def _look_at_all(self) -> None:
         """Do what the turns of the clock would do with time: read every payment once."""
@@ -360,13 +379,15 @@ def _fork(do: Callable[[], object]) -> int:
     pid = os.fork()
     if pid:
         return pid
+    code = 0
     try:
         do()
     except BaseException as error:  # noqa: BLE001 - a worker that lost its database ends
         if not isinstance(error, SystemExit):
             print(f"  a process ended: {type(error).__name__}", flush=True)
+            code = 1
     finally:
-        os._exit(0)
+        os._exit(code)
 
 
 def _end(pid: int) -> None:

@@ -132,6 +132,23 @@ def test_21_refund_in_the_dashboard_is_found_without_an_event(
     assert list(states.values_list("state", flat=True)) == [State.SUCCEEDED, State.EXTERNAL]
 
 
+def test_21_payment_that_cannot_be_read_hides_no_other(
+    sim: SimulatorPeer, paid: Paid, approved: Approved
+) -> None:
+    first, second = approved(sim), approved(sim)
+    for refund in (first, second):
+        services.execute(refund)
+    Refund.objects.exclude(pk__in=[first.pk, second.pk]).update(finished_at=None)
+    mine = [first.payment_id, second.payment_id]
+    Payment.objects.exclude(pk__in=mine).update(gateway="gone")
+    sim.process.refund_elsewhere(first.payment.reference, Money(1_000, "GBP"))
+    sim.process.refund_elsewhere(second.payment.reference, Money(1_000, "GBP"))
+    sim.process.play(fail_read=1)
+    services.external.look_around()
+    found = Refund.objects.filter(payment__in=mine, state=State.EXTERNAL)
+    assert found.count() == 1
+
+
 def test_21_external_refund_makes_room_by_voiding_what_was_not_sent(
     sim: SimulatorPeer, paid: Paid, approved: Approved, eve: User
 ) -> None:

@@ -180,6 +180,24 @@ def test_26_clock_that_went_back_repeats_no_key(sim: SimulatorPeer, approved: Ap
         assert_once(refund, sim)
 
 
+def test_26_try_that_never_arrived_does_not_age_the_key(
+    sim: SimulatorPeer, approved: Approved
+) -> None:
+    refund = approved(sim)
+    sim.be_busy()
+    services.execute(refund)
+    assert refund.state == State.APPROVED
+    with _append_only_lifted():
+        an_hour_ago = timezone.now() - timedelta(hours=1)
+        RefundAttempt.objects.filter(refund=refund).update(at=an_hour_ago)
+    sim.lose_answer()
+    services.execute(refund)
+    reconcile(refund)
+    assert_once(refund, sim)
+    kinds = RefundAttempt.objects.filter(refund=refund).order_by("pk")
+    assert list(kinds.values_list("kind", flat=True)) == ["sent", "sent", "again"]
+
+
 @contextmanager
 def _append_only_lifted() -> Iterator[None]:
     from payments.models import triggers  # noqa: PLC0415 - for this state alone
