@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy
 
 from backoffice.accounts.models import User
 from backoffice.site import ActionForm
+from payments.models.payment import REFERENCE
 from payments.services import evidence, reviews
 
 
@@ -67,7 +68,7 @@ class ReviewForm(ActionForm):
     reference = forms.CharField(
         label=gettext_lazy("Reference of the gateway or bank"),
         required=False,
-        max_length=80,
+        max_length=REFERENCE,
         help_text=gettext_lazy("Needed where the money went out."),
     )
     file = forms.FileField(

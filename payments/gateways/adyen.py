@@ -59,7 +59,7 @@ from payments.gateways.base import (
     RefundResult,
     SettlementRow,
 )
-from payments.gateways.wire import Wire, cleaned, redacted, refusal, retry_after
+from payments.gateways.wire import Wire, cleaned, redacted, refusal, retry_after, scope
 
 VERSION = "v72"
 TEST = f"https://checkout-test.adyen.com/{VERSION}"
@@ -159,6 +159,8 @@ class Adyen(Gateway):
         address = base_url or (LIVE % live_prefix if live_prefix else TEST)
         # An address that is not known to be a test system is taken for one that moves money.
         self.live = bool(live_prefix) or urlsplit(address).hostname not in NOT_LIVE
+        # The vendor keeps keys by company, which the credential stands for.
+        self.key_scope = scope(address, merchant_account, api_key)
         headers, here = {"X-API-Key": api_key}, not self.live
         self._wire = Wire(address, connect=connect, read=read, headers=headers, allow_loopback=here)
         self.timeout = self._wire.timeout

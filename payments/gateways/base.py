@@ -271,6 +271,11 @@ class Gateway(ABC):
     """After this long a request has ended one way or the other, as seen from here."""
     live: bool = False
     """Whether the keys move real money; such an adapter wants a recorded verification."""
+    key_scope: str = ""
+    """What its idempotency keys belong to (address and credential), as `wire.scope` writes it.
+
+    Under another one a repeat would be a new refund, so that none is ever sent then.
+    """
     practice: ClassVar[bool] = False
     """Whether there is no vendor behind it at all, and no money."""
     proofs: ClassVar[tuple[Proof, ...]] = ()

@@ -45,7 +45,7 @@ from payments.gateways.base import (
     RefundSnapshot,
     SettlementRow,
 )
-from payments.gateways.wire import Wire, cleaned, redacted, refusal, retry_after
+from payments.gateways.wire import Wire, cleaned, redacted, refusal, retry_after, scope
 
 # Definite refusals of this gateway; whatever else is no 2xx leaves the outcome open.
 REFUSALS = frozenset(
@@ -115,6 +115,7 @@ class Simulator(Gateway):
             settle=timedelta(seconds=settle),
             signed_webhooks=True,
         )
+        self.key_scope = scope(base_url)
         self._secret = Secret(webhook_secret)
         _signing_key(self._secret)
         self._wire = Wire(base_url, connect=connect, read=read, headers={}, allow_loopback=True)

@@ -38,7 +38,7 @@ from payments.gateways.base import (
     RefundResult,
     SettlementRow,
 )
-from payments.gateways.wire import Wire, cleaned, refusal, retry_after
+from payments.gateways.wire import Wire, cleaned, refusal, retry_after, scope
 
 HOST = "https://api.stripe.com"
 API_VERSION = "2026-10-28.endive"
@@ -143,6 +143,7 @@ class Stripe(Gateway):
     ) -> None:
         self._key, self._webhook_secret = Secret(api_key), Secret(webhook_secret)
         self._base_url, self._loopback = base_url, allow_loopback
+        self.key_scope = scope(base_url, api_key)
         self._wire = Wire(
             base_url,
             connect=connect,

@@ -57,7 +57,7 @@ from payments.gateways.base import (
     RefundSnapshot,
     SettlementRow,
 )
-from payments.gateways.wire import Wire, cleaned, redacted, refusal, retry_after
+from payments.gateways.wire import Wire, cleaned, redacted, refusal, retry_after, scope
 
 API = "https://api.tosspayments.com"
 CURRENCY = "KRW"
@@ -136,6 +136,7 @@ class Toss(Gateway):
         # A key of a kind that is not known is taken for one that moves money.
         self.live = not secret_key.startswith("test_")
         self._address = base_url
+        self.key_scope = scope(base_url, secret_key)
         self._wire = _wired(base_url, token, connect, read)
         self._slow = _wired(base_url, token, connect, SETTLEMENT_SECONDS)
         self.timeout = self._wire.timeout

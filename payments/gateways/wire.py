@@ -6,6 +6,7 @@ its idempotency key, since the key is a required argument; nothing is ever retri
 and `redacted` keeps of an answer what may be shown and stored.
 """
 
+import hashlib
 from collections.abc import Collection, Mapping
 from datetime import timedelta
 from typing import Any
@@ -83,6 +84,11 @@ class Wire:
         if not isinstance(body, dict):
             raise GatewayUnavailableError("The gateway's answer could not be read")
         return body
+
+
+def scope(*parts: str) -> str:
+    """Return 16 characters that differ where address or credential do, and tell neither."""
+    return hashlib.sha256("\0".join(("key scope", *parts)).encode()).hexdigest()[:16]
 
 
 def refusal(response: Response | None) -> Mapping[str, Any]:

@@ -9,7 +9,7 @@ from simple_history.models import HistoricalRecords
 
 from backoffice.audit.models import ActedFor
 from backoffice.money import Money
-from payments.models.payment import Payment
+from payments.models.payment import REFERENCE, Payment
 from payments.states import DisputeStatus
 
 
@@ -26,7 +26,7 @@ class Dispute(models.Model):
         Payment, on_delete=models.PROTECT, related_name="disputes", verbose_name=_("payment")
     )
     gateway = models.CharField(_("gateway"), max_length=40)
-    reference = models.CharField(_("gateway's reference"), max_length=80)
+    reference = models.CharField(_("gateway's reference"), max_length=REFERENCE)
     amount_minor = models.BigIntegerField(_("amount in minor units"))
     currency = models.CharField(_("currency"), max_length=3)
     blocked_minor = models.BigIntegerField(_("blocked in minor units"), default=0)

@@ -6,6 +6,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from payments.models.payment import REFERENCE
 from payments.models.refund import Refund
 
 
@@ -28,8 +29,8 @@ class InboxEvent(models.Model):
     event_id = models.CharField(_("event"), max_length=200)
     digest = models.CharField(_("SHA-256"), max_length=64)
     kind = models.CharField(_("kind"), max_length=10)
-    payment_reference = models.CharField(_("payment"), max_length=80, blank=True)
-    refund_reference = models.CharField(_("gateway's reference"), max_length=80, blank=True)
+    payment_reference = models.CharField(_("payment"), max_length=REFERENCE, blank=True)
+    refund_reference = models.CharField(_("gateway's reference"), max_length=REFERENCE, blank=True)
     number = models.CharField(_("our number"), max_length=80, blank=True)
     occurred_at = models.DateTimeField(_("happened"), null=True, blank=True)
     outcome = models.CharField(_("outcome"), max_length=12, blank=True)

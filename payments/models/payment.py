@@ -13,6 +13,9 @@ from orders.models import Order
 from payments.states import PaymentState, payment_state
 
 CURRENCY = r"^[A-Z]{3}$"
+REFERENCE = 200
+"""Characters of a gateway's name of something; a `paymentKey` of Toss Payments may have so many
+(https://docs.tosspayments.com/reference)."""
 
 
 class Payment(models.Model):
@@ -23,7 +26,7 @@ class Payment(models.Model):
     )
     gateway = models.CharField(_("gateway"), max_length=40)
     reference = models.CharField(
-        _("reference"), max_length=80, help_text=_("The gateway's name of the payment.")
+        _("reference"), max_length=REFERENCE, help_text=_("The gateway's name of the payment.")
     )
     currency = models.CharField(_("currency"), max_length=3)
     captured_minor = models.BigIntegerField(_("captured in minor units"))

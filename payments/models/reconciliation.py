@@ -15,7 +15,7 @@ from backoffice.approvals.models import ApprovalRequest
 from backoffice.audit.models import ActedFor
 from backoffice.money import Money
 from payments.models.disputes import Dispute
-from payments.models.payment import Payment
+from payments.models.payment import REFERENCE, Payment
 from payments.models.refund import Evidence, Refund
 
 
@@ -71,8 +71,8 @@ class SettlementEntry(models.Model):
     )  # fmt: skip
     day = models.DateField(_("day"))
     kind = models.CharField(_("kind"), max_length=20)
-    reference = models.CharField(_("gateway's reference"), max_length=80, blank=True)
-    payment_reference = models.CharField(_("payment"), max_length=80, blank=True)
+    reference = models.CharField(_("gateway's reference"), max_length=REFERENCE, blank=True)
+    payment_reference = models.CharField(_("payment"), max_length=REFERENCE, blank=True)
     number = models.CharField(_("our number"), max_length=80, blank=True)
     amount_minor = models.BigIntegerField(_("amount in minor units"))
     fee_minor = models.BigIntegerField(_("fee in minor units"), default=0)

@@ -14,7 +14,7 @@ from backoffice.audit.models import ActedFor
 from backoffice.files.storage import own_name
 from backoffice.money import Money
 from orders.models import Charge, OrderLine
-from payments.models.payment import CURRENCY, Payment
+from payments.models.payment import CURRENCY, REFERENCE, Payment
 from payments.states import RefundState
 
 
@@ -22,9 +22,11 @@ class Refund(models.Model):
     """Money to give back through the gateway that took it, exactly once.
 
     `number` is what the gateway sees as our reference; `key` is the idempotency key, made once
-    and never changed. `next_try_at` is when the machine looks at an open refund again, and the
-    lease of the worker that holds it until then. An external refund was made at the gateway, by
-    nobody here: it has no maker and no approval. `gateway` repeats the payment's, for the UNIQUE.
+    and never changed; `sent_under` is what it belongs to at the gateway (address and credential,
+    hashed), and only there it may be repeated. `next_try_at` is when the machine looks at an open
+    refund again, and the lease of the worker that holds it until then. An external refund was made
+    at the gateway, by nobody here: it has no maker and no approval. `gateway` repeats the
+    payment's, for the UNIQUE.
     """
 
     State = RefundState
@@ -65,7 +67,10 @@ class Refund(models.Model):
         verbose_name=_("approval"),
     )
     key = models.UUIDField(_("idempotency key"), default=uuid.uuid4, unique=True, editable=False)
-    gateway_ref = models.CharField(_("gateway's reference"), max_length=80, blank=True)
+    sent_under = models.CharField(
+        _("key belongs to"), max_length=16, blank=True, default="", db_default="", editable=False
+    )
+    gateway_ref = models.CharField(_("gateway's reference"), max_length=REFERENCE, blank=True)
     attempts = models.PositiveIntegerField(_("tries"), default=0)
     sent_at = models.DateTimeField(_("first sent"), null=True, blank=True)
     next_try_at = models.DateTimeField(_("next try"), null=True, blank=True, db_index=True)
@@ -211,7 +216,7 @@ class RefundAttempt(models.Model):
     at = models.DateTimeField(_("when"), auto_now_add=True)
     took_ms = models.PositiveIntegerField(_("took, in milliseconds"), default=0)
     outcome = models.CharField(_("outcome"), max_length=12)
-    reference = models.CharField(_("gateway's reference"), max_length=80, blank=True)
+    reference = models.CharField(_("gateway's reference"), max_length=REFERENCE, blank=True)
     code = models.CharField(_("code"), max_length=80, blank=True)
     message = models.CharField(_("message"), max_length=200, blank=True)
     raw: models.JSONField[Any, Any] = models.JSONField(_("answer"), default=dict)

@@ -17,6 +17,7 @@ from payments.gateways.base import (
     RefundResult,
 )
 from payments.models import Refund, RefundAttempt
+from payments.models.payment import REFERENCE
 
 logger = logging.getLogger("payments")
 Kind = RefundAttempt.Kind
@@ -95,7 +96,7 @@ def note(refund: Refund, told: Told) -> RefundAttempt:
         kind=told.kind,
         took_ms=told.took_ms,
         outcome=told.outcome,
-        reference=result.reference[:80],
+        reference=result.reference[:REFERENCE],
         code=result.code[:80],
         message=result.message[:200],
         raw=result.raw,
@@ -110,7 +111,7 @@ def text(value: object, longest: int = _LONGEST) -> str:
 def _clean(result: RefundResult) -> RefundResult:
     return replace(
         result,
-        reference=text(result.reference, 80),
+        reference=text(result.reference, REFERENCE),
         code=text(result.code, 80),
         message=text(result.message),
         raw=_plain(result.raw),

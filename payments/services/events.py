@@ -34,6 +34,7 @@ from payments.gateways.base import (
     PaymentUnknownError,
 )
 from payments.models import InboxEvent, Payment, Refund
+from payments.models.payment import REFERENCE
 from payments.services import breakers, disputes, external
 from payments.services.attempts import text
 from payments.services.external import Heard, Reply, Word
@@ -106,8 +107,8 @@ def _columns(item: GatewayEvent) -> dict[str, Any]:
     amount = item.amount
     return {
         "kind": item.kind,
-        "payment_reference": text(item.payment_reference, 80),
-        "refund_reference": text(item.refund_reference, 80),
+        "payment_reference": text(item.payment_reference, REFERENCE),
+        "refund_reference": text(item.refund_reference, REFERENCE),
         "number": text(item.number, 80),
         "occurred_at": item.occurred_at,
         "outcome": item.outcome.value if item.outcome else "",
@@ -120,7 +121,7 @@ def _columns(item: GatewayEvent) -> dict[str, Any]:
 
 def _dispute_columns(dispute: DisputeSnapshot) -> dict[str, Any]:
     return {
-        "reference": text(dispute.reference, 80),
+        "reference": text(dispute.reference, REFERENCE),
         "minor": dispute.amount.minor,
         "currency": dispute.amount.currency,
         "state": dispute.state.value,

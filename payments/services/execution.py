@@ -131,6 +131,7 @@ def _begin(refund: Refund, gateway: Gateway) -> float | None:
         changes = {
             "attempts": F("attempts") + 1,
             "sent_at": Now(),
+            "sent_under": gateway.key_scope,
             "next_try_at": timezone.now() + lease,
         }
         moved = move(refund, _S.EXECUTING, actor=None, changes=changes, context=key)
@@ -190,12 +191,21 @@ def _ask_again(refund: Refund, gateway: Gateway) -> None:
 
 
 def _may_send_again(refund: Refund, gateway: Gateway) -> bool:
-    """Say whether the same key may go once more: it is unknown, young, and nothing forbids it."""
+    """Say whether the same key may go once more: it is unknown, good, and nothing forbids it."""
     return (
         refund.state == _S.UNKNOWN
-        and key_is_young(refund, gateway)
+        and _key_is_good(refund, gateway)
         and not holds.forbids_sending(refund)
     )
+
+
+def _key_is_good(refund: Refund, gateway: Gateway) -> bool:
+    """Say whether the gateway surely takes the key for a repeat.
+
+    Not where address or credential are others than it was first sent with: there it is a new key,
+    and the refund would be paid twice.
+    """
+    return refund.sent_under == gateway.key_scope and key_is_young(refund, gateway)
 
 
 def key_is_young(refund: Refund, gateway: Gateway) -> bool:
@@ -266,8 +276,10 @@ def _conclude_absent(refund: Refund, gateway: Gateway, sent: Told | None, found:
         if found.stranger:
             why = _("The gateway does not know this payment: is this another account?")
         outcomes.give_to_people(refund, why, *told)
-    elif settled and not key_is_young(refund, gateway):
+    elif settled and not _key_is_good(refund, gateway):
         why = _("The key is too old to send again, and nothing is listed")
+        if refund.sent_under != gateway.key_scope:
+            why = _("Sent with another credential of the gateway, and nothing is listed")
         outcomes.give_to_people(refund, why, *told)
     elif refund.attempts >= MOST_TRIES and settled:
         why = _("Sent again %(times)s times without an outcome, and nothing is listed")

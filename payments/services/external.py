@@ -40,6 +40,7 @@ from payments.gateways.base import (
     RefundResult,
 )
 from payments.models import Payment, Refund
+from payments.models.payment import REFERENCE
 from payments.services import attempts, breakers, disputes, outcomes
 from payments.services.attempts import Kind, Told
 from payments.services.moves import add_external, move
@@ -86,7 +87,7 @@ class Word:
     def result(self) -> RefundResult:
         """The same as an answer."""
         return RefundResult(
-            self.outcome, reference=attempts.text(self.reference, 80), amount=self.amount
+            self.outcome, reference=attempts.text(self.reference, REFERENCE), amount=self.amount
         )
 
 
@@ -192,7 +193,7 @@ def ours(gateway: str, number: str, reference: str) -> Refund | None:
         found = None
     if found is not None or not reference:
         return found
-    return mine.filter(gateway_ref=attempts.text(reference, 80)).first()
+    return mine.filter(gateway_ref=attempts.text(reference, REFERENCE)).first()
 
 
 def _hear_of_ours(payment: Payment, refund: Refund, word: Word) -> Reply:
@@ -211,7 +212,7 @@ def _hear_of_ours(payment: Payment, refund: Refund, word: Word) -> Reply:
 def _hear_of_paid(payment: Payment, refund: Refund, word: Word) -> Reply:
     if word.amount is not None and word.amount != refund.amount:
         return _contradict(payment, refund, word, _("The gateway reports another amount"))
-    reference = attempts.text(word.reference, 80)
+    reference = attempts.text(word.reference, REFERENCE)
     if word.outcome in outcomes.KNOWN and reference and refund.gateway_ref not in {"", reference}:
         return _contradict(payment, refund, word, _("The gateway lists it more than once"))
     if word.outcome is not Outcome.FAILED:
@@ -276,7 +277,7 @@ def _add(payment: Payment, word: Word) -> Refund | None:
     refund = Refund(
         payment=payment,
         gateway=payment.gateway,
-        gateway_ref=attempts.text(word.reference, 80),
+        gateway_ref=attempts.text(word.reference, REFERENCE),
         amount_minor=word.amount.minor,
         currency=word.amount.currency,
         reason=_("Made at the gateway"),

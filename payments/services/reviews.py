@@ -21,6 +21,7 @@ from backoffice.approvals import services as approvals
 from backoffice.approvals.models import ApprovalRequest
 from payments.gateways import gateways
 from payments.models import Evidence, Refund, RefundAttempt
+from payments.models.payment import REFERENCE
 from payments.services import evidence
 from payments.services.evidence import Inspected
 from payments.services.moves import move
@@ -191,7 +192,7 @@ def _on_agreed(request: ApprovalRequest) -> None:
     _check_reference(refund, reference)
     changes: dict[str, Any] = {"answer": _("Two people said so, with evidence")}
     if reference:
-        changes["gateway_ref"] = reference[:80]
+        changes["gateway_ref"] = reference[:REFERENCE]
     moved = move(
         refund,
         told,
@@ -207,7 +208,7 @@ def _on_agreed(request: ApprovalRequest) -> None:
         refund=refund,
         kind=RefundAttempt.Kind.BY_HAND,
         outcome=told.value,
-        reference=reference[:80],
+        reference=reference[:REFERENCE],
         message=str(OUTCOMES[told]),
         raw={"evidence": request.payload["sha256"], "approval": request.pk},
     )

@@ -42,13 +42,14 @@ from payments.gateways.base import (
 )
 from payments.gateways.settling import settling
 from payments.models import Payment, Refund, SettlementEntry, SettlementImport
+from payments.models.payment import REFERENCE
 from payments.services import external
 
 logger = logging.getLogger("payments")
 TAKEN = verbs.register("payments.settlement_taken", gettext_lazy("Settlement taken in"))
 BATCH = 1000
 # The longest values that are stored of a row; a longer one is an error of the row, never cut.
-_LONGEST = {"reference": 80, "payment_reference": 80, "number": 80}
+_LONGEST = {"reference": REFERENCE, "payment_reference": REFERENCE, "number": 80}
 _S = Refund.State
 # States that a settled movement has something new to say about.
 _OPEN_TO = {
@@ -264,11 +265,9 @@ def _believe(refund: Refund, rows: Iterable[SettlementEntry]) -> None:
     """Take the settlement's word, where the gateway has nothing to read back."""
     if gateways[refund.gateway].caps.by_hand:
         return
-    row = next(
-        row
-        for row in rows
-        if refund.gateway_ref == row.reference or str(refund.number) == row.number
-    )
+    row = next((row for row in rows if _is_of(row, refund)), None)
+    if row is None:
+        return
     gone = row.kind == MovementKind.REFUND
     word = external.Word(
         reference=row.reference,
@@ -277,6 +276,13 @@ def _believe(refund: Refund, rows: Iterable[SettlementEntry]) -> None:
         outcome=Outcome.SUCCEEDED if gone else Outcome.FAILED,
     )
     external.hear(refund.payment, word)
+
+
+def _is_of(row: SettlementEntry, refund: Refund) -> bool:
+    """Say whether a row is about the refund; a report may spell our number in its own way."""
+    if row.reference and refund.gateway_ref == row.reference:
+        return True
+    return _is_number(row.number) and UUID(row.number) == refund.number
 
 
 def is_fetched(gateway: str, day: date) -> bool:

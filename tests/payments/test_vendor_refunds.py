@@ -18,12 +18,14 @@ from payments.gateways import gateways
 from payments.models import InboxEvent, Payment, Refund
 from payments.services import events
 from payments.services.refusals import RefundRefusedError
+from tests.contracts.peers import Said
 from tests.factories import make_order, make_payment
 from tests.peers.proxy import FaultProxy
 from tests.peers.vendors import (
     ACCOUNT,
     ADYEN_KEY,
     HMAC_KEY,
+    NEW_TOSS_KEY,
     TOSS_KEY,
     AdyenPeer,
     TossPeer,
@@ -55,7 +57,8 @@ def adyen(settings: Settings) -> Iterator[AdyenPeer]:
 
 @pytest.fixture
 def toss(settings: Settings) -> Iterator[TossPeer]:
-    with fake("fake_toss.py", "--key", TOSS_KEY) as address, FaultProxy(address) as proxy:
+    keys = ("--key", TOSS_KEY, "--key", NEW_TOSS_KEY)
+    with fake("fake_toss.py", *keys) as address, FaultProxy(address) as proxy:
         options = {"secret_key": TOSS_KEY, "base_url": proxy.url, "connect": 5, "read": 20}
         backend = "payments.gateways.toss.Toss"
         settings.GATEWAYS = {"toss": {"BACKEND": backend, "OPTIONS": options}}
@@ -96,6 +99,13 @@ def post(body: Any) -> int:
     (alias,) = gateways
     url = reverse("webhook", args=[alias])
     return Client().post(url, json.dumps(body), content_type="application/json").status_code
+
+
+def exchange(settings: Settings, option: str, value: str) -> None:
+    """Give the gateway another credential, as somebody does after an incident."""
+    ((alias, entry),) = settings.GATEWAYS.items()
+    options = {**entry["OPTIONS"], option: value}
+    settings.GATEWAYS = {alias: {**entry, "OPTIONS": options}}
 
 
 def told(refund: Refund, *bodies: Any) -> Refund:
@@ -199,6 +209,62 @@ def test_toss_lost_answer_is_cured_by_the_same_key(toss: TossPeer, eve: User, ma
     assert refund.state == State.UNKNOWN
     assert reconciled(refund).state == State.SUCCEEDED
     assert toss.paid_back(payment.reference) == [Money(4_000, "KRW")]
+
+
+def test_toss_exchanged_credential_makes_no_second_refund(
+    toss: TossPeer, settings: Settings, eve: User, max_: User
+) -> None:
+    """For the vendor the same key under another credential is a new request."""
+    payment = paid(toss, Money(10_000, "KRW"))
+    toss.lose_answer()
+    refund = executed(approved(payment, Money(4_000, "KRW"), eve, max_))
+    exchange(settings, "secret_key", NEW_TOSS_KEY)
+    assert reconciled(refund).state == State.SUCCEEDED
+    assert toss.paid_back(payment.reference) == [Money(4_000, "KRW")]
+    assert len(toss.seen()) == 1
+
+
+def test_toss_exchanged_credential_and_nothing_listed_is_for_people(
+    toss: TossPeer, settings: Settings, eve: User, max_: User
+) -> None:
+    payment = paid(toss, Money(10_000, "KRW"))
+    toss.say(Said(500, b"{}"))
+    refund = executed(approved(payment, Money(4_000, "KRW"), eve, max_))
+    exchange(settings, "secret_key", NEW_TOSS_KEY)
+    assert reconciled(refund).state == State.UNKNOWN  # the list may still lag behind
+    earlier = timezone.now() - gateways["toss"].caps.settle
+    Refund.objects.filter(pk=refund.pk).update(sent_at=earlier)
+    found = reconciled(refund)
+    assert (found.state, found.gateway_ref) == (State.NEEDS_REVIEW, "")
+    assert "another credential" in found.answer
+    payment.refresh_from_db()
+    assert (payment.reserved_minor, len(toss.seen())) == (4_000, 1)
+
+
+def test_toss_what_surely_did_not_arrive_goes_out_with_the_new_credential(
+    toss: TossPeer, settings: Settings, eve: User, max_: User
+) -> None:
+    payment = paid(toss, Money(10_000, "KRW"))
+    toss.say(Said(401, b'{"code": "UNAUTHORIZED_KEY"}'))
+    refund = executed(approved(payment, Money(4_000, "KRW"), eve, max_))
+    assert refund.state == State.APPROVED
+    exchange(settings, "secret_key", NEW_TOSS_KEY)
+    toss.lose_answer()
+    assert reconciled(refund).state == State.UNKNOWN
+    assert reconciled(refund).state == State.SUCCEEDED  # repeated under the credential it is for
+    assert toss.paid_back(payment.reference) == [Money(4_000, "KRW")]
+
+
+def test_adyen_exchanged_credential_repeats_nothing_and_a_late_event_still_ends_it(
+    adyen: AdyenPeer, settings: Settings, eve: User, max_: User
+) -> None:
+    payment = paid(adyen, POUNDS)
+    adyen.lose_answer()
+    refund = executed(approved(payment, Money(400, "GBP"), eve, max_))
+    exchange(settings, "api_key", "AQE-another-key")
+    refund = reconciled(refund)
+    assert (refund.state, len(adyen.seen())) == (State.NEEDS_REVIEW, 1)
+    assert told(refund, adyen.webhooks()[-1]).state == State.SUCCEEDED
 
 
 def test_toss_refund_that_was_refused_frees_the_money(

@@ -1,6 +1,7 @@
 """Toss Payments as its pages tell it, with books of its own (addresses: fixtures/gateways/toss/).
 
-``python tests/peers/fake_toss.py --key test_sk_fake [--port 0]`` prints its address.
+``python tests/peers/fake_toss.py --key test_sk_fake [--port 0]`` prints its address; `--key` may
+stand more than once: while an API key is exchanged both are good, for the same payments.
 
 * A key belongs to API key, method and address, not to the body, for 15 days; refusals are bound to
   it as well. While the first request of a key runs, a second one is a 409.
@@ -73,8 +74,8 @@ class Refused(Exception):  # noqa: N818 - a refusal is an ordinary answer here
 class Toss:
     """The books, and the requests on them."""
 
-    def __init__(self, secret_key: str) -> None:
-        self._secret_key = secret_key
+    def __init__(self, secret_keys: list[str]) -> None:
+        self._secret_keys = secret_keys
         self._lock = threading.Lock()
         self._payments: dict[str, Json] = {}
         self._rules: dict[str, Json] = {}
@@ -123,7 +124,7 @@ class Toss:
         user, colon, _password = base64.b64decode(token).decode().partition(":")
         if not colon:
             raise Refused("INCORRECT_BASIC_AUTH_FORMAT")
-        if user != self._secret_key:
+        if user not in self._secret_keys:
             raise Refused("UNAUTHORIZED_KEY")
 
     def _once(self, call: Call, payment: str) -> Answer:
@@ -133,7 +134,7 @@ class Toss:
             return self._tried(payment, call.body)
         if len(key) > MAX_KEY:
             raise Refused("INVALID_IDEMPOTENCY_KEY")
-        scope = (key, self._secret_key, call.method, "/".join(call.path))
+        scope = (key, call.headers["Authorization"], call.method, "/".join(call.path))
         with self._only(scope):
             at, answer = self._answers.get(scope, (datetime.min.replace(tzinfo=UTC), None))
             if answer is None or self._now() >= at + timedelta(days=KEY_DAYS):
@@ -319,9 +320,9 @@ def _row(payment: Json, amount: int, cancel: Json) -> Json:
 def main() -> None:
     """Read the arguments and serve until killed."""
     parser = arguments(__doc__)
-    parser.add_argument("--key", default="test_sk_fake")
+    parser.add_argument("--key", action="append")
     options = parser.parse_args()
-    serve(Toss(options.key), options.port)
+    serve(Toss(options.key or ["test_sk_fake"]), options.port)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from tests.peers.proxy import FaultProxy, Proxied
 HERE = Path(__file__).resolve().parent
 HMAC_KEY = "44782DEF547AAA06C910C43932B1EB0C71FC68D9D0C057550C48EC2ACF6BA056"
 TOSS_KEY = "test_sk_zXLkKEypNArWmo50nX3lmeaxYG5R"
+NEW_TOSS_KEY = "test_sk_D5GePWvyJnrK0W0k6q8gLzN97Eoq"
 ADYEN_KEY = "AQE-fake-api-key-for-tests"
 ACCOUNT = "TestMerchant"
 
