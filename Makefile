@@ -8,7 +8,7 @@ DEV := @.ci/bootstrap dev &&
 .DEFAULT_GOAL := help
 .PHONY: help run web worker backends reset shell test lint format types imports deploy migrations \
 	messages catalogues test-sqlite test-postgres test-browser postgres bench-sheets bench-audit \
-	bench-history bench-masking mutate-masking fuzz-masking soak-jobs soak-refunds soak-login soak-policy soak-walk soak-import fuzz-api fuzz-approvals audit wheel lock clean
+	bench-history bench-masking bench-refunds mutate-masking fuzz-masking soak-jobs soak-refunds soak-race soak-login soak-policy soak-walk soak-import fuzz-api fuzz-approvals audit wheel lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -85,6 +85,9 @@ soak-jobs: ## kill workers at random moments: KILLS=200 DATABASES=sqlite,postgre
 soak-refunds: ## refunds with faults by lot, workers killed, PostgreSQL restarted: REFUNDS=10000 DATABASES=sqlite,postgres
 	$(DEV) exec $(PY) tests/soak/soak_refunds.py --refunds $(or $(REFUNDS),10000) --databases $(or $(DATABASES),sqlite,postgres)
 
+soak-race: ## eight processes ask for more than was captured, on both databases, also at a lenient gateway: RACES=5
+	$(DEV) export RACES=$(or $(RACES),5) && $(PY) -m pytest -v -n0 -k test_15 tests/payments/faults/test_14_15_races.py && $(PY) .ci/postgres $(PY) -m pytest -v -n0 -k test_15 tests/payments/faults/test_14_15_races.py
+
 soak-login: ## bad log-ins against eight processes: TRIES=10000 DATABASES=sqlite,postgres
 	$(DEV) exec $(PY) tests/soak/soak_login.py --tries $(or $(TRIES),10000) --databases $(or $(DATABASES),sqlite,postgres)
 
@@ -111,6 +114,9 @@ mutate-masking: ## take each protection of personal data away in turn: the tests
 
 fuzz-masking: ## requests by chance on two states that differ in hidden values only: EXAMPLES=2000
 	$(DEV) export BACKOFFICE_EXAMPLES=$(or $(EXAMPLES),2000) && $(PY) -m pytest -q -n0 tests/walker/test_differential.py && $(PY) .ci/postgres $(PY) -m pytest -q -n0 tests/walker/test_differential.py
+
+bench-refunds: ## from the click on Approve to "Refunded" in a browser, on both databases: less than 2 s, best of three
+	$(DEV) export BACKOFFICE_BENCH=1 && $(PY) -m pytest -q -n0 -s -k follows tests/browser/test_refunds.py && $(PY) .ci/postgres $(PY) -m pytest -q -n0 -s -k follows tests/browser/test_refunds.py
 
 bench-audit: ## a million events on both databases: seal, verify, pages
 	$(DEV) $(PY) tests/benchmarks/bench_audit.py && $(PY) .ci/postgres $(PY) tests/benchmarks/bench_audit.py

@@ -1,5 +1,6 @@
 """Journey of support and finance: cancel, ask for a refund, decide as somebody else, pay once."""
 
+import os
 import re
 import time
 
@@ -21,6 +22,10 @@ pytestmark = [pytest.mark.browser, pytest.mark.both_databases]
 
 FORBIDDEN = 403
 REFERENCE = "sim-JK-8800-SOL"
+# `make bench-refunds`: the best of so many refunds takes less than that many seconds. The suite
+# runs beside much else, and says only that the page follows.
+BENCH = os.environ.get("BACKOFFICE_BENCH") == "1"
+TURNS, MOST_SECONDS = (3, 2.0) if BENCH else (1, 30.0)
 
 
 @pytest.fixture
@@ -137,22 +142,33 @@ def test_refund_of_a_line_is_approved_by_another_person_and_paid(
 def test_page_follows_from_the_click_to_refunded(
     stage: Stage, world: World, paid: Order, simulator: SimulatorProcess
 ) -> None:
-    """Nobody reloads; on a quiet machine it takes less than two seconds."""
+    """Nobody reloads."""
     stage.start_worker()
-    refund = services.request_refund(
-        paid, Money(100, "GBP"), actor=world.people["ann"], reason="late"
-    )
     max_ = stage.enter(world.people["max"])
-    row_of(max_, refund).get_by_role("link", name=refund.code, exact=True).click()
-    max_.page.get_by_role("link", name=re.compile("^Approve")).first.click()
-    dialog = max_.dialog()
+    took = []
+    for turn in range(1, TURNS + 1):
+        refund = services.request_refund(
+            paid, Money(100, "GBP"), actor=world.people["ann"], reason=f"late {turn}"
+        )
+        took.append(seconds_to_refunded(max_, refund))
+    told = ", ".join(f"{seconds:.2f} s" for seconds in took)
+    print(f"from the click to Refunded: {told}; load {os.getloadavg()[0]:.1f}")
+    assert [entry["amount_minor"] for entry in simulator.refunds(REFERENCE)] == [100] * TURNS
+    assert min(took) < MOST_SECONDS, told
+
+
+def seconds_to_refunded(actor: Actor, refund: Refund) -> float:
+    """Approve it on its page; return how long that page takes to say that it is refunded."""
+    row_of(actor, refund).get_by_role("link", name=refund.code, exact=True).click()
+    actor.page.get_by_role("link", name=re.compile("^Approve")).first.click()
+    dialog = actor.dialog()
     if dialog.get_by_label("Your password").count():
         dialog.get_by_label("Your password").fill(PASSWORD)
     began = time.monotonic()
     dialog.get_by_role("button", name=re.compile("^Approve")).click()
-    expect(max_.page.locator("[data-live-state=succeeded]")).to_have_count(1, timeout=30_000)
-    print(f"from the click to Refunded: {time.monotonic() - began:.2f} s")
-    assert [entry["amount_minor"] for entry in simulator.refunds(REFERENCE)] == [100]
+    done = actor.page.locator("[data-live-state=succeeded]")
+    expect(done).to_have_count(1, timeout=60_000)
+    return time.monotonic() - began
 
 
 def test_maker_who_may_approve_others_may_not_approve_the_own_request(
