@@ -124,6 +124,7 @@ class Adyen(Gateway):
         refund_sync=False,
         signed_webhooks=True,
     )
+    vendor_hosts = frozenset({"checkout-test.adyen.com"})
     proofs: ClassVar[tuple[Proof, ...]] = (
         Proof(
             peer="A server of ours that keeps books as the vendor's pages say",
@@ -160,7 +161,7 @@ class Adyen(Gateway):
         # An address that is not known to be a test system is taken for one that moves money.
         self.live = bool(live_prefix) or urlsplit(address).hostname not in NOT_LIVE
         # The vendor keeps keys by company, which the credential stands for.
-        self.key_scope = scope(address, merchant_account, api_key)
+        self.address, self.key_scope = address, scope(address, merchant_account, api_key)
         headers, here = {"X-API-Key": api_key}, not self.live
         self._wire = Wire(address, connect=connect, read=read, headers=headers, allow_loopback=here)
         self.timeout = self._wire.timeout

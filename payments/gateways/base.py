@@ -271,6 +271,10 @@ class Gateway(ABC):
     """After this long a request has ended one way or the other, as seen from here."""
     live: bool = False
     """Whether the keys move real money; such an adapter wants a recorded verification."""
+    address: str = ""
+    """Where its requests go, as a URL."""
+    vendor_hosts: ClassVar[frozenset[str]] = frozenset()
+    """The hosts of the vendor's own test system: what was seen anywhere else is no proof."""
     key_scope: str = ""
     """What its idempotency keys belong to (address and credential), as `wire.scope` writes it.
 

@@ -115,7 +115,7 @@ class Simulator(Gateway):
             settle=timedelta(seconds=settle),
             signed_webhooks=True,
         )
-        self.key_scope = scope(base_url)
+        self.address, self.key_scope = base_url, scope(base_url)
         self._secret = Secret(webhook_secret)
         _signing_key(self._secret)
         self._wire = Wire(base_url, connect=connect, read=read, headers={}, allow_loopback=True)

@@ -100,6 +100,7 @@ class Stripe(Gateway):
         settle=timedelta(minutes=1),
         signed_webhooks=True,
     )
+    vendor_hosts = frozenset({"api.stripe.com"})
     proofs = (
         Proof(
             peer="stripe-stateful-mock",
@@ -142,7 +143,7 @@ class Stripe(Gateway):
         allow_loopback: bool = False,
     ) -> None:
         self._key, self._webhook_secret = Secret(api_key), Secret(webhook_secret)
-        self._base_url, self._loopback = base_url, allow_loopback
+        self.address, self._loopback = base_url, allow_loopback
         self.key_scope = scope(base_url, api_key)
         self._wire = Wire(
             base_url,
@@ -166,7 +167,7 @@ class Stripe(Gateway):
         if not secret:
             text = "without webhook_secret every event is refused"
             found.append(checks.Warning(text, id="stripe.W002"))
-        if self._base_url != HOST and (self.live or not self._loopback):
+        if self.address != HOST and (self.live or not self._loopback):
             text = "base_url is not Stripe's own: only test keys on this machine may go there"
             found.append(checks.Error(text, id="stripe.E003"))
         return found

@@ -118,6 +118,7 @@ class Toss(Gateway):
         min_interval=timedelta(seconds=1),
         needs_account=frozenset({VIRTUAL_ACCOUNT}),
     )
+    vendor_hosts = frozenset({"api.tosspayments.com"})
     proofs: ClassVar[tuple[Proof, ...]] = (
         Proof(
             peer="A server of ours that keeps books as the vendor's pages say",
@@ -135,7 +136,7 @@ class Toss(Gateway):
         self._key, self._secrets = Secret(secret_key), (Secret(token), Secret(secret_key))
         # A key of a kind that is not known is taken for one that moves money.
         self.live = not secret_key.startswith("test_")
-        self._address = base_url
+        self.address = base_url
         self.key_scope = scope(base_url, secret_key)
         self._wire = _wired(base_url, token, connect, read)
         self._slow = _wired(base_url, token, connect, SETTLEMENT_SECONDS)
@@ -208,7 +209,7 @@ class Toss(Gateway):
         wrong = []
         if not self._key.clear().startswith(("test_", "live_")):
             wrong.append("a secret key starts with test_ or live_")
-        if self.live and self._address != API:
+        if self.live and self.address != API:
             wrong.append(f"live keys go to {API} only")
         return [Error(f"Toss Payments: {text}", id="payments.E020") for text in wrong]
 

@@ -104,6 +104,57 @@ def test_gateway_without_a_list_is_proven_by_its_repeat(settings: Settings) -> N
     assert not verify().ok
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://stripe-mock:12111",
+        "http://192.168.0.7",
+        "http://127.0.0.1:8000",
+        "https://test.vendor.example.evil.example",
+        "https://test.vendor.example@evil.example",
+        "",
+    ],
+)
+def test_server_that_is_not_the_vendors_proves_nothing(settings: Settings, address: str) -> None:
+    settings.GATEWAYS = {"acme": entry(address=address), "live": entry(keys="live")}
+    kept = verify()
+    assert (kept.ok, kept.mode) == (True, "practice")
+    with pytest.raises(RefundRefusedError):
+        verification.require_usable("live")
+
+
+@pytest.mark.parametrize(
+    ("backend", "options"),
+    [
+        ("stripe.Stripe", {"api_key": "sk_test_1"}),
+        ("toss.Toss", {"secret_key": TOSS_KEY}),
+        ("adyen.Adyen", {"api_key": "k", "merchant_account": "M", "hmac_keys": [HMAC_KEY]}),
+    ],
+)
+def test_adapters_go_to_their_vendor_and_keys_belong_there(
+    settings: Settings, backend: str, options: dict[str, Any]
+) -> None:
+    """Without an address in the options: the vendor's own. Another credential, another scope."""
+    credential = next(iter(options))
+    settings.GATEWAYS = {
+        name: {"BACKEND": f"payments.gateways.{backend}", "OPTIONS": options | more}
+        for name, more in {
+            "vendor": {},
+            "again": {"read": 9},
+            "ours": {"base_url": "http://127.0.0.1:9"},
+            "exchanged": {credential: f"{options[credential]}x"},
+        }.items()
+        if backend != "stripe.Stripe" or name != "ours"
+    }
+    modes = {name: verification._mode(name) for name in gateways}
+    assert modes.pop("ours", "practice") == "practice"
+    assert set(modes.values()) == {"test"}
+    scopes = {name: gateways[name].key_scope for name in gateways}
+    assert scopes["vendor"] == scopes.pop("again")
+    assert "" not in scopes.values()
+    assert len(set(scopes.values())) == len(scopes)
+
+
 def test_live_keys_are_never_charged(settings: Settings) -> None:
     settings.GATEWAYS = {"acme": entry(keys="live")}
     with pytest.raises(verification.LiveKeysError):

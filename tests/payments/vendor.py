@@ -26,11 +26,18 @@ class Vendor(Gateway):
     """`fault` is what goes wrong; `keys` "live" or "test"; `lookup` as in Caps."""
 
     label = "Vendor"
+    vendor_hosts = frozenset({"test.vendor.example"})
     timeout = timedelta(seconds=1)
 
     def __init__(
-        self, *, fault: str = "", keys: str = "test", lookup: Literal["list", "none"] = "list"
+        self,
+        *,
+        fault: str = "",
+        keys: str = "test",
+        lookup: Literal["list", "none"] = "list",
+        address: str = "https://test.vendor.example/v1",
     ) -> None:
+        self.address = address
         self.fault = fault
         self.live = keys == "live"
         self.caps = Caps(
