@@ -79,8 +79,14 @@ def payment_state(captured: int, refunded: int, blocked: int) -> PaymentState:
 
 
 class DisputeStatus(models.TextChoices):
-    """Where a dispute stands: while it is open, or lost, its money cannot be refunded."""
+    """Where a dispute stands: while it is open, or lost, its money cannot be refunded.
 
+    An inquiry takes no money: the bank asks, and refunding may be the answer. What is announced
+    has taken none yet, but it will, so that it is not refunded besides.
+    """
+
+    INQUIRY = "inquiry", _("Inquiry")
+    ANNOUNCED = "announced", _("Announced")
     OPEN = "open", _("Open")
     WON = "won", _("Won")
     LOST = "lost", _("Lost")
@@ -88,6 +94,10 @@ class DisputeStatus(models.TextChoices):
 
 # Card schemes let a decided dispute be opened again (pre-arbitration).
 DISPUTE: dict[str, frozenset[str]] = {
+    DisputeStatus.INQUIRY: frozenset(
+        {DisputeStatus.ANNOUNCED, DisputeStatus.OPEN, DisputeStatus.WON, DisputeStatus.LOST}
+    ),
+    DisputeStatus.ANNOUNCED: frozenset({DisputeStatus.OPEN, DisputeStatus.WON, DisputeStatus.LOST}),
     DisputeStatus.OPEN: frozenset({DisputeStatus.WON, DisputeStatus.LOST}),
     DisputeStatus.WON: frozenset({DisputeStatus.OPEN, DisputeStatus.LOST}),
     DisputeStatus.LOST: frozenset({DisputeStatus.OPEN, DisputeStatus.WON}),

@@ -19,7 +19,7 @@ from backoffice.site.list_views import ListView
 from backoffice.site.visitors import signed_in
 from payments.admin.break_forms import AgreeForm, DisagreeForm, ProposeForm
 from payments.models import Break
-from payments.services import breaks, evidence
+from payments.services import alarms, breaks, evidence
 from payments.services.breaks import SOLVE_RULE, Solution
 
 _S = Break.State
@@ -235,6 +235,7 @@ def _sides(request: HttpRequest, found: Break) -> dict[str, Any]:
     return {
         "ours": ours,
         "theirs": theirs,
+        "why": alarms.why(found),
         "difference": theirs - ours if same and ours and theirs else None,
         "links": links(request, found),
     }

@@ -37,7 +37,13 @@ PAYMENT_STATES: dict[str, BadgeKind] = {
     "refunded": "rest",
     "disputed": "fail",
 }
-DISPUTE_STATES: dict[str, BadgeKind] = {"open": "wait", "won": "done", "lost": "fail"}
+DISPUTE_STATES: dict[str, BadgeKind] = {
+    "inquiry": "wait",
+    "announced": "wait",
+    "open": "wait",
+    "won": "done",
+    "lost": "fail",
+}
 MOST_NAMED = 3
 OPEN_QUESTION = frozenset({_S.UNKNOWN, _S.NEEDS_REVIEW})
 

@@ -92,18 +92,21 @@ _REFUNDS = {
 _REFUND_EVENTS = frozenset(code for code, _ in _REFUNDS)
 _PAYMENTS = frozenset({"AUTHORISATION", "CANCEL_OR_REFUND", "CAPTURE", "CAPTURE_FAILED"})
 # A won chargeback may come again as a second one: then it is lost. A warning of fraud opens none.
+# A request for information takes no money, and that we answered says nothing of money either; an
+# announced chargeback takes it when it comes:
+# https://docs.adyen.com/risk-management/disputes-api/dispute-notifications
 _DISPUTES = {
     "CHARGEBACK": DisputeState.OPEN,
     "CHARGEBACK_REVERSED": DisputeState.WON,
     "DISPUTE_DEFENSE_PERIOD_ENDED": DisputeState.LOST,
-    "INFORMATION_SUPPLIED": DisputeState.OPEN,
+    "INFORMATION_SUPPLIED": DisputeState.INQUIRY,
     "ISSUER_COMMENTS": DisputeState.OPEN,
     "ISSUER_RESPONSE_TIMEFRAME_EXPIRED": DisputeState.WON,
-    "NOTIFICATION_OF_CHARGEBACK": DisputeState.OPEN,
+    "NOTIFICATION_OF_CHARGEBACK": DisputeState.ANNOUNCED,
     "PREARBITRATION_LOST": DisputeState.LOST,
     "PREARBITRATION_OPEN": DisputeState.OPEN,
     "PREARBITRATION_WON": DisputeState.WON,
-    "REQUEST_FOR_INFORMATION": DisputeState.OPEN,
+    "REQUEST_FOR_INFORMATION": DisputeState.INQUIRY,
     "SECOND_CHARGEBACK": DisputeState.LOST,
 }
 

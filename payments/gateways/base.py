@@ -146,6 +146,8 @@ class RefundSnapshot:
 class DisputeState(StrEnum):
     """Where a dispute (chargeback) stands at the gateway."""
 
+    INQUIRY = "inquiry"  # the bank asks: no money moved, and refunding may be the answer
+    ANNOUNCED = "announced"  # a chargeback will come: no money moved yet
     OPEN = "open"  # the money is held or taken back until it is decided
     WON = "won"  # decided for us: the money is ours again
     LOST = "lost"  # decided for the cardholder: the money is gone

@@ -71,6 +71,8 @@ MOVEMENTS = {
     "payout": MovementKind.PAYOUT,
     "payout_reversal": MovementKind.PAYOUT,
 }
+# "No funds are withdrawn": https://docs.stripe.com/disputes/how-disputes-work#inquiries
+INQUIRIES = frozenset({"warning_needs_response", "warning_under_review"})
 WON = frozenset({"won", "warning_closed", "prevented"})
 
 
@@ -179,6 +181,7 @@ def captured(charge: Body) -> Money:
 def dispute(body: Body) -> DisputeSnapshot:
     """Read a dispute object; a status that is not known counts as open."""
     states = {"lost": DisputeState.LOST} | dict.fromkeys(WON, DisputeState.WON)
+    states |= dict.fromkeys(INQUIRIES, DisputeState.INQUIRY)
     due = (body.get("evidence_details") or {}).get("due_by")
     return DisputeSnapshot(
         reference=text(body, "id"),

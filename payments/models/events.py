@@ -63,6 +63,7 @@ class InboxEvent(models.Model):
         verbose_name_plural = _("events of gateways")
         ordering = ["-id"]
         default_permissions = ("view",)
+        permissions = (("look_again", _("Can have an event looked at again")),)
         indexes = [
             models.Index(fields=["state", "next_try_at"], name="inbox_due"),
             models.Index(fields=["gateway", "payment_reference"], name="inbox_payment"),

@@ -183,6 +183,7 @@ class Break(models.Model):
         TWICE = "twice", _("Settled twice")
         LATE = "late", _("Came after the day was closed")
         BOOKS = "books", _("Our books disagree")
+        PERSON = "person", _("Needs a person")
 
     class State(models.TextChoices):
         """Whether it is solved."""

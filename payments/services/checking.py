@@ -5,7 +5,6 @@ no more memory than one. `manage.py money check` prints it, a job does it every 
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -48,22 +47,12 @@ from payments.models import (
     triggers,
 )
 from payments.services import reconciliation
-from payments.services.disputes import BLOCKING
+from payments.services.alarms import Wrong
+from payments.services.disputes import TAKEN
 from payments.states import HOLDING, PAID_OUT, RefundState
 
 _K = LedgerTransaction.Kind
 CHUNK = 2000
-
-
-@dataclass(frozen=True, slots=True)
-class Wrong:
-    """A row for which a rule does not hold: `row` as "payment 7", `text` with both sides."""
-
-    rule: str
-    row: str
-    text: str
-    payment: int | None = None
-    refund: int | None = None
 
 
 def books() -> Iterator[Wrong]:
@@ -202,7 +191,7 @@ def refunds_booked() -> Iterator[Wrong]:
 
 def disputes_booked() -> Iterator[Wrong]:
     """Each dispute that is open or lost is booked once; no other is."""
-    out = Case(When(status__in=BLOCKING, then=-F("amount_minor")), default=Value(0))
+    out = Case(When(status__in=TAKEN, then=-F("amount_minor")), default=Value(0))
     booked = _booked("dispute", (_K.CHARGEBACK, _K.CHARGEBACK_REVERSED))
     names = ("dispute", "the ledger says")
     yield from _differs(Dispute.objects.all(), out, booked, names, "ledger")

@@ -6,31 +6,25 @@ are checked every night; a person starts the same by a button.
 
 import io
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, timedelta
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from backoffice.accounts.models import User
-from backoffice.audit import history, verbs
-from backoffice.audit.models import Outcome
-from backoffice.audit.services import record
 from backoffice.files.models import KeptFile
 from backoffice.jobs import registry as jobs
 from backoffice.jobs import services as job_services
 from backoffice.jobs.models import Job
 from backoffice.jobs.run import JobError, JobRun
-from backoffice.mail import registry as mails
-from backoffice.mail import services as mail
 from payments.gateways.base import BadSettlementError, GatewayUnavailableError, NotOfferedError
-from payments.models import Break, Payment, SettlementImport
-from payments.services import checking, ledger, reconciliation, settlements
+from payments.models import Payment, SettlementImport
+from payments.services import alarms, checking, reconciliation, settlements
 
 logger = logging.getLogger("payments")
 FETCH, TAKE, MATCH, CHECK = (
@@ -41,18 +35,8 @@ FETCH, TAKE, MATCH, CHECK = (
 )
 FILES = "payments.settlement"
 """The purpose under which an uploaded settlement file is kept until it is taken in."""
-DISAGREE = verbs.register("payments.books_disagree", gettext_lazy("The books disagree"))
-MAIL = "payments.books_disagree"
-mails.register(
-    MAIL,
-    label=gettext_lazy("The books disagree"),
-    subject=gettext_lazy("The books disagree: %(count)s found"),
-    fields=("count",),
-)
 EVERY_SECONDS = 15 * 60
 CHECK_EVERY = timedelta(hours=24)
-# So many rows that are wrong become breaks of their own; more are one and the same trouble.
-MOST = 100
 
 
 def start_fetch(gateway: str, day: date, *, actor: User | None) -> Job:
@@ -172,72 +156,11 @@ def check_due() -> int:
 
 @jobs.handler(CHECK)
 def _check(run: JobRun) -> dict[str, Any]:
-    count = alarm(checking.books())
+    count = alarms.alarm(checking.books())
     if count:
         text = _("%(count)s found: see the open differences, or `manage.py money check`.")
         raise JobError(text % {"count": count})
     return {"found": 0}
-
-
-def alarm(found: Iterable[checking.Wrong]) -> int:
-    """Make a break of each thing that is wrong, once, and tell who solves breaks; return how many.
-
-    A day with such a break cannot be closed.
-    """
-    count, new = 0, 0
-    for wrong in found:
-        count += 1
-        if count <= MOST:
-            new += _book_break(wrong)
-    if new:
-        record(DISAGREE, actor=None, outcome=Outcome.FAILED, context={"found": count})
-        for person in solvers():
-            _tell(person, count)
-    return count
-
-
-def _book_break(wrong: checking.Wrong) -> int:
-    """Write the break; 0 where it is known and open."""
-    key = f"books:{wrong.rule}:{wrong.row}"[:180]
-    open_ones = Break.objects.filter(key__startswith=key, state__in=("open", "proposed"))
-    if open_ones.exists():
-        return 0
-    payment = Payment.objects.filter(pk=wrong.payment).first() if wrong.payment else None
-    gateway = payment.gateway if payment else "books"
-    times = Break.objects.filter(key__startswith=key).count()
-    row = Break(
-        key=f"{key}:{times + 1}",
-        gateway=gateway,
-        day=ledger.open_day(gateway, timezone.now().date()),
-        kind=Break.Kind.BOOKS,
-        payment=payment,
-        refund_id=wrong.refund,
-        currency=payment.currency if payment else "XXX",
-    )
-    history.bulk_create([row], actor=None, reason=wrong.text)
-    facts = {"kind": row.kind, "rule": wrong.rule, "row": wrong.row, "text": wrong.text}
-    record(reconciliation.FOUND, actor=None, subject=row, context=facts)
-    return 1
-
-
-def solvers() -> list[User]:
-    """Return the people who agree to solutions, fifty at most."""
-    held = User.objects.with_perm(
-        "payments.solve_break",
-        is_active=True,
-        include_superusers=False,
-        backend="django.contrib.auth.backends.ModelBackend",
-    )
-    return list(held.filter(is_staff=True).order_by("pk")[:50])
-
-
-def _tell(person: User, count: int) -> None:
-    try:
-        link = {"link": reverse("admin:payments_break_changelist")}
-    except NoReverseMatch:  # an installation without the staff site
-        link = {}
-    reason = _("You solve differences of money.")
-    mail.queue(MAIL, to=person, actor=None, reason=reason, context={"count": count, **link})
 
 
 jobs.every(

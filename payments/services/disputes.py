@@ -3,8 +3,12 @@
 A dispute blocks its amount up to what refunds leave free. What becomes free later (a refund that
 failed, was rejected or came back) goes to the open and lost disputes first. While a dispute is
 short of its amount, no refund of the payment is sent (`short`).
+
+An inquiry or a request for information takes no money: nothing is booked or blocked, and refunding
+is an answer to it. When it becomes a dispute, it is blocked and booked then.
 """
 
+from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
@@ -14,19 +18,33 @@ from django.utils.translation import gettext_lazy as _
 
 from backoffice.audit import verbs
 from backoffice.audit.services import record, save_with_history, update_where
+from backoffice.jobs import registry as jobs
 from payments.gateways.base import DisputeSnapshot
 from payments.models import Dispute, Payment
 from payments.services import ledger
 from payments.states import DISPUTE, DisputeStatus
 
 VERBS = {
+    DisputeStatus.INQUIRY: verbs.register("payments.dispute_inquiry", _("Inquiry about a payment")),
+    DisputeStatus.ANNOUNCED: verbs.register("payments.dispute_announced", _("Dispute announced")),
     DisputeStatus.OPEN: verbs.register("payments.dispute_open", _("Dispute opened")),
     DisputeStatus.WON: verbs.register("payments.dispute_won", _("Dispute won")),
     DisputeStatus.LOST: verbs.register("payments.dispute_lost", _("Dispute lost")),
 }
 """State -> the verb of coming into it."""
-BLOCKING = frozenset({DisputeStatus.OPEN, DisputeStatus.LOST})
+BLOCKING = frozenset({DisputeStatus.ANNOUNCED, DisputeStatus.OPEN, DisputeStatus.LOST})
 """The money is not ours to give back."""
+TAKEN = frozenset({DisputeStatus.OPEN, DisputeStatus.LOST})
+"""The gateway took the money: so the books say."""
+NOT_TAKEN = frozenset({DisputeStatus.INQUIRY, DisputeStatus.ANNOUNCED})
+"""No money moved, and none may ever."""
+UNDECIDED = NOT_TAKEN | {DisputeStatus.OPEN}
+"""The bank has yet to say how it ends."""
+# Nobody tells of an inquiry that led to nothing at every gateway; banks have 120 days to dispute a
+# payment: https://docs.stripe.com/disputes/how-disputes-work
+INQUIRY_ENDS = timedelta(days=120)
+EVERY_SECONDS = 3600
+A_TURN = 100
 
 
 def note(payment: Payment, told: DisputeSnapshot) -> Dispute:
@@ -38,8 +56,16 @@ def note(payment: Payment, told: DisputeSnapshot) -> Dispute:
     known = Dispute.objects.filter(gateway=payment.gateway, reference=told.reference).first()
     if known is None:
         return _open(payment, told, status)
-    _move(known, status)
+    _move(known, told, status)
     return known
+
+
+def end_inquiries() -> int:
+    """End the inquiries that led to nothing in INQUIRY_ENDS; return how many."""
+    old = timezone.now() - INQUIRY_ENDS
+    found = Dispute.objects.filter(status__in=NOT_TAKEN, opened_at__lt=old)
+    rows = found.select_related("payment").order_by("pk")
+    return sum(_change(dispute, DisputeStatus.WON, {}) for dispute in rows[:A_TURN])
 
 
 def short(payment: Payment) -> DisputeStatus | None:
@@ -49,7 +75,9 @@ def short(payment: Payment) -> DisputeStatus | None:
     """
     lacking = [dispute for dispute in _blocking(payment) if _lacks(dispute, payment)]
     states = {dispute.status for dispute in lacking}
-    return next((state for state in ("lost", "open") if state in states), None)  # type: ignore[return-value]
+    if DisputeStatus.LOST in states:
+        return DisputeStatus.LOST
+    return DisputeStatus.OPEN if states else None
 
 
 def block_what_is_free(payment: Payment) -> None:
@@ -72,13 +100,9 @@ def _open(payment: Payment, told: DisputeSnapshot, status: DisputeStatus) -> Dis
         payment=payment,
         gateway=payment.gateway,
         reference=told.reference,
-        amount_minor=told.amount.minor,
-        currency=told.amount.currency,
         status=status,
-        reason=told.reason[:80],
-        opened_at=told.opened_at or timezone.now(),
-        answer_by=told.answer_by,
-        closed_at=None if status == DisputeStatus.OPEN else timezone.now(),
+        **_told(told),
+        closed_at=None if status in UNDECIDED else timezone.now(),
     )
     with transaction.atomic():
         save_with_history(dispute, actor=None)
@@ -86,21 +110,44 @@ def _open(payment: Payment, told: DisputeSnapshot, status: DisputeStatus) -> Dis
     return dispute
 
 
-def _move(dispute: Dispute, status: DisputeStatus) -> None:
+def _move(dispute: Dispute, told: DisputeSnapshot, status: DisputeStatus) -> None:
+    """Move it; of what is not booked yet the amount becomes that of the dispute."""
+    became = dispute.status in NOT_TAKEN and status in BLOCKING and status != dispute.status
+    _change(dispute, status, _told(told) if became else {})
+
+
+def _told(told: DisputeSnapshot) -> dict[str, Any]:
+    return {
+        "amount_minor": told.amount.minor,
+        "currency": told.amount.currency,
+        "reason": told.reason[:80],
+        "opened_at": told.opened_at or timezone.now(),
+        "answer_by": told.answer_by,
+    }
+
+
+def _change(dispute: Dispute, status: DisputeStatus, more: dict[str, Any]) -> bool:
     before = [state for state, after in DISPUTE.items() if status in after]
-    closed = None if status == DisputeStatus.OPEN else timezone.now()
-    changes = {"status": status, "closed_at": closed}
+    if more:
+        before = [state for state in before if state in NOT_TAKEN]
+    closed = None if status in UNDECIDED else timezone.now()
+    changes = {"status": status, "closed_at": closed, **more}
     with transaction.atomic():
-        if update_where(dispute, Q(status__in=before), actor=None, changes=changes):
-            _follow(dispute, dispute.payment, status)
+        if not update_where(dispute, Q(status__in=before), actor=None, changes=changes):
+            return False
+        if more:  # what it blocked so far was for another amount
+            _shift(dispute, dispute.payment, -dispute.blocked_minor)
+        _follow(dispute, dispute.payment, status)
+    return True
 
 
 def _follow(dispute: Dispute, payment: Payment, status: DisputeStatus) -> None:
     """Block or let go, book, and put it on the record."""
     if status in BLOCKING:
         _block(dispute, payment)
-        ledger.book_chargeback(dispute)
-    else:
+        if status in TAKEN:
+            ledger.book_chargeback(dispute)
+    elif status != DisputeStatus.INQUIRY:
         _shift(dispute, payment, -dispute.blocked_minor)
         ledger.book_chargeback_reversed(dispute)
     facts: dict[str, Any] = {
@@ -140,3 +187,8 @@ def _shift(dispute: Dispute, payment: Payment, minor: int) -> bool:
             return False
         update_where(dispute, Q(), actor=None, changes=more)
     return True
+
+
+jobs.every(
+    seconds=EVERY_SECONDS, name="payments.inquiries", label=_("End inquiries that led to nothing")
+)(end_inquiries)

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
@@ -19,6 +20,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from backoffice.accounts import limits
+from backoffice.accounts.models import User
 from backoffice.audit import verbs
 from backoffice.audit.models import Outcome as Done
 from backoffice.audit.services import record
@@ -35,7 +37,7 @@ from payments.gateways.base import (
 )
 from payments.models import InboxEvent, Payment, Refund
 from payments.models.payment import REFERENCE
-from payments.services import breakers, disputes, external
+from payments.services import alarms, breakers, disputes, external
 from payments.services.attempts import text
 from payments.services.external import Heard, Reply, Word
 
@@ -43,6 +45,7 @@ logger = logging.getLogger("payments")
 NEEDS_PERSON = verbs.register(
     "payments.event_needs_person", gettext_lazy("Event of a gateway needs a person")
 )
+AGAIN = verbs.register("payments.event_again", gettext_lazy("Event is looked at again"))
 FORGED = verbs.register(
     "payments.event_forged", gettext_lazy("Events of a gateway without a valid signature")
 )
@@ -271,12 +274,27 @@ def _moment(written: str) -> datetime | None:
     return parse_datetime(written) if written else None
 
 
+def look_again(event: InboxEvent, *, actor: User) -> None:
+    """Let an event that needs a person be worked on once more, as if it had just come.
+
+    Raises PermissionDenied, ValidationError where it does not need a person any more.
+    """
+    if not actor.is_active or not actor.has_perm("payments.look_again"):
+        raise PermissionDenied
+    with transaction.atomic():
+        failed = InboxEvent.objects.filter(pk=event.pk, state=_State.FAILED)
+        now = timezone.now()
+        if not failed.update(state=_State.WAITING, tries=0, next_try_at=now, processed_at=None):
+            raise ValidationError(_("It does not need a person any more."))
+        record(AGAIN, actor=actor, subject=event, context={"gateway": event.gateway})
+
+
 def _answer(event: InboxEvent, reply: Reply) -> None:
     event.refund = reply.refund
     if reply.heard is Heard.WAIT:
         _later(event, reply.why, most=MOST_TRIES)
     elif reply.heard is Heard.PERSON:
-        _call_people(event, reply.why)
+        _call_people(event, reply.why, called=True)
     else:
         done = reply.heard is Heard.DONE
         _close(event, _State.DONE if done else _State.IGNORED, reply.why)
@@ -296,7 +314,8 @@ def _later(
         _close(event, end, why)
 
 
-def _call_people(event: InboxEvent, why: str) -> None:
+def _call_people(event: InboxEvent, why: str, *, called: bool = False) -> None:
+    """Leave the event to people; `called` where a difference of the desk says why already."""
     with transaction.atomic():
         _close(event, _State.FAILED, why)
         refund: list[Refund] = [event.refund] if event.refund else []
@@ -305,6 +324,18 @@ def _call_people(event: InboxEvent, why: str) -> None:
             NEEDS_PERSON, actor=None, subject=event, also=refund, outcome=Done.FAILED,
             context=facts,
         )  # fmt: skip
+        if not called:
+            _alarm(event, why)
+
+
+def _alarm(event: InboxEvent, why: str) -> None:
+    found = _payment(event)
+    payment = found.pk if found else None
+    words = f"event {event.pk} of {event.gateway}: {why}"
+    wrong = alarms.Wrong(
+        "event", f"event {event.pk}", words, payment, event.refund_id, event.gateway
+    )
+    alarms.call(wrong)
 
 
 def _close(event: InboxEvent, state: InboxEvent.State, why: str) -> None:

@@ -41,7 +41,7 @@ from payments.gateways.base import (
 )
 from payments.models import Payment, Refund
 from payments.models.payment import REFERENCE
-from payments.services import attempts, breakers, disputes, outcomes
+from payments.services import alarms, attempts, breakers, disputes, outcomes
 from payments.services.attempts import Kind, Told
 from payments.services.moves import add_external, move
 from payments.states import OPEN, PAID_OUT
@@ -311,12 +311,16 @@ def _void(refund: Refund) -> None:
 
 
 def _contradict(payment: Payment, refund: Refund | None, word: Word, why: str) -> Reply:
-    """Put it on the record, once for each word: people have to look."""
+    """Put it on the record and call people, once for each word."""
     subject = refund or payment
     facts = outcomes.facts(word.result) | {"message": why}
     said = Event.objects.about(subject).filter(verb=CONTRADICTED)
     if not any(event.context.get("reference") == facts.get("reference") for event in said):
-        record(CONTRADICTED, actor=None, subject=subject, outcome=Done.FAILED, context=facts)
+        row = f"payment {payment.pk} {facts.get('reference') or word.number}"
+        about = refund.pk if refund else None
+        with transaction.atomic():
+            record(CONTRADICTED, actor=None, subject=subject, outcome=Done.FAILED, context=facts)
+            alarms.call(alarms.Wrong("contradiction", row, f"{row}: {why}", payment.pk, about))
     return Reply(Heard.PERSON, refund, why)
 
 

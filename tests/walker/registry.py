@@ -300,6 +300,7 @@ REGISTRY: dict[str, Fill] = {
         for name in ("agree", "disagree", "propose")
     },
     **model_pages("admin", "payments_ledgertransaction", row("ledgertransaction")),
+    **model_pages("admin", "payments_inboxevent", row("inboxevent"), "do_look_again"),
     "admin:gateways": once(),
     "admin:activity": once(),
     "admin:activity_save": once(),

@@ -34,7 +34,7 @@ from customers.services import privacy, request_merge
 from orders.models import Charge, DeliveryAddress, Order, OrderLine, Return, ReturnLine
 from orders.services import Asked, add_note, approve_change, ask_change, send_parcel
 from payments import services as payments
-from payments.models import Break, Payment, ReconciledDay, RefundStop
+from payments.models import Break, InboxEvent, Payment, ReconciledDay, RefundStop
 from payments.services import evidence, splitting
 from sellers.models import Membership, Product, Seller
 from tests.canaries import CUSTOMER, FORMER, HOME, OF_SAM, OF_SOL, Canary
@@ -241,7 +241,8 @@ def make_change(taker: User, decider: User, order: Model) -> dict[str, Model]:
     """Return a request that waits, an address that another one set, and a parcel on the way."""
     assert isinstance(order, Order)
     home = HOME[0].value
-    moved = ask_change(order, Asked(kind="address", why="moved", address=home), actor=taker)
+    asked = Asked(kind="address", why="moved", address=home, note="by phone", reference="walk-1")
+    moved = ask_change(order, asked, actor=taker)
     approve_change(moved, actor=decider)
     line = order.lines.get()
     waiting = ask_change(order, Asked(kind="cancel", why="mind", pieces={line: 1}), actor=taker)
@@ -318,7 +319,7 @@ def make_grant(customer: Customer, user: User, giver: User) -> Grant:
 
 
 def make_books(world: World) -> dict[str, Model]:
-    """Return a booking of the payment, the day on which it was made, and a difference of it."""
+    """Return a booking of the payment, its day, a difference of it, and an event about it."""
     payment = world.rows["payment"]
     assert isinstance(payment, Payment)
     booking = payment.bookings.get()
@@ -332,7 +333,14 @@ def make_books(world: World) -> dict[str, Model]:
         ours_minor=payment.captured_minor,
         currency=payment.currency,
     )
-    return {"ledgertransaction": booking, "reconciledday": day, "break": found}
+    event = InboxEvent.objects.create(
+        gateway=payment.gateway,
+        event_id="evt_walked",
+        kind="refund",
+        payment_reference=payment.reference,
+        state=InboxEvent.State.FAILED,
+    )
+    return {"ledgertransaction": booking, "reconciledday": day, "break": found, "inboxevent": event}
 
 
 def make_stop_and_evidence(world: World) -> dict[str, Model]:

@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_date
 
 from payments.services import checking
+from payments.services.alarms import Wrong
 
 
 def day(text: str) -> date:
@@ -51,7 +52,7 @@ class Command(BaseCommand):
             raise SystemExit(1)
         self.stdout.write("All rules hold.")
 
-    def _asked(self, **options: Any) -> Iterator[checking.Wrong]:
+    def _asked(self, **options: Any) -> Iterator[Wrong]:
         if not options["gateway"]:
             return iter(())
         tomorrow = timezone.now().date() + timedelta(days=1)
