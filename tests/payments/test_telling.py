@@ -1,9 +1,14 @@
 """Mail about refunds: who asked hears the end, the customer hears of money, nobody else."""
 
+import logging
+from collections.abc import Callable
+
 import pytest
 from django.core import mail as django_mail
+from django.db import connection
 
 from backoffice.accounts.models import User
+from backoffice.audit.models import Event
 from backoffice.mail import delivery
 from backoffice.mail.models import Mail
 from backoffice.mail.registry import Outside
@@ -11,9 +16,11 @@ from backoffice.mail.services import LinkError, queue
 from backoffice.money import Money
 from customers.models import Customer
 from customers.services.reading import READERS
+from orders.models import Order
 from payments import services
 from payments.models import Refund
-from payments.services.moves import move
+from payments.services import telling
+from payments.services.moves import VERBS, move
 from payments.states import RefundState
 from tests.factories import make_customer, make_order, make_payment
 
@@ -28,6 +35,46 @@ def ended(eve: User, to: RefundState, **customer: str) -> Refund:
     for state in (S.APPROVED, S.EXECUTING, to):
         assert move(refund, state, actor=None)
     return refund
+
+
+def cannot_be_named(_refund: Refund, _patch: pytest.MonkeyPatch) -> None:
+    """A sheet brought in a number that mails refuse, since it reads like an address."""
+    Order.objects.update(number="clara@shop.example")
+
+
+def cannot_be_stored(_refund: Refund, patch: pytest.MonkeyPatch) -> None:
+    """The outbox takes no row; on PostgreSQL such an error ends a transaction."""
+
+    def queue(*_args: object, **_facts: object) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("INSERT INTO no_outbox VALUES (1)")
+
+    patch.setattr("backoffice.mail.services.queue", queue)
+
+
+@pytest.mark.parametrize("spoil", [cannot_be_named, cannot_be_stored])
+@pytest.mark.parametrize(
+    ("state", "refunded"), [(S.SUCCEEDED, 400), (S.FAILED, 0), (S.NEEDS_REVIEW, 0)]
+)
+def test_outcome_is_recorded_though_nobody_can_be_told(
+    eve: User,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    state: RefundState,
+    refunded: int,
+    spoil: Callable[[Refund, pytest.MonkeyPatch], None],
+) -> None:
+    refund = ended(eve, S.UNKNOWN, email=ADDRESS)
+    spoil(refund, monkeypatch)
+    refund = Refund.objects.get(pk=refund.pk)
+    with caplog.at_level(logging.ERROR, logger="payments"):
+        assert move(refund, state, actor=None)
+    found = Refund.objects.select_related("payment").get(pk=refund.pk)
+    assert (found.state, found.payment.refunded_minor) == (state, refunded)
+    assert Event.objects.about(found).filter(verb=VERBS[state]).exists()
+    assert not Mail.objects.filter(template__in=(telling.ENDED, telling.PAID_BACK)).exists()
+    assert f"nobody could be told of refund {found.number}" in caplog.text
+    assert "clara" not in caplog.messages[-1]
 
 
 def test_customer_gets_a_mail_when_money_went_back(eve: User) -> None:
