@@ -1,5 +1,8 @@
 """The contract of reading back: what a gateway lists, and what it means when it does not answer."""
 
+from dataclasses import replace
+from uuid import uuid4
+
 import pytest
 
 from payments.gateways.base import (
@@ -38,6 +41,18 @@ class ReadContract(GatewayCase):
             assert found is not None
             assert (found.outcome, found.amount) == (Outcome.SUCCEEDED, command.amount)
             assert found.reference
+
+    def test_refund_that_is_listed_twice_is_no_success(
+        self, adapter: Gateway, peer: Peer, command: RefundCommand
+    ) -> None:
+        """However it came to that: the customer has it twice, and people have to look."""
+        if self.lists(adapter, command):
+            adapter.refund(command)
+            adapter.refund(replace(command, key=uuid4()))
+            assert peer.paid_back(command.payment_reference) == [command.amount] * 2
+            found = adapter.find_refund(command)
+            assert found is not None
+            assert (found.outcome, found.code) == (Outcome.UNKNOWN, "listed_twice")
 
     def test_look_up_of_a_refund_that_was_never_sent_finds_none(
         self, adapter: Gateway, command: RefundCommand

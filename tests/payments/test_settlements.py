@@ -1,5 +1,6 @@
 """Settlements of a real gateway: fetched by a job, whole or not at all, and what they heal."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -88,6 +89,19 @@ def test_account_alone_frees_no_money_and_ends_no_review(
     assert lost.state == after
 
 
+@pytest.mark.parametrize("spelled", [str.upper, lambda number: number.replace("-", "")])
+def test_number_that_is_spelled_otherwise_is_ours_all_the_same(
+    payment: Payment, lost: Refund, settings: Settings, spelled: Callable[[str], str]
+) -> None:
+    entry = settings.GATEWAYS["simulator"]
+    backend = f"{Unreadable.__module__}.{Unreadable.__name__}"
+    settings.GATEWAYS = {"simulator": {**entry, "BACKEND": backend}}
+    number = spelled(str(lost.number))
+    assert settlements.look_up_open(settle(told(lost, reference="re_9", number=number))) == 1
+    lost.refresh_from_db()
+    assert (lost.state, lost.gateway_ref) == ("succeeded", "re_9")
+
+
 def test_row_in_the_account_of_another_day_does_not_stand_for_the_whole(db: None) -> None:
     source = SettlementImport(gateway="simulator", source="file", day=DAY + timedelta(days=1))
     settlements.take(source, [capture(paid())], actor=None)
@@ -113,7 +127,7 @@ def test_gateway_that_gives_no_answer_stores_nothing(
 def test_settlement_with_a_bad_row_at_its_end_is_not_half_stored(db: None) -> None:
     good = capture(paid())
     bad = SettlementRow(
-        MovementKind.CAPTURE, "x" * 81, "", "", Money(1, "GBP"), Money(0, "GBP"), DAY, "row 3"
+        MovementKind.CAPTURE, "x" * 201, "", "", Money(1, "GBP"), Money(0, "GBP"), DAY, "row 3"
     )
     with pytest.raises(Exception, match=r"row 3, reference"):
         settle(good, bad)

@@ -3,6 +3,8 @@
 import json
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
+from uuid import uuid4
 
 import pytest
 from pytest_django import Settings
@@ -11,6 +13,7 @@ from backoffice.accounts.models import User
 from backoffice.approvals.services import AlreadyDecidedError
 from backoffice.money import Money
 from payments import services
+from payments.gateways import gateways
 from payments.gateways.base import Outcome, RefundResult
 from payments.models import Dispute, Payment, Refund
 from payments.services import outcomes
@@ -238,6 +241,40 @@ def test_21_money_that_went_out_though_we_gave_up_is_taken_into_the_books(
     services.external.look_at(payment)
     assert balance(payment) == (1_275, 1_275, 0)
     assert "gateway_contradicts" in verbs(refund)
+
+
+def again_elsewhere(refund: Refund) -> None:
+    """Refund once more under our number, as a lenient gateway or somebody at the vendor may."""
+    command = replace(services.commands.of(refund), key=uuid4())
+    assert gateways[refund.gateway].refund(command).outcome is Outcome.SUCCEEDED
+
+
+def test_refund_that_the_gateway_lists_twice_is_for_people_and_never_a_success(
+    sim: SimulatorPeer, approved: Approved
+) -> None:
+    refund = approved(sim)
+    sim.lose_answer()
+    services.execute(refund)
+    again_elsewhere(refund)
+    Refund.objects.filter(pk=refund.pk).update(sent_under="another")
+    assert reconcile(refund) == [State.NEEDS_REVIEW]
+    assert (sums(refund), paid_back(sim, refund)) == ((1_275, 0), [1_275, 1_275])
+
+
+def test_refund_that_the_gateway_lists_twice_after_its_success_is_an_alarm(
+    sim: SimulatorPeer, approved: Approved
+) -> None:
+    refund = approved(sim)
+    services.execute(refund)
+    services.external.look_at(refund.payment)
+    assert "gateway_contradicts" not in verbs(refund)
+    again_elsewhere(refund)
+    replies = services.external.look_at(refund.payment)
+    assert sorted(reply.heard.value for reply in replies.values()) == ["done", "person"]
+    assert verbs(refund).count("gateway_contradicts") == 1
+    services.external.look_at(refund.payment)
+    assert verbs(refund).count("gateway_contradicts") == 1
+    assert again(refund).state == State.SUCCEEDED
 
 
 def test_same_reference_for_two_refunds_is_for_people_and_no_loop(
