@@ -17,8 +17,11 @@ from payments.gateways.base import BadEventError, BadSignatureError, NotOfferedE
 from payments.services import events
 
 MAX_BYTES: Final = 1024 * 1024
-# A gateway retries for days what it could not deliver, so this may be strict.
+# A gateway retries for days what it could not deliver, so these may be strict. What is signed
+# counts for its gateway, once that is proven; what is not counts for the address that sent it, so
+# that nobody keeps the gateway itself out.
 OF_ONE_GATEWAY: Final = limits.Limit(hits=6000, seconds=60)
+UNSIGNED_OF_ONE_ADDRESS: Final = limits.Limit(hits=600, seconds=60)
 FORGED_OF_ONE_ADDRESS: Final = limits.Limit(hits=30, seconds=60)
 
 
@@ -29,8 +32,7 @@ def receive(request: HttpRequest, alias: str) -> HttpResponse:
     if alias not in gateways:
         return HttpResponse(status=HTTPStatus.NOT_FOUND)
     if (wait := _wait(alias)) > 0:
-        headers = {"Retry-After": str(wait)}
-        return HttpResponse(status=HTTPStatus.TOO_MANY_REQUESTS, headers=headers)
+        return _later(wait)
     body = request.read(MAX_BYTES + 1)
     if len(body) > MAX_BYTES:
         return HttpResponse(status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
@@ -48,11 +50,23 @@ def _take(alias: str, headers: dict[str, str], body: bytes) -> HttpResponse:
         return HttpResponse(status=HTTPStatus.UNAUTHORIZED)
     except BadEventError:
         return HttpResponse(status=HTTPStatus.BAD_REQUEST)
+    if gateways[alias].caps.signed_webhooks:
+        if (wait := limits.hit("webhook", alias, OF_ONE_GATEWAY).wait) > 0:
+            return _later(wait)
+    else:
+        items = events.of_ours(alias, items)
     events.store(alias, items, body)
     return HttpResponse("[accepted]", content_type="text/plain")
 
 
 def _wait(alias: str) -> int:
-    """Return the seconds until more may come; 0 when it may now."""
-    forged = limits.peek("webhook-forged-by", context.current().address, FORGED_OF_ONE_ADDRESS)
-    return forged.wait or limits.hit("webhook", alias, OF_ONE_GATEWAY).wait
+    """Return the seconds until more may come from this address; 0 when it may now."""
+    address = context.current().address
+    if gateways[alias].caps.signed_webhooks:
+        return limits.peek("webhook-forged-by", address, FORGED_OF_ONE_ADDRESS).wait
+    return limits.hit("webhook-unsigned", f"{alias} {address}", UNSIGNED_OF_ONE_ADDRESS).wait
+
+
+def _later(wait: int) -> HttpResponse:
+    headers = {"Retry-After": str(wait)}
+    return HttpResponse(status=HTTPStatus.TOO_MANY_REQUESTS, headers=headers)

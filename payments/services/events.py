@@ -69,6 +69,18 @@ def store(alias: str, items: Iterable[GatewayEvent], body: bytes) -> int:
     return sum(_store(alias, item, digest) for item in items)
 
 
+def of_ours(alias: str, items: Iterable[GatewayEvent]) -> list[GatewayEvent]:
+    """Return those about payments that we have: anybody may have sent what is not signed.
+
+    One whose payment is recorded a moment later is lost by that; the look-around makes up for it.
+    """
+    return [item for item in items if item.kind != "other" and _is_ours(alias, item)]
+
+
+def _is_ours(alias: str, item: GatewayEvent) -> bool:
+    return _named(alias, item.payment_reference, item.number, item.refund_reference) is not None
+
+
 def forged(alias: str) -> None:
     """Count a body that was not signed as it should be.
 
@@ -185,12 +197,16 @@ def _work(group: Sequence[InboxEvent]) -> None:
 
 def _payment(event: InboxEvent) -> Payment | None:
     """Return the payment that the event names, or that of the refund that it names."""
-    mine = Payment.objects.filter(gateway=event.gateway)
-    named = mine.filter(reference=event.payment_reference) if event.payment_reference else None
-    if named is not None and (found := named.first()) is not None:
-        return found
-    refund = external.ours(event.gateway, event.number, event.refund_reference)
-    return refund.payment if refund is not None else None
+    return _named(event.gateway, event.payment_reference, event.number, event.refund_reference)
+
+
+def _named(gateway: str, payment: str, number: str, refund: str) -> Payment | None:
+    mine = Payment.objects.filter(gateway=gateway)
+    named = mine.filter(reference=text(payment, REFERENCE)).first() if payment else None
+    if named is not None:
+        return named
+    found = external.ours(gateway, number, refund)
+    return found.payment if found is not None else None
 
 
 def _look(payment: Payment, group: Sequence[InboxEvent]) -> None:

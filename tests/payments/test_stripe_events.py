@@ -67,7 +67,9 @@ class TestEvents:
         dispute = recorded("dispute.json")
         for status, state in {
             "needs_response": DisputeState.OPEN,
-            "warning_needs_response": DisputeState.OPEN,
+            "warning_needs_response": DisputeState.INQUIRY,
+            "warning_under_review": DisputeState.INQUIRY,
+            "warning_closed": DisputeState.WON,
             "something_new": DisputeState.OPEN,
             "won": DisputeState.WON,
             "lost": DisputeState.LOST,
