@@ -4,7 +4,7 @@ A solution is one of a list. "Book it" takes the gateway's word into the ledger,
 of differences; "take it in" adds a refund that was made at the gateway. Both want evidence.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, ValidationError
@@ -22,14 +22,17 @@ from backoffice.audit import verbs
 from backoffice.audit.services import record, update_where
 from backoffice.money import Money
 from payments.gateways.base import MovementKind, Outcome
+from payments.gateways.settling import settling
 from payments.models import Break, Evidence
-from payments.services import external, ledger
+from payments.services import corrections, external, ledger, matching
+from payments.states import OPEN
 
 PROPOSED = verbs.register("payments.break_proposed", gettext_lazy("Solution proposed"))
 SOLVED = verbs.register("payments.break_solved", gettext_lazy("Difference solved"))
 BACK = verbs.register("payments.break_open_again", gettext_lazy("Solution not agreed to"))
 _K = Break.Kind
 _S = Break.State
+_M = MovementKind
 
 
 class Solution(TextChoices):
@@ -37,7 +40,7 @@ class Solution(TextChoices):
 
     EXPLAINED = "explained", gettext_lazy("Explained, nothing to book")
     GATEWAY = "gateway", gettext_lazy("The gateway corrects it, nothing to book")
-    BOOK = "book", gettext_lazy("Book what the gateway says")
+    BOOK = corrections.BOOK, gettext_lazy("Book what the gateway says")
     EXTERNAL = "external", gettext_lazy("Take it in as a refund made at the gateway")
 
 
@@ -48,11 +51,24 @@ MOVES_MONEY = frozenset({Solution.BOOK, Solution.EXTERNAL})
 def solutions(found: Break) -> list[Solution]:
     """Return which solutions there are for a break."""
     offered = [Solution.EXPLAINED, Solution.GATEWAY]
-    if found.kind != _K.BOOKS:
+    if found.kind not in {_K.BOOKS, _K.PERSON} and not _is_ours_and_open(found):
         offered.append(Solution.BOOK)
     if _is_strange_refund(found):
         offered.append(Solution.EXTERNAL)
     return offered
+
+
+def _is_ours_and_open(found: Break) -> bool:
+    """Say whether it is about a refund of ours that is not over: its own end books it."""
+    return found.kind == _K.MISSING_HERE and _of_ours(found, OPEN)
+
+
+def _of_ours(found: Break, states: Collection[str]) -> bool:
+    """Say whether it is about a refund of ours in one of these states, by what is known now."""
+    entry, refund = found.entry, found.refund
+    if refund is None and entry is not None and entry.kind in {_M.REFUND, _M.REVERSAL}:
+        refund = entry.refund or external.ours(found.gateway, entry.number, entry.reference)
+    return refund is not None and refund.state in states
 
 
 def _is_strange_refund(found: Break) -> bool:
@@ -64,6 +80,7 @@ def _is_strange_refund(found: Break) -> bool:
         and entry.kind == MovementKind.REFUND
         and found.payment is not None
         and found.refund is None
+        and not _is_ours_and_open(found)
     )
 
 
@@ -197,7 +214,7 @@ def adjustments(found: Break) -> list[Money]:
 
     Of a fee that differs, and of a row that only came late, nothing but the fee is booked.
     """
-    if found.kind in {_K.FEE, _K.LATE, _K.BOOKS}:
+    if found.kind in {_K.FEE, _K.LATE, _K.BOOKS, _K.PERSON}:
         return []
     ours = _money(found.ours_minor, found.currency)
     theirs = _money(found.theirs_minor, found.their_currency or found.currency)
@@ -211,6 +228,8 @@ def _solve(request: ApprovalRequest) -> None:
     found = Break.objects.select_related("entry", "payment", "refund").get(approval=request)
     if _payload(found) != request.payload:
         raise approvals.VoidError(_("The difference is not what was agreed on any more."))
+    if found.solution in MOVES_MONEY and _is_outdated(found):
+        raise approvals.VoidError(_("It is in our books by now, or will be. Match the day again."))
     actor = request.decided_by
     changes = {"state": _S.SOLVED, "solved_at": timezone.now()}
     if not update_where(found, Q(state=_S.PROPOSED), actor=actor, changes=changes):
@@ -224,10 +243,20 @@ def _solve(request: ApprovalRequest) -> None:
     record(SOLVED, actor=actor, subject=found, also=about, context=facts)
 
 
+def _is_outdated(found: Break) -> bool:
+    """Say whether our own books tell of what was missing here by now, or are about to."""
+    if found.kind != _K.MISSING_HERE or found.entry is None:
+        return False
+    if _is_ours_and_open(found):
+        return True
+    (now,) = matching.judge([found.entry], settling(found.gateway))
+    return now is None or now.kind != _K.MISSING_HERE
+
+
 def _book(found: Break) -> None:
     for amount in adjustments(found):
         ledger.book_adjustment(
-            f"break:{found.pk}:{amount.currency}",
+            corrections.key_of(found.pk, amount.currency),
             gateway=found.gateway,
             day=found.day,
             amount=amount,

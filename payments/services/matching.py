@@ -34,6 +34,8 @@ from payments.models import (
     Refund,
     SettlementEntry,
 )
+from payments.services import corrections
+from payments.services.corrections import Booked
 from payments.states import PAID_OUT, RefundState
 
 _B = LedgerTransaction.Kind
@@ -172,11 +174,24 @@ def _fits(entry: SettlementEntry, one: Refund | Dispute) -> bool:
 
 
 def judge(part: Sequence[SettlementEntry], how: Settling) -> Iterator[Difference | None]:
-    """Return of each movement what it says otherwise, None where it agrees with our books."""
+    """Return of each movement what it says otherwise, None where it agrees with our books.
+
+    What two people had booked of it as a difference counts as ours.
+    """
     booked = _booked(part)
     order = _order(part)
+    own = {entry.pk: _booked_of(entry, booked) for entry in part}
+    same = {pk: rows[order[pk]] for pk, rows in own.items() if len(rows) > order.get(pk, 0)}
+    corrected = corrections.of(part, {pk: booking for pk, (booking, _amount) in same.items()})
     for entry in part:
-        yield _judge(entry, booked, order, how)
+        if entry.kind not in ABOUT:
+            yield None  # fees and payouts: the settlement itself is what we know of them
+        elif entry.pk not in same:
+            kind = Break.Kind.TWICE if own[entry.pk] else Break.Kind.MISSING_HERE
+            yield Difference(kind, entry, None, entry.amount)
+        else:
+            already = corrected.get(entry.pk, {})
+            yield _compared(entry, same[entry.pk][1], already, how)
 
 
 type Key = tuple[str, int]
@@ -184,41 +199,49 @@ type Key = tuple[str, int]
 
 
 def key_of(entry: SettlementEntry) -> Key | None:
-    """Return what the movement is about; None while nobody knows."""
+    """Return what the movement is about; None while nobody knows, or where it is about nothing."""
+    if entry.kind not in ABOUT:
+        return None
     what, kind = ABOUT[entry.kind]
     pk = getattr(entry, f"{what}_id")
     return (kind, pk) if pk else None
 
 
-def _judge(
-    entry: SettlementEntry,
-    booked: dict[Key, list[Money]],
-    order: dict[int, int],
-    how: Settling,
-) -> Difference | None:
-    if entry.kind not in ABOUT:
-        return None  # fees and payouts: the settlement itself is what we know of them
+type Booking = tuple[int, Money]
+"""Key of a booking, and what it booked at the gateway, signed from our side."""
+
+
+def _booked_of(entry: SettlementEntry, booked: dict[Key, list[Booking]]) -> list[Booking]:
     key = key_of(entry)
-    amounts = booked.get(key, []) if key else []
-    if not amounts:
-        return Difference(Break.Kind.MISSING_HERE, entry, None, entry.amount)
-    if order[entry.pk] >= len(amounts):
-        return Difference(Break.Kind.TWICE, entry, None, entry.amount)
-    return _compared(entry, amounts[order[entry.pk]], how)
+    return booked.get(key, []) if key else []
 
 
-def _compared(entry: SettlementEntry, ours: Money, how: Settling) -> Difference | None:
-    if ours != entry.amount:
-        same = ours.currency == entry.currency
-        kind = Break.Kind.AMOUNT if same else Break.Kind.CURRENCY
-        return Difference(kind, entry, ours, entry.amount)
+def _compared(
+    entry: SettlementEntry, ours: Money, already: Booked, how: Settling
+) -> Difference | None:
+    if ours.currency != entry.currency:
+        return _in_two(entry, ours, already)
+    whole = ours + Money(already.get(ours.currency, 0), ours.currency)
+    if whole != entry.amount:
+        return Difference(Break.Kind.AMOUNT, entry, whole, entry.amount)
+    if ours != entry.amount:  # two people had it booked: it stays the difference that it was
+        return Difference(Break.Kind.AMOUNT, entry, ours, entry.amount)
     expected = how.expected_fee(entry.kind, entry.amount)
     if expected is not None and expected != entry.fee:
         return Difference(Break.Kind.FEE, entry, expected, entry.fee)
     return None
 
 
-def _booked(part: Iterable[SettlementEntry]) -> dict[Key, list[Money]]:
+def _in_two(entry: SettlementEntry, ours: Money, already: Booked) -> Difference:
+    """Return what is left on each side of the two currencies; all of it where nothing is left."""
+    mine = ours + Money(already.get(ours.currency, 0), ours.currency)
+    theirs = entry.amount - Money(already.get(entry.currency, 0), entry.currency)
+    if not (mine or theirs):
+        mine, theirs = ours, entry.amount
+    return Difference(Break.Kind.CURRENCY, entry, mine, theirs)
+
+
+def _booked(part: Iterable[SettlementEntry]) -> dict[Key, list[Booking]]:
     """Return what was booked of each thing, in its order: signed from our side.
 
     Kind and account are looked at here: asked for in SQL they tempt SQLite to read whole accounts.
@@ -230,12 +253,12 @@ def _booked(part: Iterable[SettlementEntry]) -> dict[Key, list[Money]]:
         for pk, kind, thing in rows.values_list("pk", "kind", what):
             if kind in kinds:
                 keys[pk] = (kind, thing)
-    found: dict[Key, list[Money]] = defaultdict(list)
+    found: dict[Key, list[Booking]] = defaultdict(list)
     entries = LedgerEntry.objects.filter(transaction__in=keys).order_by("transaction")
     columns = entries.values_list("transaction", "account", "minor", "currency")
     for pk, account, minor, currency in columns:
         if account == Account.CLEARING:
-            found[keys[pk]].append(Money(minor, currency))
+            found[keys[pk]].append((pk, Money(minor, currency)))
     return found
 
 

@@ -35,15 +35,16 @@ from payments.models import (
     SettlementEntry,
     SettlementImport,
 )
-from payments.services import ledger, matching, settlements
+from payments.services import corrections, ledger, matching, settlements
+from payments.services.alarms import FOUND
 from payments.services.matching import ABOUT, MOVEMENT_OF, Difference
 
-FOUND = verbs.register("payments.break_found", gettext_lazy("Difference found"))
 HEALED = verbs.register("payments.break_healed", gettext_lazy("Difference healed by itself"))
 MATCHED = verbs.register("payments.day_matched", gettext_lazy("Day matched"))
 BATCH = 500
 _K = Break.Kind
 _OPEN = (Break.State.OPEN, Break.State.PROPOSED)
+_ABOUT_ROW = ("payment", "refund", "dispute")
 
 
 def match_day(gateway: str, day: date, *, actor: User | None) -> ReconciledDay:
@@ -61,6 +62,7 @@ def match_day(gateway: str, day: date, *, actor: User | None) -> ReconciledDay:
     matched = sum(_match_part(row, part) for part in _parts(entries))
     _find_missing_there(row)
     heal(gateway)
+    _look_again(gateway)
     changes = {"matched": matched, "matched_at": began, "sums": sums(gateway, day)}
     with transaction.atomic():
         if update_where(row, Q(state=ReconciledDay.State.OPEN), actor=actor, changes=changes):
@@ -83,9 +85,7 @@ def _parts(rows: QuerySet[SettlementEntry]) -> Iterator[list[SettlementEntry]]:
     """Return the rows in parts, by key: no cursor stays open while others are written."""
     last = 0
     while part := list(
-        rows.filter(pk__gt=last)
-        .select_related("payment", "refund", "dispute", "source")
-        .order_by("pk")[:BATCH]
+        rows.filter(pk__gt=last).select_related(*_ABOUT_ROW, "source").order_by("pk")[:BATCH]
     ):
         last = part[-1].pk
         yield part
@@ -103,12 +103,11 @@ def _match_part(row: ReconciledDay, part: list[SettlementEntry]) -> int:
         if locked.state == ReconciledDay.State.CLOSED:
             differing = [found for found in differing if found.entry.pk in late]
         _note(locked, differing)
-        _note(locked, [_late(entry) for entry in agreeing if entry.pk in late])
+        broken = set(Break.objects.filter(entry__in=agreeing).values_list("entry_id", flat=True))
+        unquestioned = [entry for entry in agreeing if entry.pk not in broken]
+        _note(locked, [_late(entry) for entry in unquestioned if entry.pk in late])
         if locked.state == ReconciledDay.State.OPEN:
-            broken = set(
-                Break.objects.filter(entry__in=agreeing).values_list("entry_id", flat=True)
-            )
-            _book([entry for entry in agreeing if entry.pk not in broken])
+            _book(unquestioned)
     return len(agreeing)
 
 
@@ -155,9 +154,9 @@ def _break(day: ReconciledDay, found: Difference) -> Break:
         payment=entry.payment,
         refund=entry.refund,
         dispute=entry.dispute,
-        ours_minor=found.ours.minor if found.ours else None,
+        ours_minor=None if found.ours is None else found.ours.minor,
         theirs_minor=found.theirs.minor,
-        currency=found.ours.currency if found.ours else found.theirs.currency,
+        currency=(found.theirs if found.ours is None else found.ours).currency,
         their_currency=found.theirs.currency,
     )
 
@@ -253,13 +252,43 @@ def heal(gateway: str) -> int:
 
 
 def _came_here(gateway: str, part: Iterable[Break]) -> list[Break]:
-    """Return those whose movement is in our books by now, as the gateway says it."""
+    """Return those whose movement is in our books by now.
+
+    Where the gateway says it otherwise, that is another difference, written here.
+    """
     by_entry = {one.entry_id: one for one in part if one.entry_id is not None}
     rows = SettlementEntry.objects.filter(pk__in=by_entry)
     matching.link(gateway, rows)
-    entries = list(rows.select_related("payment", "refund", "dispute").order_by("pk"))
-    judged = zip(entries, matching.judge(entries, settling(gateway)), strict=True)
-    return [by_entry[entry.pk] for entry, found in judged if found is None]
+    entries = list(rows.select_related(*_ABOUT_ROW).order_by("pk"))
+    judged = list(zip(entries, matching.judge(entries, settling(gateway)), strict=True))
+    came = [(entry, found) for entry, found in judged if not _is_missing(found)]
+    _note_each([found for _entry, found in came if found is not None])
+    return [by_entry[entry.pk] for entry, _found in came]
+
+
+def _is_missing(found: Difference | None) -> bool:
+    return found is not None and found.ours is None
+
+
+def _note_each(found: Iterable[Difference]) -> None:
+    """Write differences of any days, each on its own day or the next one that is open."""
+    for one in found:
+        day = day_of(one.entry.gateway, one.entry.day)
+        with transaction.atomic():
+            _note(ReconciledDay.objects.select_for_update().get(pk=day.pk), [one])
+
+
+def _look_again(gateway: str) -> None:
+    """Name what stands in the books twice: two people booked it, and by now we did as well.
+
+    On whatever day that is, closed ones too: nothing else reads their movements again.
+    """
+    for keys in batched(corrections.to_look_at(gateway), BATCH):
+        rows = SettlementEntry.objects.filter(pk__in=keys)
+        matching.link(gateway, rows)
+        part = list(rows.select_related(*_ABOUT_ROW).order_by("pk"))
+        judged = [found for found in matching.judge(part, settling(gateway)) if found is not None]
+        _note_each(found for found in judged if found.kind in {_K.AMOUNT, _K.CURRENCY})
 
 
 def _came_there(gateway: str, part: Iterable[Break]) -> list[Break]:
@@ -281,7 +310,7 @@ def _heal(found: Break) -> bool:
         changes = {"state": Break.State.HEALED, "solved_at": timezone.now()}
         if not update_where(found, Q(state__in=_OPEN), actor=None, changes=changes):
             return False
-        if found.entry is not None:
+        if found.entry is not None and not found.entry.breaks.exclude(pk=found.pk).exists():
             _book([found.entry])
         facts = {"kind": found.kind, "gateway": found.gateway, "day": str(found.day)}
         record(HEALED, actor=None, subject=found, also=_about(found), context=facts)

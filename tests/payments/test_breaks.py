@@ -1,9 +1,12 @@
 """Solving differences: two people, evidence where money is booked, nothing silently."""
 
+from datetime import date, timedelta
+
 import pytest
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 from pytest_django import Settings
 
 from backoffice.accounts.models import User
@@ -17,7 +20,9 @@ from payments.models import (
     LedgerEntry,
     LedgerTransaction,
     Payment,
+    ReconciledDay,
     Refund,
+    SettlementEntry,
 )
 from payments.services import breaks, checking, evidence, reconciliation
 from payments.services.breaks import Solution
@@ -182,3 +187,124 @@ def test_break_that_heals_while_it_waits_voids_the_proposal(
     request.refresh_from_db()
     found.refresh_from_db()
     assert (request.state, found.state) == ("void", "healed")
+
+
+def solve(found: Break, solution: Solution, proof: Evidence, one: User, other: User) -> str:
+    """Propose, and agree; return what became of the proposal."""
+    request = breaks.propose(found, solution, note="Seen there", evidence=proof, actor=one)
+    approvals.approve(request, actor=other)
+    request.refresh_from_db()
+    return request.state
+
+
+def close_day(day: date, by: User) -> None:
+    row = reconciliation.day_of("simulator", day)
+    ReconciledDay.objects.filter(pk=row.pk).update(
+        state="closed", closed_by=by, closed_at=timezone.now()
+    )
+
+
+def at_gateway() -> int:
+    return booked(Account.CLEARING)
+
+
+@pytest.mark.parametrize("then", ["open", "closed"])
+@pytest.mark.parametrize("ours", [300, 425])
+def test_what_was_booked_and_is_booked_by_us_as_well_is_a_new_difference(
+    found: Break, payment: Payment, proof: Evidence, max_: User, mia: User, then: str, ours: int
+) -> None:
+    solve(found, Solution.BOOK, proof, max_, mia)
+    if then == "closed":
+        close_day(DAY, mia)
+    right = at_gateway()
+    refunded(payment, ours, max_, reference="re_strange")
+    reconciliation.match_day("simulator", DAY + timedelta(days=1), actor=None)
+    new = Break.objects.exclude(pk=found.pk).get()
+    assert (new.kind, new.ours_minor, new.theirs_minor) == ("amount", -300 - ours, -300)
+    assert new.day == (DAY + timedelta(days=1) if then == "closed" else DAY)
+    solve(new, Solution.BOOK, proof, max_, mia)
+    assert at_gateway() == right
+    for day in (DAY, DAY + timedelta(days=1)):
+        reconciliation.match_day("simulator", day, actor=None)
+    assert Break.objects.count() == 2
+
+
+@pytest.mark.parametrize("then", ["open", "closed"])
+def test_row_that_comes_after_its_booking_was_taken_back_is_a_new_difference(
+    payment: Payment, proof: Evidence, max_: User, mia: User, then: str
+) -> None:
+    back = refunded(payment, 300, max_)
+    match(capture(payment))
+    solve(Break.objects.get(kind="missing_there"), Solution.BOOK, proof, max_, mia)
+    if then == "closed":
+        close_day(DAY, mia)
+    settle(refund(back))
+    reconciliation.match_day("simulator", DAY, actor=None)
+    new = Break.objects.get(kind="amount")
+    assert (new.ours_minor, new.theirs_minor) == (0, -300)
+    solve(new, Solution.BOOK, proof, max_, mia)
+    assert at_gateway() == 1_700
+    reconciliation.match_day("simulator", DAY, actor=None)
+    assert Break.objects.count() == 2
+
+
+def test_other_currency_that_was_booked_already_is_booked_once(
+    payment: Payment, proof: Evidence, max_: User, mia: User
+) -> None:
+    euros = Money(-300, "EUR")
+    match(capture(payment), strange(payment, amount=euros, fee=euros * 0))
+    found = Break.objects.get()
+    solve(found, Solution.BOOK, proof, max_, mia)
+    refunded(payment, 250, max_, reference="re_strange")
+    reconciliation.match_day("simulator", DAY, actor=None)
+    new = Break.objects.exclude(pk=found.pk).get()
+    assert (new.kind, breaks.adjustments(new)) == ("currency", [Money(250, "GBP")])
+    solve(new, Solution.BOOK, proof, max_, mia)
+    reconciliation.match_day("simulator", DAY, actor=None)
+    assert (at_gateway(), Break.objects.count()) == (2_000 - 300, 2)
+
+
+def test_refund_of_ours_that_is_open_is_not_booked_as_a_difference(
+    payment: Payment, max_: User, proof: Evidence
+) -> None:
+    sent = on_its_way(payment, max_)
+    match(capture(payment), refund(sent))
+    found = Break.objects.get()
+    assert breaks.solutions(found) == [Solution.EXPLAINED, Solution.GATEWAY]
+    with pytest.raises(ValidationError, match="does not fit"):
+        breaks.propose(found, Solution.BOOK, note="Seen", evidence=proof, actor=max_)
+
+
+def on_its_way(payment: Payment, by: User) -> Refund:
+    return Refund.objects.create(
+        payment=payment, gateway="simulator", gateway_ref="re_strange", amount_minor=300,
+        currency="GBP", reason="Broken", state=Refund.State.PENDING, requested_by=by,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("solution", [Solution.BOOK, Solution.EXTERNAL])
+def test_row_that_is_a_refund_of_ours_by_now_is_neither_booked_nor_taken_in(
+    found: Break, payment: Payment, proof: Evidence, max_: User, mia: User, solution: Solution
+) -> None:
+    request = breaks.propose(found, solution, note="Made there", evidence=proof, actor=max_)
+    sent = on_its_way(payment, max_)  # the gateway's reference came after the proposal
+    approvals.approve(request, actor=mia)
+    for row in (request, found, sent):
+        row.refresh_from_db()
+    assert (request.state, found.state, sent.state) == ("void", "open", "pending")
+    assert booked(Account.DIFFERENCES) == 0
+
+
+def test_row_that_is_booked_by_now_is_not_booked_once_more(
+    found: Break, payment: Payment, proof: Evidence, max_: User, mia: User
+) -> None:
+    request = breaks.propose(found, Solution.BOOK, note="Seen", evidence=proof, actor=max_)
+    made = refunded(payment, 425, max_, reference="re_strange")
+    SettlementEntry.objects.filter(kind="refund").update(refund=made)
+    approvals.approve(request, actor=mia)
+    request.refresh_from_db()
+    assert (request.state, booked(Account.DIFFERENCES)) == ("void", 0)
+    reconciliation.match_day("simulator", DAY + timedelta(days=1), actor=None)
+    assert list(Break.objects.order_by("pk").values_list("kind", "state", "ours_minor")) == [
+        ("missing_here", "healed", None), ("amount", "open", -425),
+    ]  # fmt: skip
