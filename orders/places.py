@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from backoffice.masking import subjects
 from backoffice.masking.subjects import BLANK, CLEAN, TOMBSTONE, Blocker, Group, Place, Rows
 from orders.models import (
+    ChangeLine,
     ChangeRequest,
     Charge,
     DeliveryAddress,
@@ -37,6 +38,7 @@ def register() -> None:
         ("orders.charge", "orders.order", _of(Charge, "order")),
         ("orders.parcel", "orders.order", _of(Parcel, "order")),
         ("orders.changerequest", "orders.order", _of(ChangeRequest, "order")),
+        ("orders.changeline", "orders.changerequest", _of(ChangeLine, "change")),
         ("orders.deliveryaddress", "orders.order", _of(DeliveryAddress, "order")),
         ("orders.ordernote", "orders.order", _of(OrderNote, "order")),
     ):
@@ -76,6 +78,7 @@ def _register_words() -> None:
          {"tracking": _("The carrier's name of a parcel, which proves that goods left")}),
         ("orders.changes", _("Change requests"), "orders.changerequest",
          {"note": BLANK, "address": BLANK, "reference": BLANK}, {"outcome": _WORDS}),
+        ("orders.change_lines", _("Lines of change requests"), "orders.changeline", {}, {}),
         ("orders.addresses", _("Delivery addresses"), "orders.deliveryaddress",
          {"address": BLANK}, {}),
     ):  # fmt: skip

@@ -17,6 +17,14 @@ _TYPED = (
     ("refundstop", gettext_lazy("Stops of refunds"), "reason"),
     ("break", gettext_lazy("Differences of reconciliation"), "note"),
 )
+# Tables with texts that came from elsewhere: the line of a bank's statement is what somebody wrote
+# on a transfer, a reference in a gateway's own pages is typed there, people name their files.
+_TOLD = (
+    ("settlemententry", gettext_lazy("Rows of settlements"),
+     ("reference", "payment_reference", "number")),
+    ("settlementimport", gettext_lazy("Settlement files"), ("name",)),
+    ("inboxevent", gettext_lazy("Events of gateways"), ("number", "note")),
+)  # fmt: skip
 # Nobody types into these.
 _WITH_PAST = {
     "dispute": gettext_lazy("Disputes"),
@@ -26,14 +34,11 @@ _PLAIN = {
     "refundpart": gettext_lazy("Parts of refunds"),
     "refundattempt": gettext_lazy("Tries of refunds"),
     "evidence": gettext_lazy("Evidence"),
-    "inboxevent": gettext_lazy("Events of gateways"),
     "gatewaystate": gettext_lazy("States of gateways"),
     "gatewayverification": gettext_lazy("Verifications of gateways"),
     "dailytotal": gettext_lazy("Totals of a day"),
     "ledgertransaction": gettext_lazy("Bookings"),
     "ledgerentry": gettext_lazy("Entries of the ledger"),
-    "settlementimport": gettext_lazy("Settlement files"),
-    "settlemententry": gettext_lazy("Rows of settlements"),
 }
 
 
@@ -77,7 +82,9 @@ def register() -> None:
             "payments.refund",
             rows=lambda group: group.rows("payments.refund"),
             fields={"reason": TOMBSTONE, "answer": CLEAN},
-            kept=dict.fromkeys(("currency", "gateway", "gateway_ref", "amount_minor"), _BOOKS),
+            kept=dict.fromkeys(
+                ("currency", "gateway", "gateway_ref", "sent_under", "amount_minor"), _BOOKS
+            ),
             everywhere=True,
         )
     )
@@ -88,6 +95,17 @@ def register() -> None:
                 label,
                 f"payments.{name}",
                 fields={text: CLEAN},
+                kept={"*": _MACHINE},
+                everywhere=True,
+            )
+        )
+    for name, label, texts in _TOLD:
+        subjects.register(
+            Place(
+                f"payments.{name}",
+                label,
+                f"payments.{name}",
+                fields=dict.fromkeys(texts, CLEAN),
                 kept={"*": _MACHINE},
                 everywhere=True,
             )

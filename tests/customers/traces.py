@@ -31,7 +31,7 @@ from backoffice.sheets.models import ImportJob, ImportProblem
 from customers.models import Customer, PrivacyCase
 from customers.services import privacy
 from orders.models import ChangeRequest, DeliveryAddress, Order, OrderNote, Parcel
-from payments.models import Refund
+from payments.models import InboxEvent, Refund, SettlementEntry, SettlementImport
 from tests.canaries import CUSTOMER, FORMER, Canary, leaks
 from tests.customers.desk import carried_out, open_case
 from tests.factories import make_order, make_payment
@@ -95,8 +95,26 @@ def spread(customer: Customer, people: dict[str, User]) -> Order:
     session["message"] = typed
     session.save()
     ask_for_changes(order, ann)
+    settle_by_bank(people)
     leave_files(people)
     return order
+
+
+def settle_by_bank(people: dict[str, User]) -> None:
+    """Leave the person in the lines of a bank's statement, its file's name, and a webhook."""
+    source = SettlementImport.objects.create(
+        gateway="manual", source="file", name=f"Refund {NAME}.csv", sha256="1" * 64,
+        by=people["max"],
+    )  # fmt: skip
+    SettlementEntry.objects.create(
+        gateway="manual", source=source, row_hash="1", day=date(2026, 3, 4), kind="refund",
+        reference=f"REFUND {NAME.upper()} 4711", payment_reference=f"from {EMAIL}",
+        number=f"call {PHONE}", amount_minor=-500, currency="GBP",
+    )  # fmt: skip
+    InboxEvent.objects.create(
+        gateway="simulator", event_id="evt_1", digest="1" * 64, kind="refund", state="ignored",
+        number=f"for {EMAIL}", note=f"{NAME} is not known",
+    )  # fmt: skip
 
 
 def ask_for_changes(order: Order, ann: User) -> None:
