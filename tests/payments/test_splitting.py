@@ -5,7 +5,8 @@ import pytest
 from backoffice.accounts.models import User
 from backoffice.money import Money
 from orders.models import Charge, Order, OrderLine
-from orders.services import LineLimitError
+from orders.services import Asked as Wish
+from orders.services import LineLimitError, approve_change, ask_change
 from payments import services
 from payments.models import Payment, Refund, RefundPart
 from payments.services import Asked, RefundRefusedError
@@ -83,6 +84,29 @@ def test_last_piece_takes_what_an_amount_left(order: Order, eve: User) -> None:
     ask(order, eve, Asked(line=line(order, 1), amount=Money(100, "GBP")))
     refund = ask(order, eve, Asked(line=line(order, 1), quantity=3))
     assert parts(refund) == [(1, 3, 900, 150)]
+
+
+def test_order_is_cancelled_after_pieces_of_a_line_were_refunded(
+    order: Order, eve: User, ann: User
+) -> None:
+    """The cancellation names all three pieces of the line; two of them are left."""
+    for place, count in ((1, 1), (2, 1)):
+        ask(order, eve, Asked(line=line(order, place), quantity=count))
+    wish = ask_change(order, Wish(kind="cancel", why="mind"), actor=eve)
+    approve_change(wish, actor=ann)
+    order.refresh_from_db()
+    assert order.status == Order.Status.CANCELLED
+    refund = Refund.objects.latest("pk")
+    assert parts(refund) == [(1, 2, 667, 111), (None, None, 360, 60)]
+    assert held(order) == (1_860, [1_000, 500], [360])
+
+
+def test_amount_counts_where_its_pieces_are_gone(order: Order, eve: User) -> None:
+    """Pieces with an amount: as many as are left, none where others took them all."""
+    for amount, pieces in ((600, 2), (300, 1), (100, None)):
+        asked = Asked(line=line(order, 1), amount=Money(amount, "GBP"), quantity=2)
+        assert parts(ask(order, eve, asked))[0][:3] == (1, pieces, amount)
+    assert [(left.minor, left.tax, left.pieces) for left in left_of(order)][:1] == [(0, 0, 0)]
 
 
 def test_rejected_pieces_and_their_tax_are_free_again(order: Order, eve: User, max_: User) -> None:
