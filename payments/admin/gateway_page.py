@@ -145,7 +145,11 @@ def _abilities(caps: Caps) -> Iterator[str]:
         yield text % {"seconds": wait}
     if caps.needs_account:
         kinds = ", ".join(sorted(kind.replace("_", " ") for kind in caps.needs_account))
-        yield _("Wants the customer's bank account for: %(kinds)s") % {"kinds": kinds}
+        text = _(
+            "Not offered: refunds of %(kinds)s. They want the customer's bank account, which is "
+            "not kept here, and fail. Make them on the gateway's own pages: they are found there"
+        )
+        yield text % {"kinds": kinds}
 
 
 def _time(span: timedelta) -> str:

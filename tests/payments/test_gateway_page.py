@@ -165,7 +165,7 @@ def test_abilities_are_told_in_words(max_: User) -> None:
     assert "Knows a key for 15 days" in toss
     assert "Does not sign events: hints only" in toss
     assert "At least 1 s between two refunds" in toss
-    assert "virtual account" in toss
+    assert "Not offered: refunds of virtual account" in toss
     assert "People move the money" in manual
     assert "At the vendor" not in manual
 

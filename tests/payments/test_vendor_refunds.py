@@ -267,6 +267,36 @@ def test_adyen_exchanged_credential_repeats_nothing_and_a_late_event_still_ends_
     assert told(refund, adyen.webhooks()[-1]).state == State.SUCCEEDED
 
 
+def test_toss_name_of_200_characters_is_kept_whole(toss: TossPeer, eve: User, max_: User) -> None:
+    """https://docs.tosspayments.com/reference: a `paymentKey` has at most 200."""
+    payment = paid(toss, Money(10_000, "KRW"))
+    longest = "k" * 199 + "7"
+    Payment.objects.filter(pk=payment.pk).update(reference=longest)
+    data = {"paymentKey": longest, "status": "CANCELED", "cancels": [{"transactionKey": longest}]}
+    assert post({"eventType": "PAYMENT_STATUS_CHANGED", "data": data}) == 200
+    event = InboxEvent.objects.get()
+    assert (event.payment_reference, event.refund_reference) == (longest, longest)
+    refund = approved(Payment.objects.get(pk=payment.pk), Money(4_000, "KRW"), eve, max_)
+    cancel = {
+        "transactionKey": longest,
+        "cancelReason": f"[refund {refund.number}]",
+        "cancelAmount": 4_000,
+        "canceledAt": "2026-11-20T10:00:00+09:00",
+    }
+    body = {
+        "paymentKey": longest,
+        "currency": "KRW",
+        "status": "PARTIAL_CANCELED",
+        "totalAmount": 10_000,
+        "balanceAmount": 6_000,
+        "cancels": [cancel],
+    }
+    toss.say(Said(200, json.dumps(body).encode()))
+    refund = executed(refund)
+    assert (refund.state, refund.gateway_ref) == (State.SUCCEEDED, longest)
+    assert refund.tries.get().reference == longest
+
+
 def test_toss_refund_that_was_refused_frees_the_money(
     toss: TossPeer, eve: User, max_: User
 ) -> None:
