@@ -136,14 +136,15 @@ def test_adapters_go_to_their_vendor_and_keys_belong_there(
 ) -> None:
     """Without an address in the options: the vendor's own. Another credential, another scope."""
     credential = next(iter(options))
+    changes: dict[str, dict[str, Any]] = {
+        "vendor": {},
+        "again": {"read": 9},
+        "ours": {"base_url": "http://127.0.0.1:9"},
+        "exchanged": {credential: f"{options[credential]}x"},
+    }
     settings.GATEWAYS = {
         name: {"BACKEND": f"payments.gateways.{backend}", "OPTIONS": options | more}
-        for name, more in {
-            "vendor": {},
-            "again": {"read": 9},
-            "ours": {"base_url": "http://127.0.0.1:9"},
-            "exchanged": {credential: f"{options[credential]}x"},
-        }.items()
+        for name, more in changes.items()
         if backend != "stripe.Stripe" or name != "ours"
     }
     modes = {name: verification._mode(name) for name in gateways}
