@@ -116,7 +116,7 @@ fuzz-masking: ## requests by chance on two states that differ in hidden values o
 	$(DEV) export BACKOFFICE_EXAMPLES=$(or $(EXAMPLES),2000) && $(PY) -m pytest -q -n0 tests/walker/test_differential.py && $(PY) .ci/postgres $(PY) -m pytest -q -n0 tests/walker/test_differential.py
 
 bench-refunds: ## from the click on Approve to "Refunded" in a browser, on both databases: less than 2 s, best of three
-	$(DEV) export BACKOFFICE_BENCH=1 && $(PY) -m pytest -q -n0 -s -k follows tests/browser/test_refunds.py && $(PY) .ci/postgres $(PY) -m pytest -q -n0 -s -k follows tests/browser/test_refunds.py
+	$(DEV) export BACKOFFICE_BENCH=1 && $(PY) -m pytest -q -n0 -k follows tests/browser/test_refunds.py && $(PY) .ci/postgres $(PY) -m pytest -q -n0 -k follows tests/browser/test_refunds.py
 
 bench-audit: ## a million events on both databases: seal, verify, pages
 	$(DEV) $(PY) tests/benchmarks/bench_audit.py && $(PY) .ci/postgres $(PY) tests/benchmarks/bench_audit.py

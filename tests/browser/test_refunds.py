@@ -140,7 +140,11 @@ def test_refund_of_a_line_is_approved_by_another_person_and_paid(
 
 
 def test_page_follows_from_the_click_to_refunded(
-    stage: Stage, world: World, paid: Order, simulator: SimulatorProcess
+    stage: Stage,
+    world: World,
+    paid: Order,
+    simulator: SimulatorProcess,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Nobody reloads."""
     stage.start_worker()
@@ -152,7 +156,9 @@ def test_page_follows_from_the_click_to_refunded(
         )
         took.append(seconds_to_refunded(max_, refund))
     told = ", ".join(f"{seconds:.2f} s" for seconds in took)
-    print(f"from the click to Refunded: {told}; load {os.getloadavg()[0]:.1f}")
+    if BENCH:
+        with capsys.disabled():
+            print(f"\nfrom the click to Refunded: {told}; load {os.getloadavg()[0]:.1f}")
     assert [entry["amount_minor"] for entry in simulator.refunds(REFERENCE)] == [100] * TURNS
     assert min(took) < MOST_SECONDS, told
 
