@@ -7,6 +7,7 @@ from django.contrib.admin import SimpleListFilter
 from django.db.models import F, Model, OuterRef, QuerySet, Subquery, Sum
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from backoffice.money import Money
@@ -18,6 +19,7 @@ from payments.admin.refund_page import RefundAdmin
 from payments.models import Account, LedgerEntry, LedgerTransaction, Payment, Refund
 
 DEBIT_SIDE = 0
+MOST_DIGITS = 18
 
 
 class AccountFilter(SimpleListFilter):
@@ -49,11 +51,18 @@ class LedgerAdmin(BackofficeAdmin):
         "changed; what was wrong is booked the other way round."
     )
     empty_text = gettext_lazy("Nothing was booked yet. Payments and refunds book themselves.")
-    list_display = ("key", "kind", "gateway", "day", "debit", "credit", "amount", "at")
+    list_display = ("about", "kind", "gateway", "day", "debit", "credit", "amount", "at")
     list_filter = (AccountFilter, "kind", "gateway", "currency", "day")
     date_hierarchy = "day"
-    search_fields = ("=key", "=payment__reference", "=refund__gateway_ref")
-    search_help_text = gettext_lazy("Key of a booking, or a gateway's reference")
+    search_fields = (
+        "=key",
+        "=payment__reference",
+        "=refund__gateway_ref",
+        "=dispute__reference",
+    )
+    search_help_text = gettext_lazy(
+        "A refund's number, a gateway's reference, or the key of a booking (refund:2:done)"
+    )
     export_fields: ClassVar[list[str]] = ["key", "kind", "gateway", "day", "currency", "at"]
     numeric_columns: ClassVar[tuple[str, ...]] = ("amount",)
     number_field = "key"
@@ -62,8 +71,18 @@ class LedgerAdmin(BackofficeAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[LedgerTransaction]:
         """Fetch both sides along."""
-        rows = super().get_queryset(request).select_related("payment__order", "refund__payment")
+        related = ("payment__order", "refund__payment", "dispute")
+        rows = super().get_queryset(request).select_related(*related)
         return rows.prefetch_related("entries")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Find "RF-2" as well."""
+        number = search_term.strip().upper().removeprefix("RF-")
+        if number.isdecimal() and number != search_term.strip() and len(number) < MOST_DIGITS:
+            return queryset.filter(refund=int(number)), False
+        return super().get_search_results(request, queryset, search_term)
 
     def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
         """Return none: the card says all of it."""
@@ -80,6 +99,17 @@ class LedgerAdmin(BackofficeAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """Nor takes them away."""
         return False
+
+    @admin.display(description=gettext_lazy("about"), ordering="key")
+    def about(self, booking: LedgerTransaction) -> str:
+        """Return "Refund RF-2", by the name that people know; the kind where it is about none."""
+        if booking.refund is not None:
+            return _("Refund %(refund)s") % {"refund": booking.refund.code}
+        if booking.dispute is not None:
+            return _("Dispute %(dispute)s") % {"dispute": booking.dispute.reference}
+        if booking.payment is not None:
+            return _("Payment %(payment)s") % {"payment": booking.payment.reference}
+        return str(booking.get_kind_display())
 
     @admin.display(description=gettext_lazy("debit"))
     def debit(self, booking: LedgerTransaction) -> str:

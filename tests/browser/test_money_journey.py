@@ -161,9 +161,8 @@ def _look_at_ledger(actor: Actor, refunds: list[Refund]) -> None:
     actor.go("Ledger")
     actor.look("ledger")
     for refund in refunds:
-        expect(
-            actor.page.get_by_role("row").filter(has_text=f"refund:{refund.pk}:done").first
-        ).to_be_visible()
+        row = actor.page.get_by_role("row").filter(has_text=f"Refund {refund.code}")
+        expect(row.first).to_be_visible()
 
 
 def _let_a_night_pass(monkeypatch: pytest.MonkeyPatch, ended: datetime) -> None:

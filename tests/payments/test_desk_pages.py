@@ -144,6 +144,20 @@ def test_ledger_has_a_trial_balance_of_what_is_listed(day: ReconciledDay, max_: 
     assert "On the accounts" in text
 
 
+@pytest.mark.parametrize("term", ["RF-{refund}", "rf-{refund}", "refund:{refund}:done", "{ref}"])
+def test_ledger_names_what_people_know_and_finds_it_by_either_name(
+    day: ReconciledDay, payment: Payment, max_: User, eve: User, term: str
+) -> None:
+    back = refunded(payment, 100, eve)
+    booking = ledger.book_refund(back)
+    everything = shown(max_, LEDGER)
+    assert f"Payment {payment.reference}" in everything
+    assert f">{booking.key}<" not in everything
+    found = shown(max_, LEDGER, query="?q=" + term.format(refund=back.pk, ref=back.gateway_ref))
+    assert f"Refund {back.code}" in found
+    assert f"Payment {payment.reference}" not in found
+
+
 @pytest.mark.parametrize("name", [DAYS, BREAKS, LEDGER])
 def test_lists_need_as_many_queries_for_one_row_as_for_three(
     payment: Payment, max_: User, eve: User, name: str
