@@ -34,9 +34,9 @@ _LOOKED_AT = {"orders.ChangeRequest", "orders.DeliveryAddress"}
 
 def stamps(model: type[Model]) -> list[str]:
     """Return the times, which a save sets and a form or file cuts to seconds; none is masked."""
-    masked = masked_fields(model)
+    masked = {field.name for field in masked_fields(model)}
     times = [field for field in model._meta.concrete_fields if isinstance(field, DateTimeField)]
-    return [field.column for field in times if field not in masked]
+    return [field.attname for field in times if field.name not in masked]
 
 
 def masked_models() -> list[type[Model]]:

@@ -184,7 +184,7 @@ def test_26_try_that_never_arrived_does_not_age_the_key(
     sim: SimulatorPeer, approved: Approved
 ) -> None:
     refund = approved(sim)
-    sim.be_busy()
+    sim.process.play(busy=1)
     services.execute(refund)
     assert refund.state == State.APPROVED
     with _append_only_lifted():
