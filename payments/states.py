@@ -99,6 +99,6 @@ DISPUTE: dict[str, frozenset[str]] = {
     ),
     DisputeStatus.ANNOUNCED: frozenset({DisputeStatus.OPEN, DisputeStatus.WON, DisputeStatus.LOST}),
     DisputeStatus.OPEN: frozenset({DisputeStatus.WON, DisputeStatus.LOST}),
-    DisputeStatus.WON: frozenset({DisputeStatus.OPEN, DisputeStatus.LOST}),
+    DisputeStatus.WON: frozenset({DisputeStatus.ANNOUNCED, DisputeStatus.OPEN, DisputeStatus.LOST}),
     DisputeStatus.LOST: frozenset({DisputeStatus.OPEN, DisputeStatus.WON}),
 }

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.db import transaction
+from django.db.models import Q
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -18,7 +19,7 @@ from django.utils.translation import gettext_lazy
 from backoffice.accounts.models import User
 from backoffice.audit import history, verbs
 from backoffice.audit.models import Outcome
-from backoffice.audit.services import record
+from backoffice.audit.services import record, update_where
 from backoffice.mail import registry as mails
 from backoffice.mail import services as mail
 from payments.models import Break, Payment
@@ -26,6 +27,7 @@ from payments.services import ledger
 
 logger = logging.getLogger("payments")
 FOUND = verbs.register("payments.break_found", gettext_lazy("Difference found"))
+HEALED = verbs.register("payments.break_healed", gettext_lazy("Difference healed by itself"))
 DISAGREE = verbs.register("payments.books_disagree", gettext_lazy("The books disagree"))
 MAIL = "payments.books_disagree"
 mails.register(
@@ -55,10 +57,12 @@ class Wrong:
     gateway: str = "books"
 
 
-def alarm(found: Iterable[Wrong], *, kind: Break.Kind = Break.Kind.BOOKS) -> int:
+def alarm(
+    found: Iterable[Wrong], *, kind: Break.Kind = Break.Kind.BOOKS, mailed: bool = True
+) -> int:
     """Make a break of each thing that is wrong, once, and tell who solves breaks; return how many.
 
-    A day with such a break cannot be closed.
+    A day with such a break cannot be closed. Without `mailed` it only stands at the desk.
     """
     count, new = 0, 0
     for wrong in found:
@@ -67,14 +71,24 @@ def alarm(found: Iterable[Wrong], *, kind: Break.Kind = Break.Kind.BOOKS) -> int
             new += _book_break(wrong, kind)
     if new:
         record(DISAGREE, actor=None, outcome=Outcome.FAILED, context={"found": count})
-        for person in solvers():
+        for person in solvers() if mailed else ():
             _tell(person, count)
     return count
 
 
-def call(wrong: Wrong) -> None:
+def call(wrong: Wrong, *, mailed: bool = True) -> None:
     """Call people to one thing that the machine cannot follow."""
-    alarm([wrong], kind=Break.Kind.PERSON)
+    alarm([wrong], kind=Break.Kind.PERSON, mailed=mailed)
+
+
+def over(rule: str, row: str) -> None:
+    """End the call to a thing that is worked on again; what a second person decides on stays."""
+    calls = Break.objects.filter(key__startswith=_key(f"books:{rule}:{row}"), state="open")
+    for found in calls:
+        changes = {"state": Break.State.HEALED, "solved_at": timezone.now()}
+        with transaction.atomic():
+            if update_where(found, Q(state=Break.State.OPEN), actor=None, changes=changes):
+                record(HEALED, actor=None, subject=found, context={"rule": rule, "row": row})
 
 
 def solvers() -> list[User]:

@@ -111,9 +111,10 @@ def _open(payment: Payment, told: DisputeSnapshot, status: DisputeStatus) -> Dis
 
 
 def _move(dispute: Dispute, told: DisputeSnapshot, status: DisputeStatus) -> None:
-    """Move it; of what is not booked yet the amount becomes that of the dispute."""
-    became = dispute.status in NOT_TAKEN and status in BLOCKING and status != dispute.status
-    _change(dispute, status, _told(told) if became else {})
+    """Move it; of what was never booked the amount becomes that of the dispute."""
+    ended = dispute.status == DisputeStatus.WON and not ledger.was_taken(dispute)
+    became = status in BLOCKING and (ended or dispute.status in NOT_TAKEN)
+    _change(dispute, status, _told(told) if became and status != dispute.status else {})
 
 
 def _told(told: DisputeSnapshot) -> dict[str, Any]:
@@ -129,10 +130,12 @@ def _told(told: DisputeSnapshot) -> dict[str, Any]:
 def _change(dispute: Dispute, status: DisputeStatus, more: dict[str, Any]) -> bool:
     before = [state for state, after in DISPUTE.items() if status in after]
     if more:
-        before = [state for state in before if state in NOT_TAKEN]
+        before = [state for state in before if state == dispute.status]
     closed = None if status in UNDECIDED else timezone.now()
     changes = {"status": status, "closed_at": closed, **more}
     with transaction.atomic():
+        # Refunds write the payment first and its disputes after it: so does this.
+        Payment.objects.select_for_update().get(pk=dispute.payment_id)
         if not update_where(dispute, Q(status__in=before), actor=None, changes=changes):
             return False
         if more:  # what it blocked so far was for another amount

@@ -7,6 +7,7 @@ a gateway that lists nothing is believed, and then an older one never undoes a n
 import hashlib
 import logging
 import time
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -50,6 +51,7 @@ FORGED = verbs.register(
     "payments.event_forged", gettext_lazy("Events of a gateway without a valid signature")
 )
 _State = InboxEvent.State
+_RULE = "event"
 EVERY_SECONDS = 1
 BATCH = 50
 # One turn goes on for so many seconds while something waits.
@@ -61,6 +63,7 @@ MOST_TRIES_STRANGE = 6
 # A gateway that cannot be read for so many tries (some hours) is for people.
 MOST_TRIES = 200
 _HOUR = 3600
+_BEFORE_MONEY = (DisputeState.INQUIRY.value, DisputeState.ANNOUNCED.value)
 
 
 def store(alias: str, items: Iterable[GatewayEvent], body: bytes) -> int:
@@ -149,7 +152,9 @@ def _dispute_columns(dispute: DisputeSnapshot) -> dict[str, Any]:
 def _groups(events: Iterable[InboxEvent]) -> list[list[InboxEvent]]:
     found: dict[tuple[str, str, str], list[InboxEvent]] = {}
     for event in events:
-        key = event.gateway, event.payment_reference, event.number
+        # One read answers all hints about a payment, whatever numbers somebody made up for them.
+        number = event.number if event.trusted or not event.payment_reference else ""
+        key = event.gateway, event.payment_reference, number
         found.setdefault(key, []).append(event)
     return list(found.values())
 
@@ -178,7 +183,7 @@ def _claim(event: InboxEvent) -> bool:
 
 
 def _work(group: Sequence[InboxEvent]) -> None:
-    hints = []
+    hints: dict[Payment, list[InboxEvent]] = defaultdict(list)
     for event in group:
         payment = _payment(event)
         if event.kind == "other":
@@ -190,9 +195,9 @@ def _work(group: Sequence[InboxEvent]) -> None:
         elif event.trusted:
             _believe(event, payment)
         else:
-            hints.append((event, payment))
-    if hints:
-        _look(hints[0][1], [event for event, _payment_ in hints])
+            hints[payment].append(event)
+    for payment, about in hints.items():
+        _look(payment, about)
 
 
 def _payment(event: InboxEvent) -> Payment | None:
@@ -271,7 +276,9 @@ def _is_older(event: InboxEvent) -> bool:
         occurred_at__gt=event.occurred_at,
     )
     if event.kind == "dispute":
-        return same.filter(dispute__reference=event.dispute.get("reference")).exists()
+        # Before the money was taken nothing was said about it: that makes no chargeback old.
+        told = same.filter(dispute__reference=event.dispute.get("reference"))
+        return told.exclude(dispute__state__in=_BEFORE_MONEY).exists()
     return same.filter(refund_reference=event.refund_reference, number=event.number).exists()
 
 
@@ -302,6 +309,7 @@ def look_again(event: InboxEvent, *, actor: User) -> None:
         now = timezone.now()
         if not failed.update(state=_State.WAITING, tries=0, next_try_at=now, processed_at=None):
             raise ValidationError(_("It does not need a person any more."))
+        alarms.over(_RULE, _row(event))
         record(AGAIN, actor=actor, subject=event, context={"gateway": event.gateway})
 
 
@@ -348,10 +356,13 @@ def _alarm(event: InboxEvent, why: str) -> None:
     found = _payment(event)
     payment = found.pk if found else None
     words = f"event {event.pk} of {event.gateway}: {why}"
-    wrong = alarms.Wrong(
-        "event", f"event {event.pk}", words, payment, event.refund_id, event.gateway
-    )
-    alarms.call(wrong)
+    wrong = alarms.Wrong(_RULE, _row(event), words, payment, event.refund_id, event.gateway)
+    # Thousands may fail of one cause: all stand at the desk, a mail tells of the first.
+    alarms.call(wrong, mailed=limits.once("event-failed", event.gateway, seconds=_HOUR))
+
+
+def _row(event: InboxEvent) -> str:
+    return f"event {event.pk}"
 
 
 def _close(event: InboxEvent, state: InboxEvent.State, why: str) -> None:

@@ -6,6 +6,7 @@ yet becomes void, since who decides on it saw another picture. While one of ours
 nobody can tell whose it is: then it waits.
 """
 
+import hashlib
 import logging
 import secrets
 import time
@@ -27,7 +28,7 @@ from backoffice.approvals import services as approvals
 from backoffice.audit import verbs
 from backoffice.audit.models import Event
 from backoffice.audit.models import Outcome as Done
-from backoffice.audit.services import record
+from backoffice.audit.services import record, update_where
 from backoffice.jobs import registry as jobs
 from backoffice.money import Money
 from payments.gateways import gateways
@@ -116,9 +117,17 @@ def look_at(payment: Payment) -> dict[str, Reply]:
 
 
 def follow(payment: Payment, seen: PaymentSnapshot) -> dict[str, Reply]:
-    """Let the books follow what was read of a payment."""
+    """Let the books follow what was read of a payment.
+
+    A refund of ours may stand there twice, a failed try beside one that is paid: what failed says
+    nothing as long as the other one stands.
+    """
     replies = {}
+    paid = {one.number for one in seen.refunds if one.number and one.outcome is not Outcome.FAILED}
     for listed in seen.refunds:
+        if listed.outcome is Outcome.FAILED and listed.number in paid:
+            replies[listed.reference] = Reply(Heard.NOTHING)
+            continue
         word = Word(listed.reference, listed.number, listed.amount, listed.outcome)
         replies[listed.reference] = hear(payment, word)
     for dispute in seen.disputes:
@@ -243,9 +252,18 @@ def _paid_but_over(payment: Payment, refund: Refund, word: Word) -> Reply:
     late = word.at is not None and ended is not None and word.at <= ended
     if late and refund.state == _S.REVERSED:
         return Reply(Heard.NOTHING, refund)
-    if refund.gateway_ref != word.reference:
+    reference = attempts.text(word.reference, REFERENCE)
+    _let_go_of(refund, reference)
+    if not Refund.objects.filter(gateway=payment.gateway, gateway_ref=reference).exists():
         _take_in(payment, word)
     return _contradict(payment, refund, word, _("It went out, though it is over here"))
+
+
+def _let_go_of(refund: Refund, reference: str) -> None:
+    """Give up the reference of a refund that failed: it is that of what went out after all."""
+    if reference and refund.gateway_ref == reference:
+        failed = Q(state=_S.FAILED)
+        update_where(refund, failed, actor=None, changes={"gateway_ref": ""})
 
 
 def _hear_of_another(payment: Payment, word: Word) -> Reply:
@@ -316,7 +334,9 @@ def _contradict(payment: Payment, refund: Refund | None, word: Word, why: str) -
     facts = outcomes.facts(word.result) | {"message": why}
     said = Event.objects.about(subject).filter(verb=CONTRADICTED)
     if not any(event.context.get("reference") == facts.get("reference") for event in said):
-        row = f"payment {payment.pk} {facts.get('reference') or word.number}"
+        # What a clerk typed as a number at the gateway may be about a person: it stays out of keys.
+        typed = hashlib.sha256(word.number.encode()).hexdigest()[:16]
+        row = f"payment {payment.pk} {facts.get('reference') or typed}"
         about = refund.pk if refund else None
         with transaction.atomic():
             record(CONTRADICTED, actor=None, subject=subject, outcome=Done.FAILED, context=facts)

@@ -152,6 +152,11 @@ def book_chargeback(dispute: Dispute) -> LedgerTransaction:
     return book(_chargeback(dispute, _K.CHARGEBACK, len(taken) + 1, dispute.opened_at))
 
 
+def was_taken(dispute: Dispute) -> bool:
+    """Say whether the money of the dispute was ever booked as taken."""
+    return bool(_times(dispute)[0])
+
+
 def book_chargeback_reversed(dispute: Dispute) -> LedgerTransaction | None:
     """Book that the money of a dispute is ours again; None where none had been taken."""
     taken, returned = _times(dispute)

@@ -36,10 +36,9 @@ from payments.models import (
     SettlementImport,
 )
 from payments.services import corrections, ledger, matching, settlements
-from payments.services.alarms import FOUND
+from payments.services.alarms import FOUND, HEALED
 from payments.services.matching import ABOUT, MOVEMENT_OF, Difference
 
-HEALED = verbs.register("payments.break_healed", gettext_lazy("Difference healed by itself"))
 MATCHED = verbs.register("payments.day_matched", gettext_lazy("Day matched"))
 BATCH = 500
 _K = Break.Kind
@@ -279,7 +278,7 @@ def _note_each(found: Iterable[Difference]) -> None:
 
 
 def _look_again(gateway: str) -> None:
-    """Name what stands in the books twice: two people booked it, and by now we did as well.
+    """Name what two people solved and we booked since then: twice, or with another sum.
 
     On whatever day that is, closed ones too: nothing else reads their movements again.
     """

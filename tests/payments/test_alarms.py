@@ -143,6 +143,19 @@ def test_look_again_lets_the_event_be_worked_on(
         events.look_again(event, actor=max_)
 
 
+def test_events_that_fail_of_one_cause_are_one_mail_and_their_differences_end_when_looked_at(
+    payment: Payment, max_: User
+) -> None:
+    for number in (1, 2):
+        events._call_people(failed(payment, number), "It cannot be read")
+    assert (Break.objects.count(), mails()) == (2, 1)
+    events.look_again(InboxEvent.objects.get(event_id="evt_1"), actor=max_)
+    assert sorted(Break.objects.values_list("state", flat=True)) == ["healed", "open"]
+    events._call_people(InboxEvent.objects.get(event_id="evt_1"), "It cannot be read")
+    states = sorted(Break.objects.values_list("state", flat=True))
+    assert states == ["healed", "open", "open"]
+
+
 @pytest.mark.parametrize("role", ["owner", "auditor", "support"])
 def test_look_again_needs_its_right(payment: Payment, role: str) -> None:
     event, person = failed(payment), make_person("somebody", role)

@@ -9,8 +9,8 @@ from backoffice.accounts.models import User
 from backoffice.money import Money
 from payments import services
 from payments.gateways.base import DisputeSnapshot, DisputeState
-from payments.models import Dispute, LedgerTransaction, Payment
-from payments.services import checking, disputes, ledger
+from payments.models import Dispute, InboxEvent, LedgerTransaction, Payment
+from payments.services import checking, disputes, events, ledger
 from tests.factories import make_order, make_payment
 
 pytestmark = pytest.mark.django_db
@@ -78,6 +78,52 @@ def test_what_led_to_nothing_ends_by_itself(payment: Payment, state: DisputeStat
     assert disputes.end_inquiries() == 1
     assert stands(payment) == ("won", 0, [])
     assert disputes.end_inquiries() == 0
+
+
+@pytest.mark.parametrize(
+    ("state", "stood"),
+    [(_S.OPEN, ("open", 1_500, ["chargeback"])), (_S.ANNOUNCED, ("announced", 1_500, []))],
+)
+def test_inquiry_that_had_ended_comes_back_with_its_own_amount(
+    payment: Payment, state: DisputeState, stood: tuple[str, int, list[str]]
+) -> None:
+    told(payment, _S.INQUIRY)
+    told(payment, _S.WON)
+    assert told(payment, state, 1_500) == stood
+
+
+def test_dispute_that_was_won_is_booked_again_with_what_is_told_then(payment: Payment) -> None:
+    told(payment, _S.OPEN)
+    told(payment, _S.WON)
+    both = ["chargeback", "chargeback_reversed"]
+    assert told(payment, _S.ANNOUNCED, 1_500) == ("announced", 2_000, both)
+    assert told(payment, _S.OPEN, 1_500) == ("open", 1_500, [*both, "chargeback"])
+
+
+def test_chargeback_is_not_old_because_of_an_inquiry_that_was_heard_first(
+    payment: Payment,
+) -> None:
+    for number, (state, days) in enumerate([(_S.INQUIRY, 0), (_S.OPEN, 1)]):
+        columns = {
+            "reference": "dp_1",
+            "minor": 2_000,
+            "currency": "GBP",
+            "state": state.value,
+            "reason": "",
+            "opened_at": "",
+            "answer_by": "",
+        }
+        InboxEvent.objects.create(
+            gateway=payment.gateway,
+            event_id=f"evt_{number}",
+            kind="dispute",
+            payment_reference=payment.reference,
+            occurred_at=NOW - timedelta(days=days),
+            dispute=columns,
+            trusted=True,
+        )
+        events.process()
+    assert stands(payment) == ("open", 2_000, ["chargeback"])
 
 
 def test_open_dispute_does_not_end_by_itself(payment: Payment) -> None:
