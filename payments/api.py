@@ -45,8 +45,12 @@ class PaymentSerializer(serializers.ModelSerializer[Payment]):
 class PartSerializer(serializers.ModelSerializer[RefundPart]):
     """What of a refund is for one line or charge; both null: for no single thing."""
 
-    line = serializers.IntegerField(source="order_line.position", default=None, read_only=True)
-    charge = serializers.CharField(source="charge.code", default=None, read_only=True)
+    line = serializers.IntegerField(
+        source="order_line.position", default=None, read_only=True, allow_null=True
+    )
+    charge = serializers.CharField(
+        source="charge.code", default=None, read_only=True, allow_null=True
+    )
 
     class Meta:
         """Amounts in whole minor units; the amount contains the tax."""

@@ -14,6 +14,7 @@ SCHEMA = "/api/v1/schema/"
 DOCS = "/api/v1/docs/"
 LISTS = [
     "approvals",
+    "change-requests",
     "customers",
     "orders",
     "payments",

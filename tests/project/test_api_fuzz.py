@@ -69,6 +69,7 @@ def fuzz(request: pytest.FixtureRequest, settings: Settings, db: None) -> Fuzz:
     wish = tokens.Wish("Fuzz", list(scopes.known()), 1)
     keys = {
         "approvals": str(rows["approvalrequest"].pk),
+        "change-requests": str(rows["changerequest"].number),
         "customers": rows["customer"].number,
         "orders": rows["order"].number,
         "payments": str(rows["payment"].pk),
