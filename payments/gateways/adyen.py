@@ -250,7 +250,8 @@ class Adyen(Gateway):
             wrong.append("hmac_keys are 64 hexadecimal digits each, from the Customer Area")
         if self.live and self._given:
             wrong.append("live keys go to the address of live_prefix only")
-        return [Error(f"Adyen: {text}", id="payments.E021") for text in wrong]
+        hint = "Copy them from the Customer Area; leave base_url out of an entry with live_prefix."
+        return [Error(f"Adyen: {text}", hint=hint, id="payments.E021") for text in wrong]
 
     def _not_accepted(self, error: HttpError) -> RefundResult:
         secrets = (self._api_key, *self._hmac_keys)

@@ -48,6 +48,7 @@ PAGE = 100
 DAY_PAGE = 25
 """Balance transactions at once: with their sources a hundred may be more than `wire.MAX_ANSWER`."""
 MAX_PAGES = 20_000
+_COPY = "Copy it from the developers' pages of the Stripe dashboard."
 KEY = re.compile(r"(sk|rk)_(test|live)_[0-9A-Za-z_]{10,}")
 # Refused before anything was looked at. Whether a key is known is judged before the request.
 NOT_EXECUTED = frozenset(
@@ -159,17 +160,19 @@ class Stripe(Gateway):
         """Return E001 for the key, E002 for the secret (W002 without), E003 for the address."""
         found: list[checks.CheckMessage] = []
         if not KEY.fullmatch(self._key.clear()):
-            found.append(checks.Error("api_key is no secret key (sk_… or rk_…)", id="stripe.E001"))
+            text = "api_key is no secret key (sk_… or rk_…)"
+            found.append(checks.Error(text, hint=_COPY, id="stripe.E001"))
         secret = self._webhook_secret.clear()
         if secret and not secret.startswith("whsec_"):
             text = "webhook_secret does not begin with whsec_"
-            found.append(checks.Error(text, id="stripe.E002"))
+            found.append(checks.Error(text, hint=_COPY, id="stripe.E002"))
         if not secret:
             text = "without webhook_secret every event is refused"
-            found.append(checks.Warning(text, id="stripe.W002"))
+            found.append(checks.Warning(text, hint=_COPY, id="stripe.W002"))
         if self.address != HOST and (self.live or not self._loopback):
             text = "base_url is not Stripe's own: only test keys on this machine may go there"
-            found.append(checks.Error(text, id="stripe.E003"))
+            hint = "Leave base_url out, or use a test key and allow_loopback."
+            found.append(checks.Error(text, hint=hint, id="stripe.E003"))
         return found
 
     def fetch_payment(self, reference: str) -> PaymentSnapshot:

@@ -211,7 +211,8 @@ class Toss(Gateway):
             wrong.append("a secret key starts with test_ or live_")
         if self.live and self.address != API:
             wrong.append(f"live keys go to {API} only")
-        return [Error(f"Toss Payments: {text}", id="payments.E020") for text in wrong]
+        hint = "Copy the secret key of the developers' page; leave base_url out."
+        return [Error(f"Toss Payments: {text}", hint=hint, id="payments.E020") for text in wrong]
 
     def _read_payment(self, reference: str) -> Mapping[str, Any]:
         try:

@@ -30,7 +30,9 @@ type Pair = tuple[Customer, Customer]
 MOVING = {"Set-Cookie", "Date", "Expires", "X-Request-ID", "ETag"}
 # Pages with a secret of their own, made anew each time.
 FRESH = {"mfa_activate_totp", "mfa_add_webauthn", "mfa_login_webauthn"}
-_WHEN = re.compile(r'"(updated|created)_at": ?"[^"]*"|answers in \d+ ms, read [\d:]+')
+_WHEN = re.compile(
+    r'"(updated|created)_at": ?"[^"]*"|answers in \d+ ms, read [\d:]+|<time datetime="[^"]*"'
+)
 _LIMITS = (
     "BACKOFFICE_API_PER_MINUTE",
     "BACKOFFICE_API_ADDRESS_PER_MINUTE",
