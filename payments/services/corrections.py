@@ -1,8 +1,9 @@
-"""What two people had booked of a movement before our own booking came, or after it.
+"""What two people had agreed on of a movement before our own booking came, or after it.
 
 "Book what the gateway says" adds to the account of differences. If the refund, payment or dispute
 is booked by us later, or the movement comes later, the same money stands in the books twice:
-whoever compares the two has to know what was booked already.
+whoever compares the two has to know what was booked already. Where nothing was booked ("explained")
+our own booking may come with another sum: that has to be seen as well.
 """
 
 from collections import Counter, defaultdict
@@ -60,8 +61,9 @@ def key_of(break_pk: int, currency: str) -> str:
 
 
 def to_look_at(gateway: str) -> list[int]:
-    """Return the movements of which something was booked while the other side was missing."""
-    here = agreed().filter(gateway=gateway, kind__in=(_K.MISSING_HERE, _K.TWICE))
+    """Return the movements that two people solved, or booked, while the other side was missing."""
+    solved = Break.objects.filter(gateway=gateway, state=Break.State.SOLVED)
+    here = solved.filter(kind__in=(_K.MISSING_HERE, _K.TWICE))
     there = agreed().filter(gateway=gateway, kind=_K.MISSING_THERE)
     keys = [int(key.split(":")[1]) for key in there.values_list("key", flat=True)]
     found = {entry for entry in here.values_list("entry", flat=True) if entry}

@@ -230,6 +230,34 @@ def test_what_was_booked_and_is_booked_by_us_as_well_is_a_new_difference(
 
 
 @pytest.mark.parametrize("then", ["open", "closed"])
+@pytest.mark.parametrize("solution", [Solution.EXPLAINED, Solution.GATEWAY])
+def test_row_that_was_explained_and_is_booked_by_us_otherwise_is_a_new_difference(
+    found: Break, payment: Payment, proof: Evidence, max_: User, mia: User,
+    then: str, solution: Solution,
+) -> None:  # fmt: skip
+    solve(found, solution, proof, max_, mia)
+    if then == "closed":
+        close_day(DAY, mia)
+    refunded(payment, 425, max_, reference="re_strange")
+    for _time in range(2):
+        reconciliation.match_day("simulator", DAY + timedelta(days=1), actor=None)
+    new = Break.objects.exclude(pk=found.pk).get()
+    assert (new.kind, new.ours_minor, new.theirs_minor) == ("amount", -425, -300)
+    assert new.day == (DAY + timedelta(days=1) if then == "closed" else DAY)
+    solve(new, Solution.BOOK, proof, max_, mia)
+    assert at_gateway() == 2_000 - 300
+
+
+def test_row_that_was_explained_and_is_booked_by_us_as_it_stands_is_no_difference(
+    found: Break, payment: Payment, proof: Evidence, max_: User, mia: User
+) -> None:
+    solve(found, Solution.EXPLAINED, proof, max_, mia)
+    refunded(payment, 300, max_, reference="re_strange")
+    reconciliation.match_day("simulator", DAY + timedelta(days=1), actor=None)
+    assert Break.objects.get() == found
+
+
+@pytest.mark.parametrize("then", ["open", "closed"])
 def test_row_that_comes_after_its_booking_was_taken_back_is_a_new_difference(
     payment: Payment, proof: Evidence, max_: User, mia: User, then: str
 ) -> None:
