@@ -22,7 +22,7 @@ from uuid import UUID
 
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Min, Q
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -48,6 +48,8 @@ from payments.services import external
 logger = logging.getLogger("payments")
 TAKEN = verbs.register("payments.settlement_taken", gettext_lazy("Settlement taken in"))
 BATCH = 1000
+MOST_BACK = 13
+"""Days before yesterday that are still fetched by the clock."""
 # The longest values that are stored of a row; a longer one is an error of the row, never cut.
 _LONGEST = {"reference": REFERENCE, "payment_reference": REFERENCE, "number": 80}
 _S = Refund.State
@@ -221,17 +223,29 @@ def require(actor: User | None) -> None:
 def look_up_open(source: SettlementImport) -> int:
     """Look up the refunds that the settlement tells more about than we know; return how many.
 
-    Outside of any transaction: the gateway is asked.
+    Outside of any transaction: the gateway is asked. What cannot be worked on is logged, and stays
+    a difference: the rows are stored, and their days have to be matched.
     """
-    payments: dict[int, Payment] = {}
+    payments: set[int] = set()
     for kind, states in _OPEN_TO.items():
         rows = source.entries.filter(kind=kind).order_by("pk").iterator(BATCH)
         for part in batched(rows, BATCH):
             for refund in _open(source.gateway, part, states):
-                payments[refund.payment_id] = refund.payment
-                if not _looked_at(refund.payment) and _is_harmless(kind, refund):
-                    _believe(refund, part)
+                if _looked_up(kind, refund, part):
+                    payments.add(refund.payment_id)
     return len(payments)
+
+
+def _looked_up(kind: str, refund: Refund, rows: Iterable[SettlementEntry]) -> bool:
+    """Look one up; say whether that could be done."""
+    try:
+        if not _looked_at(refund.payment) and _is_harmless(kind, refund):
+            _believe(refund, rows)
+    except Exception:
+        # One payment that cannot be worked on must not keep a whole account from being matched.
+        logger.exception("payment %s could not be looked up", refund.payment_id)
+        return False
+    return True
 
 
 def _open(gateway: str, rows: Iterable[SettlementEntry], states: Iterable[str]) -> list[Refund]:
@@ -288,13 +302,15 @@ def _is_of(row: SettlementEntry, refund: Refund) -> bool:
 def is_fetched(gateway: str, day: date) -> bool:
     """Say whether the account of the whole day is here: taken after the end of the day.
 
-    A file that was given for the day counts. One that merely holds rows of it counts where there
-    is nothing else to read: reports of several days.
+    Where the gateway's API tells settlements, only what it told counts: a file may hold one row
+    that somebody typed. It is matched, and the API is asked all the same. Elsewhere a file counts
+    that was given for the day, or that holds rows of it: reports of several days.
     """
     after = settling(gateway).begin(day + timedelta(days=1))
-    whole = Q(day=day)
-    if gateway not in offering():
-        whole |= Q(source="file", entries__day=day)
+    if gateway in offering():
+        whole = Q(source="api", day=day)
+    else:
+        whole = Q(day=day) | Q(source="file", entries__day=day)
     return SettlementImport.objects.filter(whole, gateway=gateway, at__gte=after).exists()
 
 
@@ -313,10 +329,22 @@ def _offers(name: str, method: str) -> bool:
 
 
 def due(gateway: str) -> list[date]:
-    """Return the last days that are over and were not fetched: as far back as rows may be late."""
+    """Return the last days that are over and were not fetched.
+
+    As far back as rows may be late; days in which the API could not be read, for two weeks.
+    """
     how = settling(gateway)
-    days = [how.today() - timedelta(days=back) for back in range(1, how.lag.days + 2)]
-    return [day for day in reversed(days) if not is_fetched(gateway, day)]
+    yesterday = how.today() - timedelta(days=1)
+    back = max(how.lag.days, min((yesterday - _first(gateway, yesterday)).days, MOST_BACK))
+    days = [yesterday - timedelta(days=one) for one in range(back, -1, -1)]
+    return [day for day in days if not is_fetched(gateway, day)]
+
+
+def _first(gateway: str, yesterday: date) -> date:
+    """Return the first day that the API was read for: what lies before is nobody's gap."""
+    read = SettlementImport.objects.filter(gateway=gateway, source="api", day__lte=yesterday)
+    first: date | None = read.aggregate(Min("day"))["day__min"]
+    return first or yesterday
 
 
 def _check(row: SettlementRow) -> None:

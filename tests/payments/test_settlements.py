@@ -1,9 +1,10 @@
 """Settlements of a real gateway: fetched by a job, whole or not at all, and what they heal."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from django.db import IntegrityError
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -13,9 +14,10 @@ from backoffice.jobs.run import execute
 from backoffice.money import Money
 from payments.gateways import gateways
 from payments.gateways.base import MovementKind, NotOfferedError, PaymentSnapshot, SettlementRow
+from payments.gateways.settling import Settling
 from payments.gateways.simulator import Simulator
-from payments.models import Payment, Refund, SettlementEntry, SettlementImport
-from payments.services import captures, commands, desk, settlements
+from payments.models import Payment, ReconciledDay, Refund, SettlementEntry, SettlementImport
+from payments.services import captures, closing, commands, desk, reconciliation, settlements
 from tests.factories import make_order
 from tests.payments.settled import DAY, capture, flat, paid, settle
 from tests.payments.settled import refund as told
@@ -102,12 +104,68 @@ def test_number_that_is_spelled_otherwise_is_ours_all_the_same(
     assert (lost.state, lost.gateway_ref) == ("succeeded", "re_9")
 
 
-def test_row_in_the_account_of_another_day_does_not_stand_for_the_whole(db: None) -> None:
-    source = SettlementImport(gateway="simulator", source="file", day=DAY + timedelta(days=1))
-    settlements.take(source, [capture(paid())], actor=None)
-    assert not settlements.is_fetched("simulator", DAY)
-    settle()
-    assert settlements.is_fetched("simulator", DAY)
+def given(day: date, *rows: SettlementRow, gateway: str = "simulator") -> SettlementImport:
+    """Take in what a person uploaded as the account of a day."""
+    source = SettlementImport(gateway=gateway, source="file", day=day)
+    return settlements.take(source, rows, actor=None)
+
+
+def before(days: int) -> date:
+    return DAY - timedelta(days=days)
+
+
+@pytest.fixture
+def _day_after(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is the day after DAY."""
+    monkeypatch.setattr(Settling, "today", lambda _self: DAY + timedelta(days=1))
+
+
+@pytest.mark.usefixtures("_day_after")
+def test_file_neither_ends_a_day_nor_keeps_the_api_from_it(payment: Payment, max_: User) -> None:
+    earlier, day = before(1), DAY
+    for one in (earlier, day):
+        given(one, capture(paid(), occurred_on=one))
+        reconciliation.match_day("simulator", one, actor=None)
+    assert SettlementEntry.objects.exclude(payment=None).count() == 2  # matched without the API
+    assert settlements.due("simulator") == [earlier, day]
+    with pytest.raises(closing.NotClosableError, match="not all fetched"):
+        closing.close("simulator", earlier, actor=max_)
+    assert desk.fetch_due() == 2
+    settle(day=earlier)
+    assert settlements.is_fetched("simulator", earlier)
+    assert settlements.due("simulator") == [day]
+
+
+def test_file_is_the_account_where_there_is_nothing_else_to_read(db: None) -> None:
+    later = DAY + timedelta(days=1)
+    given(later, capture(paid()), gateway="manual")
+    assert settlements.is_fetched("manual", later)
+    assert settlements.is_fetched("manual", DAY)  # a report of several days
+    assert not settlements.is_fetched("manual", DAY - timedelta(days=1))
+
+
+@pytest.mark.usefixtures("_day_after")
+def test_days_in_which_the_api_was_broken_are_fetched_later(db: None) -> None:
+    settle(day=before(20))
+    settle(day=before(3))
+    last = range(settlements.MOST_BACK, -1, -1)
+    assert settlements.due("simulator") == [before(one) for one in last if one != 3]
+
+
+@pytest.mark.parametrize("error", [LookupError, IntegrityError])
+def test_refund_that_cannot_be_worked_on_keeps_no_account_from_being_matched(
+    lost: Refund, max_: User, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    def broken(*_args: object) -> None:
+        raise error
+
+    monkeypatch.setattr("payments.services.external.look_at", broken)
+    day = datetime.now(UTC).date()
+    job = desk.start_fetch("simulator", day, actor=max_)
+    execute(job.pk)
+    job.refresh_from_db()
+    assert (job.state, job.result["looked_up"]) == ("done", 0)
+    assert ReconciledDay.objects.get(day=day).matched_at is not None
 
 
 def test_gateway_that_gives_no_answer_stores_nothing(
