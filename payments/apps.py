@@ -125,6 +125,7 @@ class PaymentsConfig(AppConfig):
             desk,
             health,
             limits,
+            pruning,
             reviews,
             telling,
             verification,
