@@ -69,12 +69,13 @@ def why_not(row: ReconciledDay) -> Iterator[str]:
     if row.day >= settling(row.gateway).today():
         yield _("The day is not over at the gateway.")
         return
-    yield from _not_matched(row)
+    yield from not_matched(row)
     yield from _open_breaks(row)
     yield from _unsure_refunds(row)
 
 
-def _not_matched(row: ReconciledDay) -> Iterator[str]:
+def not_matched(row: ReconciledDay) -> Iterator[str]:
+    """Return in words why a day that is over was not compared with its whole settlement."""
     lag = settling(row.gateway).lag.days
     if not reconciliation.complete(row.gateway, row.day):
         text = _("The settlement of the day was not fetched after the day was over.")

@@ -1,4 +1,4 @@
-"""`manage.py money check`: whether payments, refunds, ledger and gateways agree."""
+"""`manage.py money check`: whether payments, refunds, ledger, gateways and settlements agree."""
 
 from argparse import ArgumentParser
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from django.utils.dateparse import parse_date
 
-from payments.services import checking
+from payments.services import checking, settled
 from payments.services.alarms import Wrong
 
 
@@ -28,7 +28,7 @@ def day(text: str) -> date:
 class Command(BaseCommand):
     """Money from a terminal."""
 
-    help = "Check that payments, refunds, ledger and gateways agree; exit code 1 where they do not."
+    help = "Check that the books agree, with gateways and settlements too; exit code 1 if not."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Add one parser a verb."""
@@ -36,15 +36,20 @@ class Command(BaseCommand):
         check = verb.add_parser("check", help="name every row that breaks a rule")
         check.add_argument("--gateway", action="store_true", help="ask the gateways as well")
         check.add_argument(
-            "--since", metavar="DAY", help="payments captured from this day on (UTC)"
+            "--settlements",
+            action="store_true",
+            help="and the days: open differences, days that were not compared, what is not settled",
+        )
+        check.add_argument(
+            "--since", metavar="DAY", help="payments captured from this day on (UTC), days from it"
         )
         check.add_argument("--until", metavar="DAY", help="and before this one; default: all")
-        check.add_argument("--limit", type=int, default=200, help="so many payments at most (200)")
+        check.add_argument("--limit", type=int, default=200, help="ask for so many payments (200)")
 
     def handle(self, *args: Any, verb: str, **options: Any) -> None:
         """Print what is wrong, row by row. Raises SystemExit(1) where something is."""
         count = 0
-        for wrong in chain(checking.books(), self._asked(**options)):
+        for wrong in chain(checking.books(), self._more(**options)):
             count += 1
             self.stdout.write(f"{wrong.rule}: {wrong.row}: {wrong.text}")
         if count:
@@ -52,13 +57,18 @@ class Command(BaseCommand):
             raise SystemExit(1)
         self.stdout.write("All rules hold.")
 
-    def _asked(self, **options: Any) -> Iterator[Wrong]:
-        if not options["gateway"]:
-            return iter(())
-        tomorrow = timezone.now().date() + timedelta(days=1)
+    def _more(self, **options: Any) -> Iterator[Wrong]:
+        """Return what gateways and settlements say otherwise, as far as that is asked for."""
+        # Somewhere it is tomorrow already, and a day of such a gateway may have begun.
+        later = timezone.now().date() + timedelta(days=2)
         since = day(options["since"]) if options["since"] else date(1970, 1, 1)
-        until = day(options["until"]) if options["until"] else tomorrow
-        return checking.at_gateways(_begin(since), _begin(until), options["limit"])
+        until = day(options["until"]) if options["until"] else later
+        asked: list[Iterator[Wrong]] = []
+        if options["gateway"]:
+            asked.append(checking.at_gateways(_begin(since), _begin(until), options["limit"]))
+        if options["settlements"]:
+            asked.append(settled.at_the_desk(since, until))
+        return chain.from_iterable(asked)
 
 
 def _begin(found: date) -> datetime:
