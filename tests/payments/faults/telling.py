@@ -32,6 +32,12 @@ def sums(refund: Refund) -> tuple[int, int]:
     return payment.reserved_minor, payment.refunded_minor
 
 
+def balance(payment: Payment) -> tuple[int, int, int]:
+    """Return what is reserved, refunded and blocked."""
+    payment.refresh_from_db()
+    return payment.reserved_minor, payment.refunded_minor, payment.blocked_minor
+
+
 def paid_back(peer: Peer, refund: Refund) -> list[int]:
     """Return what really went back, by the peer's own books."""
     return [money.minor for money in peer.paid_back(refund.payment.reference)]

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import pytest
+from pytest_django import Settings
 
 from payments.models import Refund
 from tests.contracts.peers import Peer
@@ -15,7 +16,7 @@ from tests.payments.faults.telling import (
     paid_back,
     reconcile,
 )
-from tests.payments.test_gateways import SimulatorPeer
+from tests.peers.proxy import Proxied
 from tests.simulator import wait_for
 
 pytestmark = pytest.mark.django_db
@@ -52,16 +53,17 @@ def test_2_after_the_intent_is_committed(
 
 
 def test_3_after_sending_before_the_answer(
-    sim: SimulatorPeer, crew: Crew, approved: Callable[..., Refund]
+    peer: Proxied, crew: Crew, approved: Callable[..., Refund], settings: Settings
 ) -> None:
-    refund = approved(sim)
-    sim.proxy.play("delay", seconds=20)
+    refund = approved(peer)
+    settings.GATEWAYS[refund.gateway]["OPTIONS"] |= {"read": 30}
+    peer.proxy.play("delay", seconds=20)
     child = crew.start("execute", refund.pk, ready=False)
-    wait_for(lambda: paid_back(sim, refund))
+    wait_for(lambda: paid_back(peer, refund))
     child.kill()
     assert again(refund).state == State.EXECUTING
     reconcile(refund)
-    assert_once(refund, sim)
+    assert_once(refund, peer)
 
 
 @pytest.mark.parametrize(
