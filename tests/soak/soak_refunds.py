@@ -38,7 +38,6 @@ SECONDS_A_REFUND, SECONDS_TO_START, SECONDS_TO_END = 2.0, 180, 300
 MADE_AT_LEAST = 0.9
 FOR_PEOPLE_AT_MOST = 0.05
 OF_A_PAYMENT, CAPTURED, MOST = 4, 10_000, 2_400
-STRIPE_PAYMENTS = 50  # the mock's list shows so many refunds of one charge, ours has fewer
 # Fault -> chance, of the simulator.
 CHANCES = {
     "lose_answer": 0.03, "fail_500_after": 0.02, "fail_500_once": 0.02, "fail_500_before": 0.03,
@@ -337,7 +336,7 @@ def _against(peers: Peers) -> Iterator[str]:
     payments = {payment.reference: payment for payment in Payment.objects.all()}
     stripes = [name for name, payment in payments.items() if payment.gateway == "stripe"]
     books = peers.books(stripes)
-    owed = out = 0
+    owed = out = review = 0
     for name, payment in payments.items():
         theirs = books.get(name, [])
         numbers = Counter(number for number, _reference, _minor in theirs if number)
@@ -349,10 +348,14 @@ def _against(peers: Peers) -> Iterator[str]:
         for_people = Refund.objects.filter(payment=payment, state="needs_review")
         people = {str(number) for number in for_people.values_list("number", flat=True)}
         listed = {ref: minor for number, ref, minor in theirs if number not in people}
+        review += sum(minor for number, _ref, minor in theirs if number in people)
         if ours != listed:
             yield f"{name}: ours {ours}, theirs {listed}"
         owed, out = owed + sum(ours.values()), out + sum(listed.values())
-    print(f"  money owed {owed}, money out {out} minor units", flush=True)
+    print(
+        f"  money owed {owed}, money out {out}, out for refunds under review {review} minor units",
+        flush=True,
+    )
     if owed != out:
         yield f"owed {owed}, out {out}"
 
