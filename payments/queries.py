@@ -21,7 +21,7 @@ MOVING = frozenset({_S.APPROVED, _S.EXECUTING, _S.UNKNOWN, _S.PENDING})
 
 @dataclass(frozen=True, slots=True)
 class LineRefunds:
-    """What went back for one order line, and what open refunds hold, in minor units."""
+    """What went back for one line or charge, and what open refunds hold, in minor units."""
 
     refunded_minor: int
     under_way_minor: int
@@ -67,20 +67,24 @@ def refunds_count(customer: Customer) -> int:
     return Refund.objects.filter(payment__order__customer=customer).count()
 
 
-def refunds_by_line(order: Order) -> dict[int, LineRefunds]:
-    """Return order line id -> what went back and what is under way, for lines with refunds."""
+def refunds_by_thing(order: Order) -> dict[tuple[int | None, int | None], LineRefunds]:
+    """Return (line id, charge id) -> what went back and what is under way, for what has refunds.
+
+    One of both is None; both are for what was for no single thing.
+    """
     rows = (
-        RefundPart.objects.filter(
-            refund__payment__order=order, order_line__isnull=False, refund__state__in=HOLDING
-        )
+        RefundPart.objects.filter(refund__payment__order=order, refund__state__in=HOLDING)
         .order_by()
-        .values("order_line")
+        .values("order_line", "charge")
         .annotate(
             held=Sum("amount_minor"),
             done=Coalesce(Sum("amount_minor", filter=Q(refund__state__in=PAID_OUT)), 0),
         )
     )
-    return {row["order_line"]: LineRefunds(row["done"], row["held"] - row["done"]) for row in rows}
+    return {
+        (row["order_line"], row["charge"]): LineRefunds(row["done"], row["held"] - row["done"])
+        for row in rows
+    }
 
 
 def due(

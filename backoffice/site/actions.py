@@ -169,6 +169,7 @@ class Action:
     wide: bool = False
     visible: Callable[[Any], bool] | None = None
     why_not: Callable[[Any], Text] | None = None
+    hint: Callable[[Any], Text] | None = None
     order: int = 50
     template: str = ""
     context: Callable[[Any, HttpRequest, Any], dict[str, Any]] | None = field(default=None)
@@ -196,6 +197,7 @@ def action(label: Text, *, permission: str, **options: Any) -> Callable[[Handler
     `quick`       stands in the row itself too, filled when it is `primary`.
     `visible`     test of the record; False hides the button and refuses the POST.
     `why_not`     the same in words: says why the record's state does not allow it, "" when it does.
+    `hint`        a few words of the record, beside the label in a card of what may be done.
     `step_up`     asks for fresh proof of who the person is, unless given in the last ten minutes.
     `factor`      the same by a second factor: for what shows clear values or leads to them.
     `submit`      word on the button (default: the label).  `icon`  a Material Symbols name.

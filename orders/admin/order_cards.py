@@ -1,7 +1,7 @@
 """Cards of the order page: lines, parcels, requests, notes, where it goes, what may be done."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from django.http import HttpRequest
@@ -18,7 +18,7 @@ from backoffice.site import Badge, Panel, staff_site
 from backoffice.site.actions import declared
 from backoffice.site.timeline import Entry
 from backoffice.site.values import choice_badge
-from orders.models import ChangeRequest, DeliveryAddress, Order, OrderLine, OrderNote
+from orders.models import ChangeRequest, Charge, DeliveryAddress, Order, OrderLine, OrderNote
 from orders.queries import came_back, pieces_of
 from orders.services.changes import DECIDE, OWN
 from orders.states import ORDER, ChangeState, LineState, Pieces, still_ahead
@@ -57,14 +57,16 @@ CHANGE_STATES: "dict[str, BadgeKind]" = {
 
 @dataclass(frozen=True, slots=True)
 class LineNote:
-    """What an app above says of one order line: badges, and where a button leads ("": none)."""
+    """What an app above says: badges, where a button leads ("": none), and lines of small text."""
 
     badges: tuple[Badge, ...] = ()
     url: str = ""
     label: str = ""
+    texts: tuple[str, ...] = ()
 
 
-LineNotes = Callable[[HttpRequest, Order], dict[int, LineNote]]
+# source(request, order) -> what is said of lines, of charges, and (the order) of all together.
+LineNotes = Callable[[HttpRequest, Order], Mapping[OrderLine | Charge | Order, LineNote]]
 TimelineSource = Callable[[Order], list[Entry]]
 line_notes: list[LineNotes] = []
 timeline_sources: list[TimelineSource] = []
@@ -77,36 +79,38 @@ class LineRow:
     line: OrderLine
     state: Badge
     counts: str
-    badges: list[Badge] = field(default_factory=list)
-    links: list[LineNote] = field(default_factory=list)
+    notes: list[LineNote]
 
 
 def lines(request: HttpRequest, order: Order) -> dict[str, Any]:
     """Return the lines with their state, and the sums below them."""
     rows = list(order.lines.select_related("product", "seller").order_by("position"))
     charges = list(order.charges.all())
-    notes = [source(request, order) for source in line_notes]
+    told = [source(request, order) for source in line_notes]
+
+    def notes_on(what: OrderLine | Charge | Order) -> list[LineNote]:
+        return [found[what] for found in told if what in found]
+
     back = came_back(order)
     sellers = len({line.seller_id for line in rows})
     tax = sum(line.tax_minor for line in rows) + sum(charge.tax_minor for charge in charges)
     return {
-        "rows": [_row(line, back.get(line.pk, 0), notes) for line in rows],
-        "charges": charges,
+        "rows": [_row(line, back.get(line.pk, 0), notes_on(line)) for line in rows],
+        "charges": [(charge, notes_on(charge)) for charge in charges],
         "goods": Money(sum(line.total_minor for line in rows), order.currency),
         "goods_label": _goods(rows),
         "total": order.total,
+        "total_notes": notes_on(order),
         "tax": Money(tax, order.currency) if tax else None,
         "panel_note": ngettext("%(count)s seller", "%(count)s sellers", sellers)
         % {"count": sellers},
     }
 
 
-def _row(line: OrderLine, back: int, notes: list[dict[int, LineNote]]) -> LineRow:
-    found = [told[line.pk] for told in notes if line.pk in told]
+def _row(line: OrderLine, back: int, notes: list[LineNote]) -> LineRow:
     pieces = pieces_of(line, back)
     badge = Badge(LINE_STATES[pieces.state], pieces.state.label)
-    badges = [badge for note in found for badge in note.badges]
-    return LineRow(line, badge, counts(pieces), badges, [note for note in found if note.url])
+    return LineRow(line, badge, counts(pieces), notes)
 
 
 def counts(pieces: Pieces) -> str:
@@ -192,12 +196,16 @@ def delivery(request: HttpRequest, order: Order) -> dict[str, Any] | None:
 
 @dataclass(frozen=True, slots=True)
 class Possible:
-    """One thing that could be done: where, or (`why_not`) why it cannot be done now."""
+    """One thing that could be done: where, or (`why_not`) why it cannot be done now.
+
+    `hint` says more of what can be done, e.g. up to which amount.
+    """
 
     label: str
     icon: str
     url: str = ""
     why_not: str = ""
+    hint: str = ""
 
 
 def possible(request: HttpRequest, order: Order) -> dict[str, Any] | None:
@@ -207,12 +215,7 @@ def possible(request: HttpRequest, order: Order) -> dict[str, Any] | None:
     """
     page = staff_site.get_model_admin(Order)
     found = [
-        Possible(
-            str(spec.label),
-            spec.icon,
-            "" if (why := _why_not(spec, order)) else page.url_of(f"do_{spec.name}", order.pk),
-            why,
-        )
+        _possible(spec, order, page.url_of(f"do_{spec.name}", order.pk))
         for spec in declared(page)
         if spec.detail
         and not _is_past(spec, order)
@@ -223,6 +226,13 @@ def possible(request: HttpRequest, order: Order) -> dict[str, Any] | None:
         return None
     now = [one for one in found if one.url]
     return {"now": now, "later": [one for one in found if not one.url]}
+
+
+def _possible(spec: Any, order: Order, url: str) -> Possible:
+    if why := _why_not(spec, order):
+        return Possible(str(spec.label), spec.icon, "", why)
+    hint = "" if spec.hint is None else str(spec.hint(order))
+    return Possible(str(spec.label), spec.icon, url, hint=hint)
 
 
 def _is_past(spec: Any, order: Order) -> bool:

@@ -114,14 +114,18 @@ class Chain:
     @property
     def gateway(self) -> str:
         """The gateway's name for people."""
-        alias = self.payment.gateway
-        return gateways[alias].label if alias in gateways else alias
+        return label_of(self.payment.gateway)
+
+
+def label_of(alias: str) -> str:
+    """Return a gateway's name for people; of one that is not set up any more its alias."""
+    return gateways[alias].label if alias in gateways else alias
 
 
 def chain(payment: Payment) -> Chain:
-    """Return the sums of a payment."""
-    states = payment.refunds.values_list("state", "amount_minor")
-    doubtful = sum(minor for state, minor in states if state in OPEN_QUESTION)
+    """Return the sums of a payment, whose refunds may have been fetched with others."""
+    refunds = payment.refunds.all()
+    doubtful = sum(one.amount_minor for one in refunds if one.state in OPEN_QUESTION)
     return Chain(
         payment,
         payment.captured,

@@ -13,11 +13,15 @@ from backoffice.policy import may
 from backoffice.site import Badge
 from orders.admin import OrderAdmin
 from orders.models import Order
+from payments.admin import refund_filters
 from payments.gateways import gateways
 from payments.models import Dispute, Payment, Refund
-from payments.states import OPEN, DisputeStatus, RefundState
+from payments.services import disputes
+from payments.states import OPEN, RefundState
 
 _UNKNOWN = frozenset({RefundState.UNKNOWN, RefundState.NEEDS_REVIEW})
+# Not decided, and it keeps money from being refunded: an announced chargeback does so as well.
+_DISPUTED = disputes.BLOCKING & disputes.UNDECIDED
 
 
 def refund_badges(request: HttpRequest, orders: Sequence[Order]) -> dict[int, list[Badge]]:
@@ -41,16 +45,19 @@ def dispute_badges(request: HttpRequest, orders: Sequence[Order]) -> dict[int, l
     """Return of which orders a payment is disputed."""
     if not may(request.user, "payments.view_dispute", None):
         return {}
-    rows = Dispute.objects.filter(payment__order__in=orders, status=DisputeStatus.OPEN).order_by()
+    rows = Dispute.objects.filter(payment__order__in=orders, status__in=_DISPUTED).order_by()
     keys = rows.values_list("payment__order", flat=True).distinct()
     return {key: [Badge("fail", _("Disputed"))] for key in keys}
 
 
 def to_approve(request: HttpRequest) -> QuerySet[Any, Any] | None:
-    """Return the orders with a refund that waits for this person's decision, oldest first."""
-    if not may(request.user, "payments.approve_refund", None):
+    """Return the orders with a refund that waits for this person's decision, oldest first.
+
+    The same refunds as "Waiting for me" of the list of refunds.
+    """
+    if not may(request.user, "payments.view_refund", None):
         return None
-    rows = Refund.objects.filter(state=RefundState.REQUESTED).exclude(requested_by=request.user.pk)
+    rows = refund_filters.waiting(request, Refund.objects.all())
     return rows.order_by("pk").values_list("payment__order", flat=True)
 
 
@@ -61,7 +68,9 @@ class GatewayFilter(SimpleListFilter):
     parameter_name = "gateway"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        """Offer those that are set up."""
+        """Offer those that are set up, to who may see payments."""
+        if not may(request.user, "payments.view_payment", None):
+            return []
         return [(alias, gateways[alias].label) for alias in gateways]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
@@ -79,14 +88,16 @@ class RefundFilter(SimpleListFilter):
     parameter_name = "refund"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        """Offer what somebody may have to look after."""
+        """Offer what somebody may have to look after, to who may see refunds."""
+        if not may(request.user, "payments.view_refund", None):
+            return []
         return [("open", _("Open")), ("unknown", _("Unknown")), ("disputed", _("Disputed"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Narrow the list, starting from the few rows that are open."""
         found: QuerySet[Any]
         if self.value() == "disputed":
-            found = Dispute.objects.filter(status=DisputeStatus.OPEN)
+            found = Dispute.objects.filter(status__in=_DISPUTED)
         elif self.value() in {"open", "unknown"}:
             states = OPEN if self.value() == "open" else _UNKNOWN
             found = Refund.objects.filter(state__in=states)

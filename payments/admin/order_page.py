@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from backoffice.accounts.models import User
 from backoffice.audit.models import Event, Outcome
@@ -16,17 +16,26 @@ from backoffice.policy import may
 from backoffice.site import Badge, Panel, action
 from backoffice.site.timeline import Entry
 from orders.admin import LineNote, OrderAdmin
-from orders.models import Order
+from orders.models import Charge, Order, OrderLine
 from payments import queries, services
-from payments.admin.cards import chain, refund_badge, what_for
+from payments.admin.cards import chain, label_of, refund_badge, what_for
 from payments.admin.refund_form import RefundForm
 from payments.models import Payment, Refund
-from payments.services import stops
+from payments.services import choosing, splitting, stops
 from payments.services.moves import VERBS
+from payments.services.splitting import Left
 
 _S = Refund.State
 # Steps that the order's timeline leaves to the refund's own page.
 _DETAILS = frozenset({VERBS[_S.EXECUTING]})
+
+
+def _why_not(order: Order) -> str:
+    return choosing.room(order).why_not
+
+
+def _hint(order: Order) -> str:
+    return _("Up to %(left)s") % {"left": choosing.room(order).left}
 
 
 def _dialog(admin: Any, request: HttpRequest, order: Order) -> dict[str, Any]:
@@ -44,7 +53,8 @@ def _dialog(admin: Any, request: HttpRequest, order: Order) -> dict[str, Any]:
     wide=True,
     template="payments/refund_form.html",
     context=_dialog,
-    visible=lambda order: bool(queries.refundable(order)),
+    why_not=_why_not,
+    hint=_hint,
 )
 def request_refund(admin: Any, request: HttpRequest, order: Order, form: RefundForm) -> SafeString:
     """Reserve the money and ask a second person."""
@@ -65,14 +75,20 @@ def request_refund(admin: Any, request: HttpRequest, order: Order, form: RefundF
 
 
 def _sums(request: HttpRequest, order: Order) -> dict[str, Any]:
-    payments = order.payments.order_by("captured_at").prefetch_related("disputes")
-    return {"chains": [chain(payment) for payment in payments], "stopped": stops_of(order)}
+    related = ("disputes", "refunds")
+    payments = list(order.payments.order_by("captured_at", "pk").prefetch_related(*related))
+    running = stops.running()
+    stopped = (stops.held(payment.gateway, running) for payment in payments)
+    return {
+        "chains": [chain(payment) for payment in payments],
+        "together": _together(payments, order.currency) if len(payments) > 1 else None,
+        "stopped": list(dict.fromkeys(text for text in stopped if text)),
+    }
 
 
-def stops_of(order: Order) -> list[str]:
-    """Return in words what keeps refunds of this order back for now."""
-    aliases = order.payments.order_by("pk").values_list("gateway", flat=True).distinct()
-    return list(dict.fromkeys(text for alias in aliases if (text := stops.held(alias))))
+def _together(payments: list[Payment], currency: str) -> Money:
+    same = (payment.refundable for payment in payments if payment.currency == currency)
+    return sum(same, Money(0, currency))
 
 
 def _refunds(request: HttpRequest, order: Order) -> dict[str, Any] | None:
@@ -83,19 +99,51 @@ def _refunds(request: HttpRequest, order: Order) -> dict[str, Any] | None:
     return {"rows": rows, "panel_note": str(len(rows))}
 
 
-def line_notes(request: HttpRequest, order: Order) -> dict[int, LineNote]:
-    """Return for each line what was refunded or is held, and where to ask for a refund."""
-    found = queries.refunds_by_line(order)
+def line_notes(request: HttpRequest, order: Order) -> dict[OrderLine | Charge | Order, LineNote]:
+    """Return what was refunded of each line and charge, what is left of it, and where to ask.
+
+    The order's own note is what is left of all; the tax stands with everything that is left.
+    """
+    found = queries.refunds_by_thing(order)
     asks = may(request.user, "payments.request_refund", Refund).allowed
+    sees = may(request.user, "payments.view_payment", None).allowed
     url = reverse("admin:orders_order_do_request_refund", args=[order.pk])
-    left = bool(queries.refundable(order))
-    notes = {}
-    for line in order.lines.all():
-        badges = _line_badges(found.get(line.pk), line.currency)
-        open_ = asks and left and line.reserved_minor < line.total_minor
-        link = (f"{url}?line={line.pk}", _("Refund")) if open_ else ("", "")
-        notes[line.pk] = LineNote(badges, *link)
+    together = queries.refundable(order)
+    lefts = splitting.left_of(order)
+    notes: dict[OrderLine | Charge | Order, LineNote] = {}
+    for left in lefts:
+        line = left.thing if isinstance(left.thing, OrderLine) else None
+        badges = _line_badges(found.get(_ids(left.thing)), order.currency)
+        opens = line is not None and asks and together and left.minor > 0
+        link = (f"{url}?line={left.thing.pk}", _("Refund")) if opens else ("", "")
+        texts = _left_texts(left) if sees and together and left.minor > 0 else ()
+        notes[left.thing] = LineNote(badges, *link, texts)
+    if sees and together:
+        told = _("%(amount)s left") % {"amount": together}
+        notes[order] = LineNote(texts=(told, *_tax_text(splitting.tax_of(together, lefts))))
     return notes
+
+
+def _ids(thing: OrderLine | Charge) -> tuple[int | None, int | None]:
+    return (thing.pk, None) if isinstance(thing, OrderLine) else (None, thing.pk)
+
+
+def _left_texts(left: Left) -> tuple[str, ...]:
+    """Return what can still go back for a line or charge: amount, pieces, the tax in it."""
+    words = {"amount": left.amount, "count": left.pieces}
+    told = _("%(amount)s left") % words
+    if isinstance(left.thing, OrderLine) and left.pieces:
+        told = (
+            ngettext(
+                "%(amount)s left, %(count)s piece", "%(amount)s left, %(count)s pieces", left.pieces
+            )
+            % words
+        )
+    return (told, *_tax_text(Money(left.tax, left.thing.currency)))
+
+
+def _tax_text(tax: Money) -> tuple[str, ...]:
+    return (_("with %(tax)s of tax in it") % {"tax": tax},) if tax else ()
 
 
 def _line_badges(found: queries.LineRefunds | None, currency: str) -> tuple[Badge, ...]:
@@ -121,7 +169,7 @@ def timeline(order: Order) -> list[Entry]:
 
 def _of_payment(payment: Payment) -> Entry:
     what = _("Paid %(amount)s") % {"amount": payment.captured}
-    return Entry(payment.captured_at, what, chain(payment).gateway, "", "done")
+    return Entry(payment.captured_at, what, label_of(payment.gateway), "", "done")
 
 
 _TONES = {

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy, ngettext
 
 from backoffice.approvals import services as approvals
-from backoffice.site.list_views import counted
+from backoffice.site.list_views import AT_MOST, counted
 from backoffice.site.visitors import signed_in
 from orders.admin.order_list import AmountFilter as OrderAmountFilter
 from payments.gateways import gateways
@@ -50,10 +50,13 @@ class AmountFilter(OrderAmountFilter):
 
 
 def waiting(request: HttpRequest, rows: QuerySet[Refund]) -> QuerySet[Refund]:
-    """Narrow to what this person may decide now: refunds, and what others say became of one."""
+    """Narrow to what this person may decide now: refunds, and what others say became of one.
+
+    Who asked, and who has voted already, decides no more. The oldest AT_MOST + 1 are read.
+    """
     mine = approvals.waiting_for(signed_in(request))
-    kinds = mine.filter(kind__in=(REFUND_RULE.kind, REVIEW_RULE.kind)).order_by()
-    keys = [int(key) for key in kinds.values_list("subject_id", flat=True)[:501]]
+    kinds = mine.filter(kind__in=(REFUND_RULE.kind, REVIEW_RULE.kind)).order_by("pk")
+    keys = [int(key) for key in kinds.values_list("subject_id", flat=True)[: AT_MOST + 1]]
     return rows.filter(pk__in=keys)
 
 

@@ -5,14 +5,16 @@ that name what each still has, and is asked for in several refunds, each approve
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from backoffice.money import Money
+from orders.models import Order
 from payments.gateways import gateways
 from payments.gateways.base import Caps
-from payments.models import Payment
+from payments.models import Payment, RefundStop
 from payments.services import stops
 from payments.services.refusals import RefundRefusedError
 from payments.services.verification import why_not_usable
@@ -38,6 +40,48 @@ def choose(payments: Sequence[Payment], amount: Money) -> Payment:
     raise refusals[0]
 
 
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How much may be asked for now over all payments of an order; of nothing, why (in words)."""
+
+    left: Money
+    why_not: str = ""
+
+
+def room(order: Order) -> Room:
+    """Return what may be asked for now, in two queries: what is left where the gateway may refund.
+
+    Money that is left, but behind a stop or a gateway that must not refund, does not count.
+    """
+    payments = order.payments.filter(currency=order.currency).order_by("captured_at", "pk")
+    found = list(payments)
+    running = stops.running()
+    refused = {
+        payment: why_not(payment, payment.refundable, running)
+        for payment in found
+        if payment.refundable
+    }
+    open_ = [payment.refundable for payment, why in refused.items() if why is None]
+    if open_:
+        return Room(sum(open_, Money(0, order.currency)))
+    closed = [" ".join(why.messages) for why in refused.values() if why is not None]
+    return Room(Money(0, order.currency), closed[0] if closed else _nothing_left(found))
+
+
+def _nothing_left(payments: Sequence[Payment]) -> str:
+    """Return where the money is of which nothing can be refunded."""
+    if not payments:
+        return _("No payment was captured through a gateway, so nothing can be refunded here.")
+    zero = Money(0, payments[0].currency)
+    sums = (
+        (_("%(amount)s refunded"), sum((one.refunded for one in payments), zero)),
+        (_("%(amount)s reserved"), sum((one.under_way for one in payments), zero)),
+        (_("%(amount)s blocked by a dispute"), sum((one.blocked for one in payments), zero)),
+    )
+    told = ", ".join(text % {"amount": amount} for text, amount in sums if amount)
+    return _("Nothing is left to refund: %(sums)s.") % {"sums": told}
+
+
 def beyond(payment: Payment) -> RefundRefusedError:
     """Return the refusal that names what is left of a payment."""
     payment.refresh_from_db()
@@ -57,11 +101,16 @@ def _none_covers(payments: Sequence[Payment]) -> RefundRefusedError:
     return RefundRefusedError({"amount": text % {"lefts": lefts}})
 
 
-def why_not(payment: Payment, amount: Money) -> RefundRefusedError | None:
-    """Return why this payment's gateway cannot give back `amount`; None when it can."""
+def why_not(
+    payment: Payment, amount: Money, running: list[RefundStop] | None = None
+) -> RefundRefusedError | None:
+    """Return why this payment's gateway cannot give back `amount`; None when it can.
+
+    `running` are the stops in force, where somebody has read them already.
+    """
     if payment.gateway not in gateways:
         return RefundRefusedError(_("The gateway of this payment is not set up any more."))
-    if closed := stops.held(payment.gateway) or why_not_usable(payment.gateway):
+    if closed := stops.held(payment.gateway, running) or why_not_usable(payment.gateway):
         return RefundRefusedError(closed)
     return _beyond_caps(payment, amount, gateways[payment.gateway].caps)
 

@@ -98,6 +98,12 @@ def _left(thing: Thing, taken: tuple[int, int] | None) -> Left:
     return Left(thing, minor, max(tax, 0), max(thing.quantity - pieces_taken, 0))
 
 
+def tax_of(amount: Money, lefts: Iterable[Left]) -> Money:
+    """Return the tax that would go back with `amount`, shared out over all that is left."""
+    parts = _spread(amount, lefts)
+    return Money(sum(part.tax_minor for part in parts), amount.currency)
+
+
 def split(order: Order, asked: Sequence[Asked]) -> list[RefundPart]:
     """Return the unsaved parts of a refund, lines by key, then charges by key, then the rest.
 

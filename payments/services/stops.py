@@ -73,9 +73,13 @@ def running() -> list[RefundStop]:
     return list(found.order_by(F("gateway").asc(), "pk"))
 
 
-def held(gateway: str) -> str:
-    """Return why no refund of this gateway goes out now, in words; "" when none is stopped."""
-    stopped = next((one for one in running() if one.gateway in {"", gateway}), None)
+def held(gateway: str, stops: "list[RefundStop] | None" = None) -> str:
+    """Return why no refund of this gateway goes out now, in words; "" when none is stopped.
+
+    `stops` are those in force, where somebody has read them already.
+    """
+    found = running() if stops is None else stops
+    stopped = next((one for one in found if one.gateway in {"", gateway}), None)
     return "" if stopped is None else words(stopped)
 
 
