@@ -12,6 +12,7 @@ from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import connection, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
@@ -19,6 +20,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from backoffice.accounts.models import User
+from backoffice.audit import verbs
 from backoffice.audit.services import record, update_where
 from backoffice.jobs import registry as jobs
 from backoffice.jobs.run import JobRun
@@ -46,6 +49,8 @@ MOST_TRIES = 8
 SHORTEST_LEASE = timedelta(seconds=5)
 
 _OPEN = frozenset({_S.UNKNOWN, _S.PENDING})
+LOOK_UP = verbs.register("payments.refund_look_up_asked", gettext_lazy("Look-up asked for"))
+_SOON = gettext_lazy("It is looked up within a minute or two by itself.")
 
 
 class TransactionOpenError(RuntimeError):
@@ -88,6 +93,45 @@ def reconcile() -> int:
         if not refunds:
             break
     return len(seen)
+
+
+def look_up_now(refund: Refund, *, actor: User) -> None:
+    """Let the reconciler look at a refund now that it would look at later.
+
+    Nothing is sent from here: the reconciler does what it would have done at its own time.
+    Raises PermissionDenied, ValidationError where it cannot be looked at, or is looked at already.
+    """
+    if not actor.is_active or not actor.has_perm("payments.request_refund"):
+        raise PermissionDenied
+    if why := why_not_look_up(refund):
+        raise ValidationError(why)
+    now = timezone.now()
+    waits = Q(state__in=_OPEN, next_try_at__gt=now + _claimed_for(gateways[refund.gateway]))
+    with transaction.atomic():
+        if not update_where(refund, waits, actor=actor, changes={"next_try_at": now}):
+            raise ValidationError(_SOON)
+        record(LOOK_UP, actor=actor, subject=refund, context={"gateway": refund.gateway})
+
+
+def why_not_look_up(refund: Refund) -> str:
+    """Return why nobody can have this refund looked up now, in words; "" where it can be.
+
+    While a request about it may be under way nobody else may ask (its lease), and no row says
+    which of both `next_try_at` is. So only what lies further ahead than any lease is brought
+    forward; a refund that is being sent always is in its lease.
+    """
+    if refund.state not in _OPEN:
+        return _("Its state does not allow it.")
+    if refund.gateway not in gateways:
+        return _("The gateway of this payment is not set up.")
+    gateway = gateways[refund.gateway]
+    if gateway.caps.by_hand:
+        return _("People move this money: there is nothing to ask.")
+    if refund.gateway in breakers.paused():
+        return _("The gateway does not answer. Requests to it pause.")
+    if refund.next_try_at is None or refund.next_try_at <= timezone.now() + _claimed_for(gateway):
+        return str(_SOON)
+    return ""
 
 
 def _refuse_in_transaction() -> None:
@@ -149,6 +193,11 @@ def _lease(gateway: Gateway) -> timedelta:
     return max(2 * gateway.timeout, SHORTEST_LEASE)
 
 
+def _claimed_for(gateway: Gateway) -> timedelta:
+    """Return how long who asks again has it for itself: a repeat and a look-up."""
+    return 2 * _lease(gateway)
+
+
 def _take_up(refund: Refund) -> None:
     if refund.state == _S.APPROVED:
         execute(refund)
@@ -167,7 +216,7 @@ def _take_up(refund: Refund) -> None:
 def _claim(refund: Refund, gateway: Gateway) -> bool:
     """Take the refund for this worker; another one sees it only after the lease."""
     now = timezone.now()
-    changes = {"attempts": F("attempts") + 1, "next_try_at": now + 2 * _lease(gateway)}
+    changes = {"attempts": F("attempts") + 1, "next_try_at": now + _claimed_for(gateway)}
     mine = Q(state__in=_OPEN, next_try_at__lte=now)
     return update_where(refund, mine, actor=None, changes=changes)
 

@@ -274,6 +274,7 @@ REGISTRY: dict[str, Fill] = {
         "payments_refund",
         row("refund"),
         "do_approve",
+        "do_look_up",
         "do_reject",
         "do_review",
         "do_withdraw",
