@@ -139,8 +139,21 @@ def test_what_somebody_typed_as_a_number_is_in_no_key(payment: Payment, over: Re
     assert typed not in Break.objects.get().key
 
 
+@pytest.fixture
+def looks(monkeypatch: pytest.MonkeyPatch) -> list[Payment]:
+    """Return at what the gateway is asked, which lists nothing."""
+    found: list[Payment] = []
+
+    def look(payment: Payment) -> dict[str, external.Reply]:
+        found.append(payment)
+        return {}
+
+    monkeypatch.setattr(external, "look_at", look)
+    return found
+
+
 def test_hints_about_one_payment_are_answered_by_one_look(
-    payment: Payment, monkeypatch: pytest.MonkeyPatch
+    payment: Payment, looks: list[Payment]
 ) -> None:
     for number in range(5):
         InboxEvent.objects.create(
@@ -150,19 +163,12 @@ def test_hints_about_one_payment_are_answered_by_one_look(
             payment_reference=payment.reference,
             number=str(uuid4()),
         )
-    looks: list[Payment] = []
-
-    def look(payment: Payment) -> dict[str, external.Reply]:
-        looks.append(payment)
-        return {}
-
-    monkeypatch.setattr(external, "look_at", look)
     assert events.process() == 5
     assert looks == [payment]
 
 
 def test_hints_of_unknown_payments_look_at_those_of_the_refunds_that_they_name(
-    payment: Payment, over: Refund, eve: User, monkeypatch: pytest.MonkeyPatch
+    payment: Payment, over: Refund, eve: User, looks: list[Payment]
 ) -> None:
     other = refunded(paid(2_000), 500, eve)
     for number, refund in enumerate((over, other)):
@@ -173,7 +179,5 @@ def test_hints_of_unknown_payments_look_at_those_of_the_refunds_that_they_name(
             payment_reference="pay_elsewhere",
             number=str(refund.number),
         )
-    looks: list[Payment] = []
-    monkeypatch.setattr(external, "look_at", lambda payment: looks.append(payment) or {})
     events.process()
     assert sorted(one.pk for one in looks) == sorted([payment.pk, other.payment.pk])

@@ -31,7 +31,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
 from tests.soak.databases import ROOT
 
-WORKERS, MAKERS = 3, 2
+# Most of their time is waiting: for answers that come late, and for each other.
+WORKERS, MAKERS = 8, 2
 KILLS_A_SECOND, RESTARTS_A_SECOND = 0.15, 0.03
 SECONDS_A_REFUND, SECONDS_TO_START, SECONDS_TO_END = 2.0, 180, 300
 # Of what was wanted: the rest is refused, since too little was left of its payment.
