@@ -115,7 +115,7 @@ mutate-masking: ## take each protection of personal data away in turn: the tests
 fuzz-masking: ## requests by chance on two states that differ in hidden values only: EXAMPLES=2000
 	$(DEV) export BACKOFFICE_EXAMPLES=$(or $(EXAMPLES),2000) && $(PY) -m pytest -q -n0 tests/walker/test_differential.py && $(PY) .ci/postgres $(PY) -m pytest -q -n0 tests/walker/test_differential.py
 
-bench-refunds: ## from the click on Approve to "Refunded" in a browser, on both databases: less than 2 s, best of three
+bench-refunds: ## from the click on Approve to "Refunded" in a browser, on both databases: less than 2 s, the median of three
 	$(DEV) export BACKOFFICE_BENCH=1 && $(PY) -m pytest -q -n0 -k follows tests/browser/test_refunds.py && $(PY) .ci/postgres $(PY) -m pytest -q -n0 -k follows tests/browser/test_refunds.py
 
 bench-audit: ## a million events on both databases: seal, verify, pages

@@ -3,6 +3,7 @@
 import os
 import re
 import time
+from statistics import median
 
 import pytest
 from playwright.sync_api import Locator, expect
@@ -22,10 +23,10 @@ pytestmark = [pytest.mark.browser, pytest.mark.both_databases]
 
 FORBIDDEN = 403
 REFERENCE = "sim-JK-8800-SOL"
-# `make bench-refunds`: the best of so many refunds takes less than that many seconds. The suite
-# runs beside much else, and says only that the page follows.
+# `make bench-refunds`: after some to warm up, the median of so many refunds takes less than that
+# many seconds. The suite runs beside much else, and says only that the page follows.
 BENCH = os.environ.get("BACKOFFICE_BENCH") == "1"
-TURNS, MOST_SECONDS = (3, 2.0) if BENCH else (1, 60.0)
+WARM_UP, TURNS, MOST_SECONDS = (1, 3, 2.0) if BENCH else (0, 1, 60.0)
 
 
 @pytest.fixture
@@ -150,7 +151,7 @@ def test_page_follows_from_the_click_to_refunded(
     stage.start_worker()
     max_ = stage.enter(world.people["max"])
     took = []
-    for turn in range(1, TURNS + 1):
+    for turn in range(1, WARM_UP + TURNS + 1):
         refund = services.request_refund(
             paid, Money(100, "GBP"), actor=world.people["ann"], reason=f"late {turn}"
         )
@@ -159,8 +160,8 @@ def test_page_follows_from_the_click_to_refunded(
     if BENCH:
         with capsys.disabled():
             print(f"\nfrom the click to Refunded: {told}; load {os.getloadavg()[0]:.1f}")
-    assert [entry["amount_minor"] for entry in simulator.refunds(REFERENCE)] == [100] * TURNS
-    assert min(took) < MOST_SECONDS, told
+    assert [entry["amount_minor"] for entry in simulator.refunds(REFERENCE)] == [100] * len(took)
+    assert median(took[WARM_UP:]) < MOST_SECONDS, told
 
 
 def seconds_to_refunded(actor: Actor, refund: Refund) -> float:
