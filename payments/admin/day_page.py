@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.core.exceptions import ValidationError
-from django.db.models import Count, Model, Q, QuerySet
+from django.db.models import Count, Exists, Model, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
@@ -30,6 +30,7 @@ from backoffice.site import (
     register,
     staff_site,
 )
+from backoffice.site.list_views import ListView
 from backoffice.site.visitors import signed_in
 from payments.admin.break_forms import DayForm, FileForm
 from payments.admin.break_page import STATES, ours_of, theirs_of
@@ -79,6 +80,17 @@ class ReopenForm(ReasonForm):
         return _("Another person has to agree. Then the day can be matched and closed anew.")
 
 
+def _to_close(request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
+    """Leave out days on which nothing moved: there is nothing to agree on."""
+    breaks = Break.objects.filter(gateway=OuterRef("gateway"), day=OuterRef("day"))
+    moved = Q(matched__gt=0) | ~Q(sums={}) | Exists(breaks)
+    return rows.filter(moved, state=_D.OPEN)
+
+
+def _closed(request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
+    return rows.filter(state=_D.CLOSED)
+
+
 @register(ReconciledDay, site=staff_site)
 class DayAdmin(BackofficeAdmin):
     """Days at gateways: fetched, matched, closed."""
@@ -95,6 +107,12 @@ class DayAdmin(BackofficeAdmin):
                     "matched_at", "closed_by")  # fmt: skip
     list_filter = ("state", "gateway", "day")
     list_select_related = ("closed_by",)
+    list_views: ClassVar[list[ListView]] = [
+        ListView("", gettext_lazy("To close"), rows=_to_close,
+                 empty=gettext_lazy("No open day on which money moved.")),
+        ListView("closed", gettext_lazy("Closed"), rows=_closed),
+        ListView("all", gettext_lazy("All")),
+    ]  # fmt: skip
     date_hierarchy = "day"
     badges: ClassVar[dict[str, Any]] = {"state": {_D.OPEN: "wait", _D.CLOSED: "quiet"}}
     numeric_columns: ClassVar[tuple[str, ...]] = ("matched", "open_breaks", "sums_text")

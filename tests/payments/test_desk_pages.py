@@ -1,5 +1,6 @@
 """The desk's pages: who sees and does what, in a number of queries that does not grow."""
 
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 from pytest_django import Settings
 
 from backoffice.accounts.models import User
@@ -156,6 +158,24 @@ def test_ledger_names_what_people_know_and_finds_it_by_either_name(
     found = shown(max_, LEDGER, query="?q=" + term.format(refund=back.pk, ref=back.gateway_ref))
     assert f"Refund {back.code}" in found
     assert f"Payment {payment.reference}" not in found
+
+
+def test_days_on_which_nothing_moved_stand_among_all_alone(day: ReconciledDay, max_: User) -> None:
+    empty, closed = (day.day - timedelta(days=number) for number in (1, 2))
+    for one in (empty, closed):
+        ReconciledDay.objects.create(gateway=day.gateway, day=one)
+    done = {"state": "closed", "closed_by": max_, "closed_at": timezone.now()}
+    ReconciledDay.objects.filter(day=closed).update(**done)
+    client = browser(max_)
+
+    def listed(view: str) -> list[date]:
+        rows = client.get(reverse(DAYS), {"view": view}).context["cl"].result_list
+        return [one.day for one in rows]
+
+    seen = {view: listed(view) for view in ("", "closed", "all")}
+    assert seen == {"": [day.day], "closed": [closed], "all": [day.day, empty, closed]}
+    ReconciledDay.objects.filter(day=empty).update(sums={"GBP": {"fee": [0, 1, 0, 1]}})
+    assert listed("") == [day.day, empty]
 
 
 @pytest.mark.parametrize("name", [DAYS, BREAKS, LEDGER])
