@@ -75,12 +75,17 @@ def django_db_setup(
     worker_id: str,
     testrun_uid: str,
 ) -> Iterator[None]:
-    """Let one worker of a run migrate, and the others begin with a copy."""
+    """Let one worker of a run migrate, and the others begin with a copy.
+
+    Steps of one `.ci/test` are one run: its folder, BACKOFFICE_RUN, keeps what they share.
+    """
     if worker_id == "master":
         request.getfixturevalue("django_db_setup")
         yield
         return
-    shared = Migrated(connection, testrun_uid, Path(settings.VAR_DIR))
+    steps = os.environ.get("BACKOFFICE_RUN", "")
+    run = Path(steps).name.replace("-", "_") if steps else testrun_uid
+    shared = Migrated(connection, run, Path(steps or settings.VAR_DIR))
     with django_db_blocker.unblock(), shared.locked():
         if shared.exists():
             with shared.copied():
@@ -90,7 +95,7 @@ def django_db_setup(
             shared.keep()
     os.environ["BACKOFFICE_MIGRATED"] = shared.place
     yield
-    if shared.made:
+    if shared.made and not steps:
         with django_db_blocker.unblock(), shared.locked():
             shared.drop()
 

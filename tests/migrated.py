@@ -1,7 +1,8 @@
 """The migrated database of one run: one worker makes it, every other begins with a copy.
 
-A copy belongs to one run, by pytest-xdist's id of the run, and is never looked for by another: a
-stale one cannot be met. `migrate` still runs on it, and finds nothing to do.
+A copy belongs to one run, of pytest by pytest-xdist's id or of `.ci/test` with all its steps by its
+folder, and is never looked for by another: a stale one cannot be met. `migrate` still runs on it,
+and finds nothing to do.
 """
 
 import fcntl
