@@ -94,8 +94,8 @@ soak-login: ## bad log-ins against eight processes: TRIES=10000 DATABASES=sqlite
 soak-policy: ## who may do what, drawn by lot: all surfaces agree: SAMPLES=10000 POLICY_SEED=1
 	$(DEV) exec env BACKOFFICE_LOG_LEVEL=CRITICAL SAMPLES=$(or $(SAMPLES),10000) POLICY_SEED=$(or $(POLICY_SEED),20260101) $(PY) -m pytest -q -n0 -s -p no:logging tests/soak/soak_policy.py
 
-soak-walk: ## everybody goes everywhere alone, and every list is asked every question, on both databases
-	$(DEV) export BACKOFFICE_WHOLE=1 && $(PY) -m pytest -q -n auto tests/walker && $(PY) .ci/postgres $(PY) -m pytest -q -n auto tests/walker
+soak-walk: ## everybody goes everywhere alone, and every list is asked every question, on both databases; a browser opens every page
+	$(DEV) export BACKOFFICE_WHOLE=1 && $(PY) -m pytest -q -n auto tests/walker tests/browser/test_policy.py && $(PY) .ci/postgres $(PY) -m pytest -q -n auto tests/walker
 
 soak-import: ## the workbook on both databases, whole, sheet after sheet and again, and again in a browser
 	$(DEV) export BACKOFFICE_WHOLE=1 && $(PY) -m pytest -q -n auto tests/orders/test_sheets.py tests/browser/test_import.py && $(PY) .ci/postgres $(PY) -m pytest -q -n auto tests/orders/test_sheets.py

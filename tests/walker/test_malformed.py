@@ -1,12 +1,15 @@
 """An address that makes no sense is answered, never with an error of ours."""
 
 import pytest
+from django.db import connection
 
 from backoffice.site import seller_site, staff_site
+from tests.walker.cast import WHOLE
 from tests.walker.test_oracles import client_of, lists
 from tests.walker.world import World
 
-ODD = (
+# What a database may choke on: asked on both.
+ODD_TO_A_DATABASE = (
     {"id__range": "1"},
     {"id__range": "1,2"},
     {"id__regex": "("},
@@ -14,17 +17,20 @@ ODD = (
     {"id__gt": "99999999999999999999"},
     {"id": "\0"},
     {"id__contains": "\0"},
+    {"p": "99999"},
+    {"q": "\0"},
+    {"q": "%' OR 1=1 --"},
+    {"q": "x" * 5000},
+)
+# What is read before a database is asked.
+ODD_TO_US = (
     {"id__isnull": "2"},
     {"id__nonsense": "1"},
     {"nonsense": "1"},
     {"p": "-1"},
     {"p": "x"},
-    {"p": "99999"},
     {"o": "99"},
     {"o": "x.y"},
-    {"q": "\0"},
-    {"q": "%' OR 1=1 --"},
-    {"q": "x" * 5000},
     {"_to_field": "password"},
     {"_popup": "1"},
     {"found": "x"},
@@ -52,7 +58,8 @@ SERVER_ERROR = 500
 def test_odd_query_of_a_list_is_answered(address: str, name: str, world: World) -> None:
     client = client_of(world.people[name])
     broken = []
-    for query in ODD:
+    alone = WHOLE or connection.vendor == "sqlite"
+    for query in (*ODD_TO_A_DATABASE, *(ODD_TO_US if alone else ())):
         status = client.get(address, query).status_code
         if status >= SERVER_ERROR:
             broken.append(f"{address}?{query}: {status}")
