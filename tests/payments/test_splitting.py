@@ -137,7 +137,15 @@ def test_all_in_one_refund_is_everything_that_is_left(order: Order, eve: User) -
     assert (refund.amount_minor, [left.minor for left in left_of(order)]) == (1_193, [0, 0, 0])
 
 
-@pytest.mark.parametrize(("currency", "total"), [("GBP", 1_860), ("JPY", 1_861), ("BHD", 99_999)])
+@pytest.mark.parametrize(
+    ("currency", "total"),
+    [
+        ("GBP", 1_860),
+        # How many decimals a currency has no database knows.
+        pytest.param("JPY", 1_861, marks=pytest.mark.sqlite),
+        pytest.param("BHD", 99_999, marks=pytest.mark.sqlite),
+    ],
+)
 def test_hundred_partial_refunds_end_at_exactly_zero(
     order: Order, eve: User, currency: str, total: int
 ) -> None:
