@@ -56,8 +56,14 @@ def pytest_collection_finish() -> None:
 def differs(item: pytest.Item) -> bool:
     """Say whether the outcome of the test may depend on the database."""
     named = any(item.get_closest_marker(name) for name in ("both_databases", *NEEDS))
-    alike = not WHOLE and is_alike(item.path, item.name)
+    alike = not WHOLE and is_alike(item.path, item.name) and not commits(item)
     return named or (uses_database(item) and not alike)
+
+
+def commits(item: pytest.Item) -> bool:
+    """Say whether the test needs more than one transaction: how these meet, a database decides."""
+    marker = item.get_closest_marker("django_db")
+    return marker is not None and bool(marker.kwargs.get("transaction"))
 
 
 def uses_database(item: pytest.Item) -> bool:
