@@ -32,7 +32,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 from tests.soak.databases import ROOT
 
 # Most of their time is waiting: for answers that come late, and for each other.
-WORKERS, MAKERS = 8, 2
+WORKERS, MAKERS = 6, 2
 KILLS_A_SECOND, RESTARTS_A_SECOND = 0.15, 0.03
 SECONDS_A_REFUND, SECONDS_TO_START, SECONDS_TO_END = 2.0, 180, 300
 # Of what was wanted: the rest is refused, since too little was left of its payment.
@@ -316,10 +316,10 @@ def _work() -> None:
     events.LEASE = timedelta(seconds=10)
     outcomes.FIRST_WAIT, outcomes.LONGEST_WAIT = timedelta(seconds=0.5), timedelta(seconds=4)
     breakers.PAUSE, execution.MOST_TRIES = timedelta(seconds=1), 25
-    for name, seconds in {"payments.reconcile": 1, "payments.look_around": 3}.items():
+    for name, seconds in {"payments.reconcile": 2, "payments.look_around": 10}.items():
         found = registry._recurring[name]
         registry._recurring[name] = registry.Repeat(name, seconds, found.function, found.label)
-    call_command("worker", interval=0.2)
+    call_command("worker", interval=0.5)
 
 
 def _states() -> str:
