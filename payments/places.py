@@ -65,6 +65,14 @@ def register() -> None:
     subjects.belongs(
         "payments.refund", "payments.payment", lambda keys: Refund.objects.filter(payment__in=keys)
     )
+    _register_money()
+    _register_words()
+    _register_machine()
+    subjects.register_blocker(open_refunds)
+
+
+def _register_money() -> None:
+    """Name payments and refunds: amounts and references are kept for the books."""
     kept = ("currency", "gateway", "reference", "captured_minor", "refunded_minor")
     subjects.with_past(
         Place(
@@ -88,6 +96,10 @@ def register() -> None:
             everywhere=True,
         )
     )
+
+
+def _register_words() -> None:
+    """Name the rows that hold what somebody typed, here or at the gateway."""
     for name, label, text in _TYPED:
         subjects.with_past(
             Place(
@@ -110,6 +122,10 @@ def register() -> None:
                 everywhere=True,
             )
         )
+
+
+def _register_machine() -> None:
+    """Name the rows that machines write, and evidence."""
     for name, label in _WITH_PAST.items():
         subjects.with_past(
             Place(f"payments.{name}", label, f"payments.{name}", kept={"*": _MACHINE}), reason=False
@@ -119,4 +135,3 @@ def register() -> None:
         private = ("sealed_key",) if name == "evidence" else ()
         place = Place(f"payments.{name}", label, f"payments.{name}", kept=why, private=private)
         subjects.register(place)
-    subjects.register_blocker(open_refunds)

@@ -117,7 +117,7 @@ class InboxEventAdmin(BackofficeAdmin):
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """They stay."""
+        """They stay; a job forgets the old ones that brought nothing."""
         return False
 
     @admin.display(description=gettext_lazy("about"), ordering="kind")
