@@ -249,28 +249,31 @@ def _stand_still_at(place: str, touch: Any) -> None:
 
 
 def main() -> None:
-    """Fork a child for each task, and note when it is gone."""
-    import signal  # noqa: PLC0415 - of this process alone
+    """Fork a child for each task, and note when it is gone.
+
+    No signal handler looks for the dead: a second signal inside of it would reap them twice.
+    """
+    import select  # noqa: PLC0415 - of this process alone
+    import signal  # noqa: PLC0415
 
     import django  # noqa: PLC0415
 
     django.setup()
     folder = Path(sys.argv[1])
     names: dict[int, str] = {}
-
-    def reap(*_: object) -> None:
-        for pid in list(names):
-            if os.waitpid(pid, os.WNOHANG)[0]:
-                (folder / f"{names.pop(pid)}.gone").touch()
-
-    signal.signal(signal.SIGCHLD, reap)
-    for line in sys.stdin:
+    while True:
+        # The other side writes a line and waits for its pid: none hides in the buffer.
+        heard = select.select([sys.stdin], [], [], 0.01)[0]
+        for pid in [pid for pid in names if os.waitpid(pid, os.WNOHANG)[0]]:
+            (folder / f"{names.pop(pid)}.gone").touch()
+        if not heard:
+            continue
+        line = sys.stdin.readline()
+        if not line:
+            return
         task = json.loads(line)
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
         pid = os.fork()
         if not pid:
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
             signal.alarm(2 * SECONDS)
             _child(folder, task)
             os._exit(0)
@@ -278,7 +281,6 @@ def main() -> None:
         part = folder / f"{task['name']}.pid.part"
         part.write_text(str(pid))
         part.rename(folder / f"{task['name']}.pid")
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
 
 
 if __name__ == "__main__":
