@@ -9,7 +9,6 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from backoffice.files import sealing
-from backoffice.files.models import KeptFile
 from backoffice.files.storage import own_name
 from backoffice.jobs.models import Job
 from backoffice.sheets import problems
@@ -41,6 +40,23 @@ class ImportJob(models.Model):
         DONE = "done", _("Imported")
         FAILED = "failed", _("Failed")
         CANCELLED = "cancelled", _("Cancelled")
+        WAITING = "waiting", _("Waiting for approval")
+        UNDOING = "undoing", _("Being undone")
+        UNDONE = "undone", _("Undone")
+
+    class Mode(models.TextChoices):
+        """Which rows it writes."""
+
+        CREATE = "create", _("New rows only")
+        UPDATE = "update", _("Rows that exist only")
+        BOTH = "both", _("New rows and changes")
+
+    class Origin(models.TextChoices):
+        """How the file came."""
+
+        PAGE = "page", _("Uploaded")
+        API = "api", _("By the API")
+        FOLDER = "folder", _("From a watched folder")
 
     public_id = models.UUIDField(_("number"), default=uuid.uuid4, unique=True, editable=False)
     owner = models.ForeignKey(
@@ -59,6 +75,24 @@ class ImportJob(models.Model):
     sheets: models.JSONField[Any, Any] = models.JSONField(_("sheets"), default=list)
     chosen: models.JSONField[Any, Any] = models.JSONField(_("chosen sheets"), default=list)
     mapping: models.JSONField[Any, Any] = models.JSONField(_("mapping"), default=dict)
+    dialect: models.JSONField[Any, Any] = models.JSONField(_("text"), default=dict)
+    """How a csv file is read (`dialects.Dialect`), as the person confirmed it."""
+    mode = models.CharField(_("what it writes"), max_length=8, choices=Mode, default=Mode.BOTH)
+    whole = models.BooleanField(_("all or nothing"), default=False)
+    profile = models.ForeignKey(
+        "ImportProfile",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("profile"),
+    )
+    origin = models.CharField(_("came"), max_length=8, choices=Origin, default=Origin.PAGE)
+    tenant = models.CharField(_("shop"), max_length=60, blank=True)
+    """The key of the one shop whose rows it may touch; "" for staff."""
+    request_id = models.BigIntegerField(_("approval"), null=True, blank=True)
+    ways: models.JSONField[Any, Any] = models.JSONField(default=dict)
+    """Data set -> how it is written, and why not faster (`ways.Way`)."""
     notes: models.JSONField[Any, Any] = models.JSONField(_("notes"), default=list)
     state = models.CharField(
         _("state"), max_length=10, choices=State, default=State.UPLOADED, db_index=True
@@ -179,61 +213,3 @@ class ImportProblem(models.Model):
     def what_to_do(self) -> str:
         """What happens, or what to do."""
         return problems.what_to_do(self.code, self.params)
-
-
-class ClearExport(models.Model):
-    """Somebody asked for a file with clear values of these very rows.
-
-    `keys` are the rows in the order of the file, `ids` the SHA-256 of them, `names` the masked
-    fields. Who decides, and how, stands in the request for approval `request_id`. The file lies
-    encrypted, for the owner alone, until it expires.
-    """
-
-    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    owner = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        on_delete=models.PROTECT,
-        related_name="+",
-        verbose_name=_("asked by"),
-    )
-    model = models.CharField(_("kind of record"), max_length=100)
-    names: models.JSONField[Any, Any] = models.JSONField(_("clear values"), default=list)
-    filter: models.JSONField[Any, Any] = models.JSONField(_("filter"), default=dict)
-    purpose = models.CharField(_("why"), max_length=20)
-    keys: models.JSONField[Any, Any] = models.JSONField(default=list)
-    ids = models.CharField(_("hash of the rows"), max_length=64)
-    rows = models.PositiveIntegerField(_("rows"))
-    request_id = models.BigIntegerField(_("approval"), null=True, blank=True)
-    asked_at = models.DateTimeField(_("asked"), auto_now_add=True)
-    job = models.ForeignKey(
-        Job,
-        on_delete=models.SET_NULL,
-        null=True,
-        blank=True,
-        related_name="+",
-        verbose_name=_("job"),
-    )
-    made_at = models.DateTimeField(_("made"), null=True, blank=True)
-    file = models.ForeignKey(
-        KeptFile,
-        on_delete=models.SET_NULL,
-        null=True,
-        blank=True,
-        related_name="+",
-        verbose_name=_("file"),
-    )
-
-    objects: ClassVar[models.Manager["ClearExport"]] = models.Manager()
-
-    class Meta:
-        """Newest first."""
-
-        verbose_name = _("clear export")
-        verbose_name_plural = _("clear exports")
-        ordering = ["-id"]
-        default_permissions = ("view",)
-        permissions = [("approve_clearexport", _("Can approve a file with clear values"))]
-        indexes = [models.Index(fields=["owner", "-id"], name="clearexport_owner")]
-
-    def __str__(self) -> str:
-        return self.public_id.hex[:8]

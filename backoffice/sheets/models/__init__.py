@@ -1,0 +1,21 @@
+"""Rows of imports and exports."""
+
+from backoffice.sheets.models.clear_exports import ClearExport
+from backoffice.sheets.models.imports import ImportJob, ImportProblem, stored_name
+from backoffice.sheets.models.profiles import ImportProfile
+from backoffice.sheets.models.staging import ImportLane, ImportSpan, StagedPart, Status
+from backoffice.sheets.models.undos import Undo, UndoLeft
+
+__all__ = [
+    "ClearExport",
+    "ImportJob",
+    "ImportLane",
+    "ImportProblem",
+    "ImportProfile",
+    "ImportSpan",
+    "StagedPart",
+    "Status",
+    "Undo",
+    "UndoLeft",
+    "stored_name",
+]
