@@ -26,7 +26,7 @@ from backoffice.sheets import formats, guard, mapping, reader
 from backoffice.sheets.errors import ReadError
 from backoffice.sheets.formats import Format
 from backoffice.sheets.mapping import SheetMapping
-from backoffice.sheets.models import ImportJob
+from backoffice.sheets.models import ImportJob, ImportProfile
 from backoffice.sheets.problems import quote
 
 logger = logging.getLogger("backoffice.sheets")
@@ -58,21 +58,36 @@ def open_formats(user: User) -> list[Format]:
 
 
 def upload(file: UploadedFile, *, actor: User) -> ImportJob:
-    """Keep the file, look into it and propose format, sheets and mapping.
+    """Take a file that somebody uploaded on a page; see `take`."""
+    return take(file, actor)
 
-    Raises ReadError, with nothing kept, for a file that cannot be read.
+
+def take(
+    file: UploadedFile,
+    actor: User,
+    profile: ImportProfile | None = None,
+    origin: str = ImportJob.Origin.PAGE,
+    *,
+    tenant: str = "",
+) -> ImportJob:
+    """Keep the file, look into it and propose format, sheets and mapping; all files come this way.
+
+    `profile` says how it is read; without one, that which knows its headers does. `tenant` is the
+    key of the one shop whose rows it may touch. Raises PermissionDenied, and ReadError, with
+    nothing kept, for a file that cannot be read or that the profile does not fit.
     """
     if not actor.has_perm("sheets.add_importjob"):
         raise PermissionDenied
     if file.size is None or file.size > guard.MAX_BYTES:
         raise ReadError(_("The file is larger than 20 MB. Split it and import the parts."))
     job = _keep(file, actor)
+    job.origin, job.tenant, job.profile = origin, tenant, profile
     try:
         # Reading may take long: nobody waits for a lock of the database meanwhile.
         _look(job, actor)
         with transaction.atomic():
             job.save()
-            context = {"bytes": job.size, "sha256": job.sha256}
+            context = {"bytes": job.size, "sha256": job.sha256, "origin": job.origin}
             record(UPLOADED, actor=actor, subject=job, context=context)
     except BaseException:
         job.file.delete(save=False)
