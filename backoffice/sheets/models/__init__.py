@@ -2,6 +2,7 @@
 
 from backoffice.sheets.models.clear_exports import ClearExport
 from backoffice.sheets.models.imports import ImportJob, ImportProblem, stored_name
+from backoffice.sheets.models.kept import KeptBlock, KeptChart, KeptJoin, KeptPairs, KeptSheet
 from backoffice.sheets.models.profiles import ImportProfile
 from backoffice.sheets.models.staging import ImportLane, ImportSpan, StagedPart, Status
 from backoffice.sheets.models.undos import Undo, UndoLeft
@@ -13,6 +14,11 @@ __all__ = [
     "ImportProblem",
     "ImportProfile",
     "ImportSpan",
+    "KeptBlock",
+    "KeptChart",
+    "KeptJoin",
+    "KeptPairs",
+    "KeptSheet",
     "StagedPart",
     "Status",
     "Undo",
