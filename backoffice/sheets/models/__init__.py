@@ -1,6 +1,7 @@
 """Rows of imports and exports."""
 
 from backoffice.sheets.models.clear_exports import ClearExport
+from backoffice.sheets.models.drops import DroppedFile
 from backoffice.sheets.models.imports import ImportJob, ImportProblem, stored_name
 from backoffice.sheets.models.kept import KeptBlock, KeptChart, KeptJoin, KeptPairs, KeptSheet
 from backoffice.sheets.models.profiles import ImportProfile
@@ -9,6 +10,7 @@ from backoffice.sheets.models.undos import Undo, UndoLeft
 
 __all__ = [
     "ClearExport",
+    "DroppedFile",
     "ImportJob",
     "ImportLane",
     "ImportProblem",

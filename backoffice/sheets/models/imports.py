@@ -125,6 +125,7 @@ class ImportJob(models.Model):
         verbose_name_plural = _("imports")
         ordering = ["-id"]
         default_permissions = ("add", "view")
+        permissions = (("undo_importjob", _("Can undo anybody's import")),)
 
     def __str__(self) -> str:
         return self.original_name

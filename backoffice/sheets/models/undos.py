@@ -14,8 +14,9 @@ from backoffice.sheets.models.imports import ImportJob
 class Undo(models.Model):
     """Brings the rows of one import back to their versions before it.
 
-    `step` fences as that of the import does; `span` is the id of the last span that is done (they
-    are undone from the newest to the oldest), 0 before the first.
+    `step` fences as that of the import does; `span` is the id of the span that is being undone
+    (the newest comes first), 0 before the first, and `place` the id of the oldest of its history
+    rows that is done, 0 for none.
     """
 
     class State(models.TextChoices):
@@ -43,6 +44,7 @@ class Undo(models.Model):
     counters: models.JSONField[Any, Any] = models.JSONField(_("counters"), default=dict)
     step = models.PositiveIntegerField(_("chunks undone"), default=0)
     span = models.BigIntegerField(default=0)
+    place = models.BigIntegerField(default=0)
     message = models.CharField(_("message"), max_length=300, blank=True)
     job = models.ForeignKey(
         Job,
@@ -84,6 +86,7 @@ class UndoLeft(models.Model):
         USED = "used", _("Used by other rows")
         GONE = "gone", _("Deleted since")
         UNKNOWN = "unknown", _("No version before is known")
+        REFUSED = "refused", _("Its version before does not fit any more")
 
     undo = models.ForeignKey(Undo, on_delete=models.CASCADE, related_name="left")
     dataset = models.CharField(_("kind of record"), max_length=60)
