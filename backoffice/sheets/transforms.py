@@ -113,6 +113,10 @@ def _without_prefix(text: str, prefix: str) -> str:
     return text.removeprefix(prefix)
 
 
+def _behind(text: str, beginning: str) -> str:
+    return beginning + text
+
+
 def _padded(text: str, length: int) -> str:
     return text.rjust(length, "0")
 
@@ -171,6 +175,12 @@ TRANSFORMS: Final = {
             gettext_lazy("Cut off a beginning"),
             (Argument(Kind.MARK, gettext_lazy("beginning")),),
             _without_prefix,
+        ),
+        Transform(
+            "front",
+            gettext_lazy("Put in front"),
+            (Argument(Kind.MARK, gettext_lazy("beginning")),),
+            _behind,
         ),
         Transform(
             "pad",
