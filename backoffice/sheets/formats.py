@@ -10,17 +10,18 @@ on everything written (`resources.Settlement`). An app declares its formats in i
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from django.utils.functional import Promise
 
-from backoffice.sheets import cells
+from backoffice.sheets import cells, transforms
 from backoffice.sheets.problems import Problem, Severity, quote
 from backoffice.sheets.reader import RawRow, Value
 
 if TYPE_CHECKING:
+    from backoffice.sheets.mapping import SheetMapping
     from backoffice.sheets.resources import Step
 
 
@@ -180,18 +181,51 @@ def everything() -> list[Format]:
 
 
 def typed(
-    raw: Iterable[RawRow], form: Format, positions: dict[str, dict[str, int]]
+    raw: Iterable[RawRow], form: Format, maps: Mapping[str, "SheetMapping"]
 ) -> Iterator[SheetRow]:
-    """Turn raw rows into typed ones; `positions` is sheet -> column key -> index from 0."""
+    """Turn raw rows into typed ones; `maps` is sheet -> how it is read."""
+    sources = {name: _sources(form, one) for name, one in maps.items()}
     for row in raw:
-        yield _typed_row(row, form.columns, positions[row.sheet])
+        yield _typed_row(row, sources[row.sheet])
 
 
-def _typed_row(row: RawRow, columns: tuple[Column, ...], places: dict[str, int]) -> SheetRow:
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Where the cell of a column comes from; `place` is an index of the sheet, or nothing."""
+
+    column: Column
+    place: int | None
+    constant: str | None
+    change: transforms.Change | None
+
+    def value(self, cells_of_row: tuple[Value, ...]) -> Value:
+        """Return the cell, changed, or the constant that stands for an empty one."""
+        place = self.place
+        value = cells_of_row[place] if place is not None and place < len(cells_of_row) else None
+        if self.change is not None:
+            value = self.change(value, cells_of_row)
+        if self.constant is not None and cells.is_empty(value):
+            return self.constant
+        return value
+
+
+def _sources(form: Format, mapping: "SheetMapping") -> list[_Source]:
+    changes = {key: transforms.compiled(steps) for key, steps in mapping.transforms.items()}
+    return [
+        _Source(
+            column,
+            mapping.columns.get(column.key),
+            mapping.constants.get(column.key),
+            changes.get(column.key),
+        )
+        for column in form.columns
+    ]
+
+
+def _typed_row(row: RawRow, sources: Iterable[_Source]) -> SheetRow:
     result = SheetRow(row.sheet, row.number, {})
-    for column in columns:
-        place = places.get(column.key)
-        value = row.cells[place] if place is not None and place < len(row.cells) else None
+    for source in sources:
+        column, value = source.column, source.value(row.cells)
         if column.may_be_empty and cells.is_empty(value):
             result.values[column.key] = None
             continue

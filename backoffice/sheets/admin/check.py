@@ -162,7 +162,7 @@ def _preview(job: ImportJob, form: Format) -> dict[str, Any] | None:
     places = SheetMapping.from_json(job.mapping[name])
     sheet = next(one for one in sheets if one.name == name)
     below = [row for row in sheet.head if row.number > places.header_row][:_PREVIEW]
-    rows = formats.typed(below, form, {name: places.columns})
+    rows = formats.typed(below, form, {name: places})
     return {
         "sheet": name or job.original_name,
         "heads": [str(column.label) for column in form.columns],
