@@ -13,7 +13,9 @@ from collections.abc import Buffer, Iterable, Iterator
 from typing import BinaryIO, Final
 
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from backoffice import keyring
 
@@ -154,8 +156,20 @@ class Clear(io.RawIOBase):
         super().close()
 
 
+def derived(key: str, use: str, purpose: str) -> AESGCM:
+    """Return a cipher for what belongs to a file and goes with it, by a key made from the file's.
+
+    Whoever uses it takes a new nonce each time. Raises DamagedError for a lost key.
+    """
+    return AESGCM(HKDF(hashes.SHA256(), 32, None, purpose.encode()).derive(_secret(key, use)))
+
+
 def _cipher(key: str, use: str) -> AESGCM:
+    return AESGCM(_secret(key, use))
+
+
+def _secret(key: str, use: str) -> bytes:
     try:
-        return AESGCM(base64.b64decode(keyring.open_sealed(key, use=use)))
+        return base64.b64decode(keyring.open_sealed(key, use=use))
     except (keyring.UnreadableError, ValueError):
         raise DamagedError from None

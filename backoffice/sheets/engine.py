@@ -18,11 +18,11 @@ from simple_history.utils import get_history_manager_for_model
 from backoffice import refusals
 from backoffice.accounts.models import User
 from backoffice.audit import history
-from backoffice.sheets import singles
+from backoffice.sheets import modes, singles, spans
 from backoffice.sheets.formats import Derivation, Format, Record
 from backoffice.sheets.models import ImportJob, ImportProblem
-from backoffice.sheets.problems import Problem
-from backoffice.sheets.resources import REFUSED, Plan, SheetResource, Step
+from backoffice.sheets.problems import Problem, Severity
+from backoffice.sheets.resources import REFUSED, Plan, Step
 
 CHUNK: Final = 500
 """Records a transaction; short enough that nobody else waits for the lock of SQLite."""
@@ -47,6 +47,7 @@ class Writer:
         self.actor = actor
         self.steps: list[Step] = [step() for step in form.steps]
         self.sizes = [len(step.records(derivation)) for step in self.steps]
+        self._told = known_problems(job)
 
     def run(self, progress: Progress, fence: Fence) -> None:
         """Write what is not written yet."""
@@ -62,15 +63,19 @@ class Writer:
     def _chunk(self, step: Step, records: Sequence[Record], fence: Fence) -> None:
         for _try in range(3):
             # Somebody may write the same rows between plan and commit: then plan again.
-            plan = singles.allowed(step.plan(records, self.derivation), step, self.actor)
+            plan = self._planned(step, records)
             try:
                 self._commit(step, plan, len(records), fence)
             except refusals.REFUSED:
                 continue
             return
-        plan = singles.allowed(step.plan(records, self.derivation), step, self.actor)
-        plan = self._one_by_one(plan, step)
+        plan = self._one_by_one(self._planned(step, records), step)
         self._commit(step, plan, len(records), fence)
+
+    def _planned(self, step: Step, records: Sequence[Record]) -> Plan:
+        plan = step.plan(records, self.derivation)
+        modes.apply(plan, self.job.mode, step)
+        return singles.allowed(plan, step, self.actor)
 
     def _one_by_one(self, plan: Plan, step: Step) -> Plan:
         """Try each row in a savepoint that is undone; return the plan of the rows that pass.
@@ -106,10 +111,12 @@ class Writer:
         counters = {name: dict(counts) for name, counts in self.job.counters.items()}
         with transaction.atomic():
             fence()
-            created = self._create(plan, now)
-            updated = self._update(plan, now)
+            with spans.noted(self.job, step.dataset, plan.model):
+                created = self._create(plan, now)
+                updated = self._update(plan, now)
             self._count(counters, step.dataset, plan, created, updated)
-            store_problems(self.job, plan.problems, from_run=True)
+            news = [one for one in plan.problems if identity(one) not in self._told]
+            store_problems(self.job, news, from_run=True)
             place = self._checkpoint(counters, count)
         self._advance(counters, place)
 
@@ -141,7 +148,10 @@ class Writer:
             dataset, {"created": 0, "updated": 0, "unchanged": 0, "failed": 0}
         )
         counts["created"] += created
-        counts["failed"] += len(plan.problems)
+        skipped = sum(one.severity == Severity.SKIPPED for one in plan.problems)
+        counts["failed"] += len(plan.problems) - skipped
+        if skipped:
+            counts["skipped"] = counts.get("skipped", 0) + skipped
         counts["unchanged"] += plan.unchanged
         older = len(updated) - (self._made_by_this_run(updated) if plan.settles else 0)
         counts["updated"] += older
@@ -197,6 +207,20 @@ def _refused(step: Step, record: Record) -> Problem:
     return Problem(REFUSED, record.sheet, record.row, dataset=step.dataset)
 
 
+type Identity = tuple[str, str, int, str]
+
+
+def identity(problem: Problem | ImportProblem) -> Identity:
+    """Return what makes a problem the same one, seen by the check and by the run."""
+    return problem.code, problem.sheet, problem.row, problem.dataset
+
+
+def known_problems(job: ImportJob) -> set[Identity]:
+    """Return the problems of records that the check found; a run does not tell them twice."""
+    found = job.problems.filter(from_run=False).exclude(dataset="")
+    return {identity(one) for one in found.iterator()}
+
+
 def store_problems(job: ImportJob, problems: Sequence[Problem], *, from_run: bool = False) -> None:
     """Write problems as rows."""
     ImportProblem.objects.bulk_create(
@@ -218,23 +242,3 @@ def store_problems(job: ImportJob, problems: Sequence[Problem], *, from_run: boo
         ],
         batch_size=_ROWS_A_STATEMENT,
     )
-
-
-def preview(form: Format, derivation: Derivation, progress: Progress) -> dict[str, dict[str, int]]:
-    """Return data set -> how many of its records are new, and how many exist. Writes nothing."""
-    result: dict[str, dict[str, int]] = {}
-    steps = [step for step in (made() for made in form.steps) if isinstance(step, SheetResource)]
-    total = sum(len(step.records(derivation)) for step in steps)
-    done = 0
-    for step in steps:
-        counts = {"new": 0, "existing": 0}
-        records = step.records(derivation)
-        for start in range(0, len(records), 2000):
-            part = records[start : start + 2000]
-            known = step.existing(part)
-            counts["existing"] += known
-            counts["new"] += len(part) - known
-            done += len(part)
-            progress(done, total, str(step.label))
-        result[step.dataset] = counts
-    return result

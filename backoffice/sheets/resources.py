@@ -13,20 +13,69 @@ from typing import Any, ClassVar
 from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
 from django.utils.functional import Promise
+from import_export import widgets
 from import_export.fields import Field
 from import_export.resources import ModelResource
 from import_export.widgets import ForeignKeyWidget
 
 from backoffice.sheets.formats import Derivation, Record
+from backoffice.sheets.models import Status
 from backoffice.sheets.problems import Problem
 
-# Field and ForeignKeyWidget are passed on: formats import from here only.
-__all__ = ["Field", "ForeignKeyWidget", "Plan", "Settlement", "SheetResource", "Step"]
+# What import-export has is passed on: formats import from here only.
+__all__ = [
+    "Field",
+    "ForeignKeyWidget",
+    "ModelResource",
+    "Plan",
+    "Settlement",
+    "SheetResource",
+    "Step",
+    "widgets",
+]
 
 Key = tuple[Any, ...]
 REFUSED = "refused"
 INVALID = "invalid"
 UNKNOWN_REFERENCE = "unknown-reference"
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What becomes of one record, and of which row."""
+
+    record: Record
+    status: Status
+    pk: Any = None
+
+
+@dataclass(slots=True)
+class Coming:
+    """Natural keys of rows that earlier steps of the same file will make.
+
+    `wanted` names the model and field of every reference between the steps.
+    """
+
+    wanted: set[tuple[type[Model], str]]
+    keys: dict[tuple[type[Model], str], set[Any]] = field(default_factory=dict)
+
+    @classmethod
+    def between(cls, steps: Iterable["SheetResource"]) -> "Coming":
+        """Return what the steps refer to; nothing is coming yet."""
+        widgets = [widget for step in steps for widget in step._references.values()]  # noqa: SLF001 - same module
+        return cls({(widget.model, widget.field) for widget in widgets})
+
+    def add(self, model: type[Model], outcomes: Iterable[Outcome]) -> None:
+        """Note the rows that will be made."""
+        made = [one.record.values for one in outcomes if one.status == Status.NEW]
+        for wanted, name in self.wanted:
+            if wanted is model:
+                keys = self.keys.setdefault((wanted, name), set())
+                keys.update(values[name] for values in made if name in values)
+
+    def brings(self, widget: ForeignKeyWidget, natural: Any) -> bool:
+        """Whether an earlier step makes the row that is referred to."""
+        return natural in self.keys.get((widget.model, widget.field), ())
 
 
 @dataclass(slots=True)
@@ -40,6 +89,17 @@ class Plan:
     unchanged: int = 0
     problems: list[Problem] = field(default_factory=list)
     settles: bool = False
+    outcomes: list[Outcome] = field(default_factory=list)
+    """What becomes of each record, in no particular order."""
+
+    def note(self, record: Record, status: Status, pk: Any = None) -> None:
+        """Note what becomes of a record."""
+        self.outcomes.append(Outcome(record, status, pk))
+
+    def refuse(self, record: Record, problem: Problem) -> None:
+        """Leave the record out, with its problem."""
+        self.problems.append(problem)
+        self.note(record, Status.FAILED)
 
 
 class Step:
@@ -83,11 +143,16 @@ class SheetResource(Step, ModelResource):
         """Narrow the rows that a record may be the same as."""
         return queryset
 
-    def plan(self, records: Sequence[Record], derivation: Derivation) -> Plan:
-        """Compare the records with the database; only reads."""
+    def plan(
+        self, records: Sequence[Record], derivation: Derivation, coming: Coming | None = None
+    ) -> Plan:
+        """Compare the records with the database; only reads.
+
+        With `coming`, a record that refers to a row that an earlier step will make is new.
+        """
         self.enrich(records, derivation)
         plan = Plan(self._meta.model, fields=self.overwrite)
-        known = list(self._resolved(records, plan))
+        known = list(self._resolved(records, plan, coming))
         present = self._present([values for _record, values in known])
         for record, values in known:
             self._sort(plan, record, values, present)
@@ -104,20 +169,33 @@ class SheetResource(Step, ModelResource):
     ) -> None:
         instance = present.get(self._key_of(values))
         if instance is None:
-            instance = self._meta.model(**values)
-            problem = self._invalid(instance, record)
-            if problem is None:
-                plan.create.append((instance, record))
-                present[self._key_of(values)] = instance
+            made = self._new(plan, record, values)
+            if made is not None:
+                plan.create.append((made, record))
+                present[self._key_of(values)] = made
         elif instance.pk is None:
-            problem = None
-            plan.unchanged += 1
+            self._leave(plan, record, instance)
         else:
             problem = self.refuse(instance, record)
             if problem is None:
                 self._compare(plan, record, values, instance)
+            else:
+                plan.refuse(record, problem)
+
+    def _new(self, plan: Plan, record: Record, values: dict[str, Any]) -> Model | None:
+        """Return a row that is not stored yet; None, with its problem, where it is invalid."""
+        instance: Model = self._meta.model(**values)
+        problem = self._invalid(instance, record)
         if problem is not None:
-            plan.problems.append(problem)
+            plan.refuse(record, problem)
+            return None
+        plan.note(record, Status.NEW)
+        return instance
+
+    @staticmethod
+    def _leave(plan: Plan, record: Record, instance: Model) -> None:
+        plan.unchanged += 1
+        plan.note(record, Status.UNCHANGED, instance.pk)
 
     def _compare(self, plan: Plan, record: Record, values: dict[str, Any], instance: Model) -> None:
         changed = [
@@ -128,32 +206,41 @@ class SheetResource(Step, ModelResource):
         for name in changed:
             setattr(instance, name, values[name])
         if not changed:
-            plan.unchanged += 1
+            self._leave(plan, record, instance)
             return
         problem = self._invalid(instance, record)
         if problem is None:
             plan.update.append((instance, record))
+            plan.note(record, Status.CHANGED, instance.pk)
         else:
-            plan.problems.append(problem)
+            plan.refuse(record, problem)
 
     def _resolved(
-        self, records: Sequence[Record], plan: Plan
+        self, records: Sequence[Record], plan: Plan, coming: Coming | None = None
     ) -> Iterator[tuple[Record, dict[str, Any]]]:
         """Yield each record with its values by the names of columns of the model."""
+        references = self._references
         lookups = {
             name: self._lookup(widget, [record.values.get(name) for record in records])
-            for name, widget in self._references.items()
+            for name, widget in references.items()
         }
         for record in records:
             values = dict(record.values)
-            missing = ""
+            missing: list[str] = []
             for name, found in lookups.items():
                 natural = values.pop(name, None)
                 values[f"{name}_id"] = None if natural is None else found.get(natural)
                 if natural is not None and natural not in found:
-                    missing = name
-            if missing:
-                plan.problems.append(self.problem(UNKNOWN_REFERENCE, record, missing))
+                    missing.append(name)
+            unknown = [
+                name
+                for name in missing
+                if coming is None or not coming.brings(references[name], record.values[name])
+            ]
+            if unknown:
+                plan.refuse(record, self.problem(UNKNOWN_REFERENCE, record, unknown[-1]))
+            elif set(missing) & set(self._meta.import_id_fields):
+                self._new(plan, record, values)
             else:
                 yield record, values
 

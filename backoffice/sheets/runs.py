@@ -14,8 +14,9 @@ from backoffice.audit.services import record
 from backoffice.files.sealing import DamagedError
 from backoffice.jobs import registry
 from backoffice.jobs.run import CancelledError, JobError, JobRun, LostError
-from backoffice.sheets import engine, formats, reader
+from backoffice.sheets import engine, formats, reader, staging
 from backoffice.sheets.errors import ReadError
+from backoffice.sheets.forecast import forecast
 from backoffice.sheets.formats import CheckSum, Derivation, Format, SheetRow
 from backoffice.sheets.mapping import SheetMapping
 from backoffice.sheets.models import ImportJob
@@ -35,8 +36,7 @@ def sheet_rows(job: ImportJob, form: Format) -> Iterator[SheetRow]:
     if _digest(job) != job.sha256:
         raise ReadError(_("The stored file is not the one that was uploaded. Upload it again."))
     maps = {name: SheetMapping.from_json(job.mapping[name]) for name in job.chosen}
-    places = {name: one.columns for name, one in maps.items()}
-    yield from formats.typed(_below_headers(job, maps), form, places)
+    yield from formats.typed(_below_headers(job, maps), form, maps)
 
 
 def _below_headers(job: ImportJob, maps: dict[str, SheetMapping]) -> Iterator[reader.RawRow]:
@@ -76,8 +76,9 @@ def run_check(run: JobRun) -> dict[str, Any]:
     job = ImportJob.objects.get(pk=run.params["import"])
     with _ending(job, run, stopped=ImportJob.State.UPLOADED):
         form = formats.get(job.format)
+        _begin_staging(job, run)
         derivation = derive(job, form, run)
-        found = engine.preview(form, derivation, run.progress)
+        found = forecast(job, form, derivation, run.progress, run.fence)
         summary = _summary(form, derivation, found)
         with transaction.atomic():
             run.fence()
@@ -85,6 +86,12 @@ def run_check(run: JobRun) -> dict[str, Any]:
             engine.store_problems(job, derivation.problems)
             _finish(job, state=ImportJob.State.CHECKED, summary=summary)
     return {"rows": summary["read"], "ready": summary["ready"]}
+
+
+def _begin_staging(job: ImportJob, run: JobRun) -> None:
+    with transaction.atomic():
+        run.fence()
+        staging.forget(job)
 
 
 def _summary(

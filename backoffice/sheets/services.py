@@ -22,7 +22,7 @@ from backoffice.files import services as files
 from backoffice.jobs import registry
 from backoffice.jobs import services as jobs
 from backoffice.jobs.models import Job
-from backoffice.sheets import formats, guard, mapping, reader
+from backoffice.sheets import formats, guard, mapping, reader, staging
 from backoffice.sheets.errors import ReadError
 from backoffice.sheets.formats import Format
 from backoffice.sheets.mapping import SheetMapping
@@ -283,7 +283,9 @@ def forget() -> int:
     count = 0
     for job in (unused | old | clear).exclude(file=""):
         job.file.delete(save=False)
-        ImportJob.objects.filter(pk=job.pk).update(file="")
+        with transaction.atomic():
+            staging.forget(job)
+            ImportJob.objects.filter(pk=job.pk).update(file="")
         count += 1
     if count:
         logger.info("forgot the files of %s imports", count)
