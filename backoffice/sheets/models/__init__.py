@@ -2,6 +2,7 @@
 
 from backoffice.sheets.models.clear_exports import ClearExport
 from backoffice.sheets.models.drops import DroppedFile
+from backoffice.sheets.models.heads import ImportHead
 from backoffice.sheets.models.imports import ImportJob, ImportProblem, stored_name
 from backoffice.sheets.models.kept import KeptBlock, KeptChart, KeptJoin, KeptPairs, KeptSheet
 from backoffice.sheets.models.profiles import ImportProfile
@@ -11,6 +12,7 @@ from backoffice.sheets.models.undos import Undo, UndoLeft
 __all__ = [
     "ClearExport",
     "DroppedFile",
+    "ImportHead",
     "ImportJob",
     "ImportLane",
     "ImportProblem",
