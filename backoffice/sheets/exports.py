@@ -1,118 +1,172 @@
-"""Files of rows for people's spreadsheet programs: csv as a stream, and xlsx.
+"""Files of rows for spreadsheet programs and machines: csv, xlsx and json, written as rows come.
 
-Both take a name without ending, heads and rows, and return the answer of a view. Values of masked
-fields are masks by nature. Who exports is recorded by the caller.
+Each takes a name without ending, heads and rows. Values of masked fields are masks by nature. Who
+exports is recorded by the caller.
 
-A text that begins with = + - @ or a control character would run as a formula when the file is
-opened. In csv such a text gets an apostrophe in front, which spreadsheet programs take as "this is
-text"; a reader of the file by machine has to drop it. In xlsx the cell is stored as text and marked
-so, and the text is unchanged. Numbers stay numbers.
+In csv a text that begins with = + - @, a tab or a line end would run as a formula when the file is
+opened, so an apostrophe is put before it, and before a text that begins with one. `unescape` takes
+exactly that apostrophe off again: a text that leaves by csv comes in as it was. Numbers stay bare.
 """
 
 import csv
-import re
-from collections.abc import Iterable, Iterator, Sequence
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from tempfile import SpooledTemporaryFile
+from io import StringIO
+from itertools import batched
+from math import isfinite
 from typing import Any, Final
 
-from django.http import FileResponse, StreamingHttpResponse
+from django.http import StreamingHttpResponse
 from django.utils import timezone
-from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
-from openpyxl.styles import Font
+
+from backoffice.sheets import copied_out, xlsx_writer
 
 FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
+APOSTROPHE: Final = "'"
+_QUOTED: Final = frozenset((*FORMULA_STARTS, APOSTROPHE))
 XLSX_TYPE: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-_IN_MEMORY: Final = 2 * 1024 * 1024
-# Characters that XML cannot hold.
-_ILLEGAL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+_MARK: Final = "\N{ZERO WIDTH NO-BREAK SPACE}"
+# A batch is small enough that the first one is there at once.
+_BATCH: Final = 200
+# What csv writes as str() does; a bool is an int to Python, but its type is not in here.
+_AS_IS: Final = frozenset({int, float, Decimal, date, datetime, type(None)})
 
 Row = Sequence[Any]
-
-
-class _Echo:
-    """A file that hands back what is written to it."""
-
-    def write(self, text: str) -> str:
-        """Return the text."""
-        return text
+Parts = Callable[[str, Sequence[str], Iterable[Row]], Iterator[bytes]]
 
 
 def safe_text(value: str) -> str:
     """Return the text so that no spreadsheet program takes it for a formula."""
-    return f"'{value}" if value.startswith(FORMULA_STARTS) else value
+    return f"'{value}" if value[:1] in _QUOTED else value
 
 
-def stream_csv(name: str, heads: Sequence[str], rows: Iterable[Row]) -> StreamingHttpResponse:
-    """Return the rows as UTF-8 csv with a byte order mark, sent while they are read."""
-    return StreamingHttpResponse(
-        csv_lines(heads, rows),
-        content_type="text/csv; charset=utf-8",
-        headers=_headers(f"{name}.csv"),
-    )
+def unescape(value: str) -> str:
+    """Return the text that `safe_text` was given: one apostrophe goes where it put one."""
+    escaped = value[:1] == APOSTROPHE and value[1:2] in _QUOTED
+    return value[1:] if escaped else value
 
 
 def csv_lines(heads: Sequence[str], rows: Iterable[Row]) -> Iterator[str]:
-    """Yield the lines of the csv file."""
-    writer = csv.writer(_Echo())
-    yield "\N{ZERO WIDTH NO-BREAK SPACE}"
-    yield writer.writerow([safe_text(head) for head in heads])
-    for row in rows:
-        yield writer.writerow([_plain(value) for value in row])
+    """Yield the csv file in blocks of lines; the heads come before the first row is asked for."""
+    buffer = StringIO()
+    writer = csv.writer(buffer)
+    writer.writerow([safe_text(str(head)) for head in heads])
+    yield _MARK + _taken(buffer)
+    for batch in batched(rows, _BATCH):
+        writer.writerows([_plain_row(row) for row in batch])
+        yield _taken(buffer)
 
 
-def _plain(value: object) -> object:
-    if value is None:
-        return ""
-    if isinstance(value, datetime):
-        return value.isoformat(sep=" ", timespec="seconds")
+def _taken(buffer: StringIO) -> str:
+    """Empty the buffer. NUL, which no reader of csv takes, becomes the picture of it."""
+    text = buffer.getvalue().replace("\0", "\N{SYMBOL FOR NULL}")
+    buffer.seek(0)
+    buffer.truncate()
+    return text
+
+
+def _plain_row(row: Row) -> list[Any]:
+    return [value if type(value) in _AS_IS else _plain(value) for value in row]
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
     if isinstance(value, int | float | Decimal | date):
-        return value
-    return safe_text(str(value))
+        return str(value)
+    text = str(value)
+    return f"'{text}" if text[:1] in _QUOTED else text
 
 
-def write_xlsx(name: str, heads: Sequence[str], rows: Iterable[Row]) -> FileResponse:
-    """Return the rows as a workbook of one sheet."""
-    file = SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - the answer closes it
-    book = Workbook(write_only=True)
-    sheet = book.create_sheet(name[:31])
-    sheet.freeze_panes = "A2"
-    bold = Font(bold=True)
-    sheet.append([_head(sheet, head, bold) for head in heads])
-    for row in rows:
-        sheet.append([cell(sheet, value) for value in row])
-    book.save(file)
-    file.seek(0)
-    return FileResponse(
-        file, filename=f"{name}.xlsx", as_attachment=True, content_type=XLSX_TYPE,
-        headers=_headers(None),
-    )  # fmt: skip
+def csv_parts(name: str, heads: Sequence[str], rows: Iterable[Row]) -> Iterator[bytes]:
+    """Yield a csv file, UTF-8 with a byte order mark; by COPY where the rows allow it."""
+    parts = copied_out.parts(rows)
+    if parts is None:
+        return (text.encode(errors="replace") for text in csv_lines(heads, rows))
+    return _with_heads(heads, parts)
 
 
-def _head(sheet: Any, text: str, font: Font) -> Any:
-    made = cell(sheet, text)
-    made.font = font
-    return made
+def _with_heads(heads: Sequence[str], parts: Iterator[bytes]) -> Iterator[bytes]:
+    yield from (text.encode(errors="replace") for text in csv_lines(heads, ()))
+    yield from parts
+
+
+def json_parts(name: str, heads: Sequence[str], rows: Iterable[Row]) -> Iterator[bytes]:
+    """Yield an array of objects, a row a line; dates by ISO 8601, decimals as text."""
+    keys = [str(head) for head in heads]
+    encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str).encode
+    between = "\n"
+    yield b"["
+    for batch in batched(rows, _BATCH):
+        lines = [encode(dict(zip(keys, map(_json, row), strict=True))) for row in batch]
+        yield (between + ",\n".join(lines)).encode(errors="replace")
+        between = ",\n"
+    yield b"\n]\n"
+
+
+def _json(value: Any) -> Any:
+    if isinstance(value, date):  # a datetime is a date
+        return value.isoformat()
+    return value if type(value) is not float or isfinite(value) else str(value)
+
+
+PARTS: Final[dict[str, Parts]] = {
+    "csv": csv_parts,
+    "xlsx": xlsx_writer.stream,
+    "json": json_parts,
+}
+TYPES: Final = {
+    "csv": "text/csv; charset=utf-8",
+    "xlsx": XLSX_TYPE,
+    "json": "application/json; charset=utf-8",
+}
+
+
+def answer(
+    kind: str, name: str, heads: Sequence[str], rows: Iterable[Row]
+) -> StreamingHttpResponse:
+    """Return the file as an answer that is sent while the rows are read."""
+    return StreamingHttpResponse(
+        PARTS[kind](name, heads, rows),
+        content_type=TYPES[kind],
+        headers={
+            "Cache-Control": "no-store",
+            "Content-Disposition": f'attachment; filename="{name}.{kind}"',
+            "X-Content-Type-Options": "nosniff",
+        },
+    )
+
+
+def stream_csv(name: str, heads: Sequence[str], rows: Iterable[Row]) -> StreamingHttpResponse:
+    """Return the rows as UTF-8 csv with a byte order mark."""
+    return answer("csv", name, heads, rows)
+
+
+def write_xlsx(name: str, heads: Sequence[str], rows: Iterable[Row]) -> StreamingHttpResponse:
+    """Return the rows as a workbook."""
+    return answer("xlsx", name, heads, rows)
+
+
+def stream_json(name: str, heads: Sequence[str], rows: Iterable[Row]) -> StreamingHttpResponse:
+    """Return the rows as an array of objects, the heads as their keys."""
+    return answer("json", name, heads, rows)
 
 
 def cell(sheet: Any, value: object) -> Any:
-    """Return a cell for a write-only sheet; text never becomes a formula or an error."""
+    """Return a cell for a write-only sheet of openpyxl; text never becomes a formula or an error.
+
+    For the small workbooks with colours and comments; large ones are `xlsx_writer`'s.
+    """
     if isinstance(value, datetime) and value.tzinfo is not None:
         value = timezone.make_naive(value)
     if value is None or isinstance(value, bool | int | float | Decimal | date):
         return WriteOnlyCell(sheet, value=value)  # type: ignore[arg-type]
-    text = _ILLEGAL.sub("", str(value))
+    text = str(value)
     made = WriteOnlyCell(sheet, value=None)
-    made.value = text
+    made.value = xlsx_writer.escaped(text)
     made.data_type = "s"
-    made.quotePrefix = text.startswith(FORMULA_STARTS)
+    made.quotePrefix = text[:1] in _QUOTED
     return made
-
-
-def _headers(name: str | None) -> dict[str, str]:
-    headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
-    if name is not None:
-        headers["Content-Disposition"] = f'attachment; filename="{name}"'
-    return headers
