@@ -156,8 +156,8 @@ class Writer:
         older = len(updated) - (self._made_by_this_run(updated) if plan.settles else 0)
         counts["updated"] += older
         if plan.settles:
-            # They were counted as unchanged when their own step met them.
-            counts["unchanged"] -= older
+            # They were counted as unchanged when their own step met them, if there is such a step.
+            counts["unchanged"] = max(counts["unchanged"] - older, 0)
 
     def _made_by_this_run(self, rows: list[Model]) -> int:
         if not rows:
