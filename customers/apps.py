@@ -20,7 +20,7 @@ class CustomersConfig(AppConfig):
             "customers.see_reveals",
         ),
         "finance": ("customers.view_customer",),
-        "ops": ("customers.view_customer",),
+        "ops": ("customers.view_customer", "customers.import_customer"),
         "analyst": ("customers.view_customer",),
         "owner": (
             "customers.view_customer",

@@ -65,6 +65,7 @@ class Customer(models.Model):
         ordering = ["number"]
         permissions = (
             ("export_customer", _("Can export customers")),
+            ("import_customer", _("Can import customers from sheets")),
             ("merge_customer", _("Can ask for a merge of two customers, and for its undoing")),
             ("approve_merge", _("Can approve merges of customers")),
             ("see_reveals", _("Can see who looked into a customer's personal data")),

@@ -42,6 +42,7 @@ def changed(
         ("jaja", ["replace", YES_NO], "jaja"),
         ("ART-0042", ["prefix", "ART-"], "0042"),
         ("0042-ART-", ["prefix", "ART-"], "0042-ART-"),
+        ("0042", ["front", "NW-"], "NW-0042"),
         (42, ["pad", 6], "000042"),
         ("1234567", ["pad", 6], "1234567"),
         (None, ["pad", 6], None),
