@@ -125,11 +125,11 @@ class Derivation:
 class Format:
     """Base of formats; see the module's text."""
 
-    key: ClassVar[str]
-    title: ClassVar[str | Promise]
-    columns: ClassVar[tuple[Column, ...]]
-    steps: ClassVar[tuple[type["Step"], ...]]
-    permissions: ClassVar[tuple[str, ...]] = ()
+    key: str
+    title: str | Promise
+    columns: tuple[Column, ...]
+    steps: tuple[type["Step"], ...] = ()
+    permissions: tuple[str, ...] = ()
     """What a person needs, beside the right to import at all."""
 
     def derive(self, rows: Iterable[SheetRow]) -> Derivation:
@@ -230,13 +230,14 @@ def _typed_row(row: RawRow, sources: Iterable[_Source]) -> SheetRow:
             result.values[column.key] = None
             continue
         try:
-            result.values[column.key] = _read(column, value)
+            result.values[column.key] = read(column, value)
         except cells.CellProblemError as error:
             result.bad.append(_problem(error.code, row, column, value))
     return result
 
 
-def _read(column: Column, value: Value) -> Any:
+def read(column: Column, value: Value) -> Any:
+    """Return the value of a cell of the column. Raises CellProblemError."""
     result = column.read(value)
     if column.longest and isinstance(result, str) and len(result) > column.longest:
         raise cells.CellProblemError("too-long")

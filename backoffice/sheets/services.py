@@ -1,7 +1,6 @@
 """Verbs of imports: upload, choose, map, check, start, stop, forget."""
 
 import logging
-from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
@@ -22,12 +21,35 @@ from backoffice.files import services as files
 from backoffice.jobs import registry
 from backoffice.jobs import services as jobs
 from backoffice.jobs.models import Job
-from backoffice.sheets import formats, guard, mapping, reader, staging
+from backoffice.sheets import formats, guard, heads, layouts, profiles, reader, staging
+from backoffice.sheets.answers import (
+    StateError,
+    choose,
+    map_columns,
+    may_import,
+    must_own,
+    open_formats,
+    use_profile,
+)
 from backoffice.sheets.errors import ReadError
-from backoffice.sheets.formats import Format
-from backoffice.sheets.mapping import SheetMapping
 from backoffice.sheets.models import ImportJob, ImportProfile
-from backoffice.sheets.problems import quote
+
+__all__ = [
+    "StateError",
+    "cancel",
+    "check",
+    "choose",
+    "forget",
+    "map_columns",
+    "may_import",
+    "must_own",
+    "open_formats",
+    "start",
+    "take",
+    "tidy",
+    "upload",
+    "use_profile",
+]
 
 logger = logging.getLogger("backoffice.sheets")
 UPLOADED = verbs.register("sheets.uploaded", gettext_lazy("Sheet uploaded"))
@@ -40,21 +62,6 @@ CHECK: Final = "sheets.check"
 IMPORT: Final = "sheets.import"
 KEEP_STARTED: Final = timedelta(days=30)
 KEEP_UNUSED: Final = timedelta(days=1)
-_LONGEST_HEADER: Final = 60
-
-
-class StateError(Exception):
-    """The import is not where this can be done; `str()` of it is for the person."""
-
-
-def may_import(user: User, form: Format) -> bool:
-    """Whether the person has the rights that the format asks for."""
-    return user.has_perm("sheets.add_importjob") and user.has_perms(form.permissions)
-
-
-def open_formats(user: User) -> list[Format]:
-    """Return the formats that the person may import."""
-    return [form for form in formats.everything() if may_import(user, form)]
 
 
 def upload(file: UploadedFile, *, actor: User) -> ImportJob:
@@ -84,9 +91,12 @@ def take(
     job.origin, job.tenant, job.profile = origin, tenant, profile
     try:
         # Reading may take long: nobody waits for a lock of the database meanwhile.
-        _look(job, actor)
+        sheets = _look(job, actor)
         with transaction.atomic():
             job.save()
+            heads.keep(job, sheets)
+            if job.profile is not None:
+                profiles.used(job.profile)
             context = {"bytes": job.size, "sha256": job.sha256, "origin": job.origin}
             record(UPLOADED, actor=actor, subject=job, context=context)
     except BaseException:
@@ -116,82 +126,41 @@ def _keep(file: UploadedFile, actor: User) -> ImportJob:
     return job
 
 
-def _look(job: ImportJob, actor: User) -> None:
-    inspection, sheets, notes = reader.outline(job)
+def _look(job: ImportJob, actor: User) -> list[reader.Outline]:
+    """Propose how the file is read; return its sheets with their first rows."""
+    inspection, sheets, notes = reader.outline(job, limit=heads.ROWS)
     job.kind, job.notes = inspection.kind, notes
     if not any(sheet.rows for sheet in sheets):
         raise ReadError(_("The file holds no rows."))
+    _propose(job, sheets, actor)
+    return sheets
+
+
+def _propose(job: ImportJob, sheets: list[reader.Outline], actor: User) -> None:
+    """Read it by the profile that was asked for, or by the one that knows its headers."""
     choices = open_formats(actor)
-    found = {sheet.name: mapping.recognise(sheet, choices) for sheet in sheets}
-    known = [pair for pair in found.values() if pair is not None]
-    form = max(known, key=lambda pair: len(pair[1].columns))[0] if known else None
-    job.format = form.key if form else (choices[0].key if choices else "")
-    for sheet in sheets:
-        proposal = mapping.propose(sheet, form) if form else None
-        job.sheets.append(_described(sheet, proposal))
-        if proposal is not None:
-            job.mapping[sheet.name] = proposal.as_json()
-            if not sheet.hidden:
-                job.chosen.append(sheet.name)
-
-
-def _described(sheet: reader.Outline, proposal: SheetMapping | None) -> dict[str, Any]:
-    """Return what the pages show of a sheet: extent and headers, never rows of data."""
-    number = proposal.header_row if proposal else (sheet.head[0].number if sheet.head else 1)
-    header = next((row for row in sheet.head if row.number == number), None)
-    names = mapping.headers(header) if header and proposal else []
-    names += [""] * (sheet.columns - len(names))
-    above = sum(1 for row in sheet.head if row.number <= number)
-    return {
-        "name": sheet.name,
-        "hidden": sheet.hidden,
-        "rows": max(sheet.rows - above, 0) if proposal else sheet.rows,
-        "header_row": number,
-        "headers": [name[:_LONGEST_HEADER] if proposal else quote(name) for name in names],
-        "recognised": proposal is not None,
-    }
-
-
-def choose(job: ImportJob, sheets: Sequence[str], *, actor: User) -> None:
-    """Choose the sheets to import. Raises StateError, ValueError for an unknown or no sheet."""
-    _must_own(job, actor)
-    known = [one["name"] for one in job.sheets]
-    if not sheets or not set(sheets) <= set(known):
-        raise ValueError(_("Choose at least one sheet."))
-    _change(job, chosen=[name for name in known if name in sheets])
-
-
-def map_columns(
-    job: ImportJob, form: Format, mappings: Mapping[str, SheetMapping], *, actor: User
-) -> None:
-    """Set which column is which. Raises StateError, ValueError when a needed one is missing."""
-    _must_own(job, actor)
-    if not may_import(actor, form):
-        raise PermissionDenied
-    for name in job.chosen:
-        missing = mappings[name].missing(form)
-        if missing:
-            labels = ", ".join(str(column.label) for column in missing)
-            raise ValueError(_("Say which column holds: %s.") % labels)
-        places = list(mappings[name].columns.values())
-        if len(set(places)) != len(places):
-            raise ValueError(_("One column of the sheet is chosen twice."))
-    stored = {name: mappings[name].as_json() for name in job.chosen}
-    _change(job, mapping=stored, format=form.key)
-
-
-def _change(job: ImportJob, **values: Any) -> None:
-    """Change what is to be imported; a check that was made before is void."""
-    open_states = [ImportJob.State.UPLOADED, ImportJob.State.CHECKED]
-    values = {**values, "state": ImportJob.State.UPLOADED}
-    if not ImportJob.objects.filter(pk=job.pk, state__in=open_states, step=0).update(**values):
-        raise StateError(_("This import has been started; upload the file again."))
-    job.refresh_from_db()
+    known = profiles.candidates(actor, choices, job.tenant)
+    if job.profile is not None:
+        if job.profile not in known:
+            raise PermissionDenied
+        try:
+            profiles.lay(job, job.profile, sheets)
+        except profiles.ProfileError as error:
+            raise ReadError(str(error)) from None
+        return
+    best = profiles.matching(known, sheets)
+    if len(best) == 1:
+        profiles.lay(job, best[0][0], sheets)
+        return
+    layouts.propose(job, sheets, choices)
+    if best:
+        names = ", ".join(profile.name for profile, _maps in best)
+        job.notes.append(_("Several profiles fit; choose one: %s.") % names)
 
 
 def check(job: ImportJob, *, actor: User) -> Job:
     """Start the check of every row. Nothing is written but what was found."""
-    _must_own(job, actor)
+    must_own(job, actor)
     states = [ImportJob.State.UPLOADED, ImportJob.State.CHECKED]
     return _begin(job, CHECK, states, ImportJob.State.CHECKING, actor)
 
@@ -201,7 +170,7 @@ def start(job: ImportJob, *, actor: User) -> Job:
 
     Raises StateError, PermissionDenied.
     """
-    _must_own(job, actor)
+    must_own(job, actor)
     if not may_import(actor, formats.get(job.format)):
         raise PermissionDenied
     states = [ImportJob.State.CHECKED]
@@ -238,11 +207,6 @@ def cancel(job: ImportJob, *, actor: User) -> None:
         raise StateError(_("Nothing runs that could be stopped."))
     jobs.cancel(job.job, actor=actor)
     tidy()
-
-
-def _must_own(job: ImportJob, actor: User) -> None:
-    if job.owner_id != actor.pk or not actor.has_perm("sheets.add_importjob"):
-        raise PermissionDenied
 
 
 def _rewrite(row: ImportJob, change: sealed.Change) -> dict[str, Any]:
@@ -285,6 +249,7 @@ def forget() -> int:
         job.file.delete(save=False)
         with transaction.atomic():
             staging.forget(job)
+            heads.forget(job)
             ImportJob.objects.filter(pk=job.pk).update(file="")
         count += 1
     if count:
