@@ -2,6 +2,7 @@
 
 from backoffice.sheets.models.clear_exports import ClearExport
 from backoffice.sheets.models.drops import DroppedFile
+from backoffice.sheets.models.export_jobs import ExportJob
 from backoffice.sheets.models.heads import ImportHead
 from backoffice.sheets.models.imports import ImportJob, ImportProblem, stored_name
 from backoffice.sheets.models.kept import KeptBlock, KeptChart, KeptJoin, KeptPairs, KeptSheet
@@ -12,6 +13,7 @@ from backoffice.sheets.models.undos import Undo, UndoLeft
 __all__ = [
     "ClearExport",
     "DroppedFile",
+    "ExportJob",
     "ImportHead",
     "ImportJob",
     "ImportLane",
