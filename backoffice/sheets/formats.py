@@ -12,7 +12,7 @@ on everything written (`resources.Settlement`). An app declares its formats in i
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from django.utils.functional import Promise
 

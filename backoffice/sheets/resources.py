@@ -116,6 +116,9 @@ class Step:
         """Compare the records with the database; only reads."""
         raise NotImplementedError
 
+    def written(self, rows: Sequence[Model], *, actor: Any) -> None:
+        """Do what belongs to new rows, such as booking money, in the transaction that made them."""
+
 
 class SheetResource(Step, ModelResource):
     """A bulk Resource over one data set.
@@ -299,11 +302,11 @@ def _first(error: ValidationError) -> tuple[str, str]:
     """Return the field and the message with parameters but never the value itself."""
     if hasattr(error, "error_dict"):
         name, errors = next(iter(error.error_dict.items()))
-        return name, _safe(errors[0])
-    return "", _safe(error.error_list[0])
+        return name, safe_message(errors[0])
+    return "", safe_message(error.error_list[0])
 
 
-def _safe(error: ValidationError) -> str:
+def safe_message(error: ValidationError) -> str:
     """Messages such as "Value 'x' is not a valid choice" quote the value: leave it out."""
     params = dict(error.params or {})
     if "value" in params:
