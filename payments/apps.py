@@ -48,6 +48,7 @@ class PaymentsConfig(AppConfig):
         ),
         "ops": (
             "payments.view_payment",
+            "payments.import_payment",
             "payments.view_refund",
             "payments.view_gatewaystate",
             "payments.view_refundstop",

@@ -73,7 +73,7 @@ def register() -> None:
 
 def _register_money() -> None:
     """Name payments and refunds: amounts and references are kept for the books."""
-    kept = ("currency", "gateway", "reference", "captured_minor", "refunded_minor")
+    kept = ("currency", "gateway", "reference", "method", "captured_minor", "refunded_minor")
     subjects.with_past(
         Place(
             "payments.payments",

@@ -7,6 +7,9 @@ whether its money moved it is "unknown", and its amount stays held.
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+SHEET = "sheet"
+"""The gateway of payments that a sheet told of: none. No money ever goes out by it."""
+
 
 class RefundState(models.TextChoices):
     """Where a refund stands."""

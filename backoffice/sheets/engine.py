@@ -113,6 +113,8 @@ class Writer:
             fence()
             with spans.noted(self.job, step.dataset, plan.model):
                 created = self._create(plan, now)
+                if created:
+                    step.written([row for row, _record in plan.create], actor=self.actor)
                 updated = self._update(plan, now)
             self._count(counters, step.dataset, plan, created, updated)
             news = [one for one in plan.problems if identity(one) not in self._told]

@@ -58,6 +58,10 @@ METHOD = (
     "payment_type", "Payment method", "Paid by", "Zahlungsart", "Zahlart", "결제수단",
     "결제방법", "Forma de pagamento",
 )  # fmt: skip
+REFERENCE = (
+    "Payment reference", "Transaction", "Transaction ID", "Zahlungsreferenz", "거래번호",
+    "승인번호", "Referência",
+)  # fmt: skip
 AMOUNT = (
     "payment_value", "Payment", "Amount paid", "Paid", "Betrag", "Zahlbetrag", "결제금액", "금액",
     "Valor", "Valor pago",

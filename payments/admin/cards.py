@@ -12,6 +12,7 @@ from backoffice.money import Money
 from backoffice.site.values import Badge, BadgeKind
 from payments.gateways import gateways
 from payments.models import Dispute, Payment, Refund, RefundPart
+from payments.states import SHEET
 
 _S = Refund.State
 
@@ -119,6 +120,8 @@ class Chain:
 
 def label_of(alias: str) -> str:
     """Return a gateway's name for people; of one that is not set up any more its alias."""
+    if alias == SHEET:
+        return _("Sheet")
     return gateways[alias].label if alias in gateways else alias
 
 

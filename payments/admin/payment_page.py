@@ -74,6 +74,7 @@ class PaymentAdmin(BackofficeAdmin):
     export_fields: ClassVar[list[str]] = [
         "reference",
         "gateway",
+        "method",
         "currency",
         "captured_minor",
         "reserved_minor",
@@ -144,7 +145,8 @@ class PaymentAdmin(BackofficeAdmin):
         url = reverse("admin:orders_order_change", args=[obj.order_id])
         link = format_html('<a href="{}">{}</a>', url, obj.order.number)
         words = (obj.reference, _("order"), link, date_text(obj.captured_at))
-        return format_html("{} · {} {} · {}", *words)
+        told = format_html("{} · {} {} · {}", *words)
+        return format_html("{} · {}", told, obj.method) if obj.method else told
 
 
 def _sums(request: HttpRequest, payment: Payment) -> dict[str, Any]:

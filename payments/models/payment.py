@@ -19,7 +19,7 @@ REFERENCE = 200
 
 
 class Payment(models.Model):
-    """Money that a gateway captured for an order."""
+    """Money that a gateway captured for an order, or that a sheet says was paid in the past."""
 
     order = models.ForeignKey(
         Order, on_delete=models.PROTECT, related_name="payments", verbose_name=_("order")
@@ -27,6 +27,14 @@ class Payment(models.Model):
     gateway = models.CharField(_("gateway"), max_length=40)
     reference = models.CharField(
         _("reference"), max_length=REFERENCE, help_text=_("The gateway's name of the payment.")
+    )
+    method = models.CharField(
+        _("method"),
+        max_length=40,
+        blank=True,
+        default="",
+        db_default="",
+        help_text=_("How it was paid, as a sheet says."),
     )
     currency = models.CharField(_("currency"), max_length=3)
     captured_minor = models.BigIntegerField(_("captured in minor units"))
@@ -46,7 +54,10 @@ class Payment(models.Model):
         verbose_name = _("payment")
         verbose_name_plural = _("payments")
         ordering = ["-captured_at", "-id"]
-        permissions = (("export_payment", _("Can export payments")),)
+        permissions = (
+            ("export_payment", _("Can export payments")),
+            ("import_payment", _("Can import payments of the past from sheets")),
+        )
         constraints = [
             models.UniqueConstraint(fields=["gateway", "reference"], name="payment_once"),
             models.CheckConstraint(

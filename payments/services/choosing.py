@@ -18,7 +18,7 @@ from payments.models import Payment, RefundStop
 from payments.services import stops
 from payments.services.refusals import RefundRefusedError
 from payments.services.verification import why_not_usable
-from payments.states import HOLDING
+from payments.states import HOLDING, SHEET
 
 
 def choose(payments: Sequence[Payment], amount: Money) -> Payment:
@@ -108,6 +108,11 @@ def why_not(
 
     `running` are the stops in force, where somebody has read them already.
     """
+    if payment.gateway == SHEET:
+        text = _(
+            "A sheet told of this payment: no gateway here took it, and none can give it back."
+        )
+        return RefundRefusedError(text)
     if payment.gateway not in gateways:
         return RefundRefusedError(_("The gateway of this payment is not set up any more."))
     if closed := stops.held(payment.gateway, running) or why_not_usable(payment.gateway):
