@@ -1,6 +1,6 @@
 """What a person says about an upload before it is checked: sheets, headers, columns, profile."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any, Final
 
 from django.core.exceptions import PermissionDenied
@@ -65,25 +65,50 @@ def choose(
     known = [one["name"] for one in job.sheets]
     if not sheets or not set(sheets) <= set(known):
         raise ValueError(_("Choose at least one sheet."))
-    described, maps = _with_headers(job, headers or {})
     chosen = [name for name in known if name in sheets]
+    described, maps = _with_headers(job, headers or {}, chosen)
     change(job, chosen=chosen, sheets=described, mapping=maps)
 
 
+def say_headers(job: ImportJob, headers: Mapping[str, HeaderPlace], *, actor: User) -> None:
+    """Say where headers are. Raises as `choose` does."""
+    must_own(job, actor)
+    described, maps = _with_headers(job, headers, headers)
+    change(job, sheets=described, mapping=maps)
+
+
+def use_format(job: ImportJob, form: Format, *, actor: User) -> None:
+    """Read the file as another format: columns are found anew below the headers as they are.
+
+    Raises PermissionDenied, StateError.
+    """
+    must_own(job, actor)
+    if not may_import(actor, form):
+        raise PermissionDenied
+    first = heads.rows(job)
+    maps = {
+        one["name"]: _proposed(form, first.get(one["name"], []), _place(one)).as_json()
+        for one in job.sheets
+        if one["recognised"]
+    }
+    change(job, format=form.key, mapping=maps, profile=None)
+
+
 def _with_headers(
-    job: ImportJob, headers: Mapping[str, HeaderPlace]
+    job: ImportJob, headers: Mapping[str, HeaderPlace], said: Container[str]
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     first = heads.rows(job)
     described, maps = [], dict(job.mapping)
     for one in job.sheets:
         place = headers.get(one["name"])
-        if place is None or (place == _place(one) and one["recognised"]):
+        settled = place == _place(one) and one["recognised"]
+        if place is None or settled or one["name"] not in said:
             described.append(one)
             continue
         rows = first.get(one["name"], [])
         _check_place(place, rows)
         described.append(_headed(one, rows, place))
-        maps[one["name"]] = _proposed(job, rows, place).as_json()
+        maps[one["name"]] = _proposed(form_of(job), rows, place).as_json()
     return described, maps
 
 
@@ -106,14 +131,27 @@ def _headed(one: Mapping[str, Any], rows: Sequence[RawRow], place: HeaderPlace) 
     return {**one, **said, "recognised": True}
 
 
-def _proposed(job: ImportJob, rows: Sequence[RawRow], place: HeaderPlace) -> SheetMapping:
+def _proposed(form: Format | None, rows: Sequence[RawRow], place: HeaderPlace) -> SheetMapping:
     number, count = place
-    try:
-        form = formats.get(job.format)
-    except KeyError:
-        return SheetMapping(number, {}, count)
-    found = mapping.match(mapping.joined(rows, number, count), form)
+    found = mapping.match(mapping.joined(rows, number, count), form) if form else {}
     return SheetMapping(number, found, count)
+
+
+def form_of(job: ImportJob) -> Format | None:
+    """Return the format; None when its app is left out or nothing was recognised."""
+    try:
+        return formats.get(job.format)
+    except KeyError:
+        return None
+
+
+def is_ready(job: ImportJob) -> bool:
+    """Whether nothing is left to be said before the check."""
+    form = form_of(job)
+    maps = [job.mapping.get(name) for name in job.chosen]
+    return bool(
+        form and maps and all(one and not SheetMapping.from_json(one).missing(form) for one in maps)
+    )
 
 
 def map_columns(

@@ -29,6 +29,8 @@ from backoffice.sheets.answers import (
     may_import,
     must_own,
     open_formats,
+    say_headers,
+    use_format,
     use_profile,
 )
 from backoffice.sheets.errors import ReadError
@@ -44,10 +46,12 @@ __all__ = [
     "may_import",
     "must_own",
     "open_formats",
+    "say_headers",
     "start",
     "take",
     "tidy",
     "upload",
+    "use_format",
     "use_profile",
 ]
 
