@@ -13,20 +13,43 @@ class SheetsConfig(AppConfig):
     name = "backoffice.sheets"
     verbose_name = _("Imports and exports")
     role_permissions = {
-        "ops": ("sheets.add_importjob", "sheets.view_importjob"),
-        "auditor": ("sheets.view_importjob", "sheets.view_clearexport"),
+        "ops": (
+            "sheets.add_importjob",
+            "sheets.view_importjob",
+            "sheets.undo_importjob",
+            "sheets.add_keptsheet",
+            "sheets.view_keptsheet",
+            "sheets.export_keptsheet",
+        ),
+        "analyst": ("sheets.view_keptsheet",),
+        "auditor": (
+            "sheets.view_importjob",
+            "sheets.view_clearexport",
+            "sheets.view_keptsheet",
+            "sheets.oversee_keptsheet",
+        ),
         "privacy": (
             "sheets.view_importjob",
             "sheets.view_clearexport",
             "sheets.approve_clearexport",
         ),
-        "owner": ("sheets.view_clearexport", "sheets.approve_clearexport"),
+        "owner": (
+            "sheets.view_clearexport",
+            "sheets.approve_clearexport",
+            "sheets.view_importjob",
+            "sheets.undo_importjob",
+            "sheets.view_keptsheet",
+            "sheets.export_keptsheet",
+        ),
     }
 
     def ready(self) -> None:
         """Find the formats of the apps, in their `sheets` modules, and the handlers of the jobs."""
         autodiscover_modules("sheets")
         import_module("backoffice.sheets.runs")
+        import_module("backoffice.sheets.undo")
+        import_module("backoffice.sheets.kept.keeping")
+        import_module("backoffice.sheets.kept.erasing").register()
         import_module("backoffice.accounts.guarded").guard("sheets.approve_clearexport")
         if apps.is_installed("backoffice.approvals"):
             import_module("backoffice.sheets.clear_exports")
