@@ -1,0 +1,118 @@
+"""Which columns of a stranger's sheet tell of persons: by their header, and by what they hold.
+
+Such a column is kept masked. A header that is taken for a person's by mistake costs a rename; one
+that is missed would show a person to everybody who may open the sheet. So doubt masks.
+"""
+
+import re
+from functools import cache
+from typing import Final
+
+from django.apps import apps
+from django.conf import settings
+from django.utils import translation
+
+from backoffice.masking.fields import masked_fields
+from backoffice.masking.masks import Mask
+
+
+def _set(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_WORD: Final = re.compile(r"[^\W_]+")
+_HUMP: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
+# One of these words anywhere in a header is enough.
+_WORDS: Final = {
+    "email": "email", "emails": "email", "mail": "email", "correo": "email",
+    "이메일": "email", "メール": "email", "邮箱": "email",
+    "phone": "phone", "phones": "phone", "telephone": "phone", "tel": "phone", "mobile": "phone",
+    "fax": "phone", "telefon": "phone", "telefono": "phone", "teléfono": "phone",
+    "téléphone": "phone", "handy": "phone", "전화번호": "phone", "휴대폰": "phone", "電話番号": "phone",
+    "address": "address", "addresses": "address", "addr": "address", "street": "address",
+    "adresse": "address", "straße": "address", "strasse": "address", "dirección": "address",
+    "주소": "address", "소재지도로명주소": "address", "소재지지번주소": "address", "住所": "address",
+    "birthday": "birth_date", "birthdate": "birth_date", "dob": "birth_date", "born": "birth_date",
+    "geburtsdatum": "birth_date", "생년월일": "birth_date",
+    "iban": "bank_account", "surname": "name", "firstname": "name", "lastname": "name",
+    "fullname": "name", "forename": "name", "vorname": "name", "nachname": "name",
+    "prénom": "name", "apellido": "name", "이름": "name", "성명": "name", "고객명": "name",
+    "氏名": "name", "姓名": "name", "ssn": "text", "passport": "text", "주민등록번호": "text",
+}  # fmt: skip
+# A header that consists of these words.
+_WHOLE: Final = {
+    "name": "name", "names": "name", "nombre": "name", "nom": "name", "e mail": "email",
+    "contact": "name", "recipient": "name", "buyer": "name", "cell": "phone",
+    "date of birth": "birth_date", "birth date": "birth_date", "bank account": "bank_account",
+    "account number": "bank_account", "card": "card", "card number": "card", "pan": "card",
+    "credit card": "card",
+}  # fmt: skip
+# Whose name it is: "customer name" is a person's, "product name" is not.
+_PERSONS: Final = _set(
+    "first last full given family middle sur second customer client buyer contact"
+    " recipient user employee person people patient guest member owner cardholder holder"
+    " billing shipping ship bill to sender payer tenant student staff maiden nick"
+    " contactperson"
+)
+_EMAIL: Final = re.compile(r"[^@\s,;<>]+@[^@\s,;<>]+\.[^\W\d_]{2,}")
+# Written as only phones are: a plus, or a zero or bracket and parts; never a plain row of digits.
+_PHONE: Final = re.compile(r"(\+|00)\d[\d\s().\-/]{6,18}\d|\(0?\d{1,5}\)[\d\s\-/.]{4,14}\d"
+                           r"|0\d{1,4}[\s\-/.]\d[\d\s\-/.]{3,14}\d")  # fmt: skip
+_DATE: Final = re.compile(r"\d{1,4}([\-/.])\d{1,2}\1\d{1,4}.*")
+_PHONE_DIGITS: Final = range(8, 16)
+PHONES: Final = 5
+"""One value of so many that look like a phone number makes a column of phone numbers."""
+
+
+def mask_by_header(header: str) -> str:
+    """Return the name of the mask for a column of this header; "" for none."""
+    words = [word.casefold() for word in _WORD.findall(_HUMP.sub(" ", header))]
+    whole = " ".join(words)
+    if found := _WHOLE.get(whole) or _of_models().get(whole):
+        return found
+    for word in words:
+        if word in _WORDS:
+            return _WORDS[word]
+    if {"name", "names"} & set(words) and _PERSONS & set(words):
+        return "name"
+    return next((kind for said, kind in _WHOLE.items() if " " in said and said in whole), "")
+
+
+@cache
+def _of_models() -> dict[str, str]:
+    """Return the headers that an export of our own masked fields has, in every language."""
+    found: dict[str, str] = {}
+    for model in apps.get_models():
+        for column in masked_fields(model):
+            mask = getattr(column, "mask", None)
+            kind = mask.kind if isinstance(mask, Mask) else "text"
+            for said in [column.name.replace("_", " "), *_labels(column.verbose_name)]:
+                found.setdefault(" ".join(_WORD.findall(said.casefold())), _known(kind))
+    return {said: kind for said, kind in found.items() if kind}
+
+
+def _labels(name: object) -> list[str]:
+    result = []
+    for code, _name in settings.LANGUAGES:
+        with translation.override(code):
+            result.append(str(name))
+    return result
+
+
+def _known(kind: str) -> str:
+    """Return the mask of a kind of values. A masked note is called note everywhere: not by name."""
+    plain = {"phone_number": "phone"}.get(kind, kind)
+    return "" if plain in {"text", "date"} else plain
+
+
+def is_email(text: str) -> bool:
+    """Whether an e-mail address stands in the text."""
+    return "@" in text and _EMAIL.search(text) is not None
+
+
+def is_phone(text: str) -> bool:
+    """Whether the text is a phone number as people write it."""
+    plain = text.strip()
+    if plain[:1] not in "+0(" or not _PHONE.fullmatch(plain) or _DATE.fullmatch(plain):
+        return False
+    return sum(letter.isdigit() for letter in plain) in _PHONE_DIGITS
