@@ -25,6 +25,7 @@ class SheetsConfig(AppConfig):
         "auditor": (
             "sheets.view_importjob",
             "sheets.view_clearexport",
+            "sheets.view_exportjob",
             "sheets.view_keptsheet",
             "sheets.oversee_keptsheet",
         ),
@@ -47,6 +48,7 @@ class SheetsConfig(AppConfig):
         """Find the formats of the apps, in their `sheets` modules, and the handlers of the jobs."""
         autodiscover_modules("sheets")
         import_module("backoffice.sheets.runs")
+        import_module("backoffice.sheets.export_jobs")
         import_module("backoffice.sheets.undo")
         import_module("backoffice.sheets.kept.keeping")
         import_module("backoffice.sheets.kept.erasing").register()
