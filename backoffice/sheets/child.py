@@ -1,30 +1,32 @@
 """The child process that opens a stranger's file and writes its rows as JSON lines.
 
-Run as a script with its task as a line of JSON on standard input, and the file after that line, it
-imports nothing of this project: a file that crashes the library takes this process with it and
-nothing else. Its limits are set before the first byte of the file is read. JSON, not pickle: what
-comes out of here is not trusted.
+Run as a script with its task as a line of JSON on standard input, and the file after that line. It
+imports nothing of this project but the plain modules of `intake`: a file that crashes the library
+takes this process with it and nothing else. Its limits are set before the first byte of the file
+is read. JSON, not pickle: what comes out of here is not trusted.
 
-Lines: {"sheet": name, "hidden": bool} · {"rows": [[row number, [cell, …]], …]} ·
-{"end": {"rows": filled rows below the limit and beyond, "columns": n}} · {"note": [code, text]} ·
-{"error": code} · {"done": true}
+Lines: {"seen": the inspection} · {"sheet": name} · batches of rows (`intake.batches`) ·
+{"end": counts of the sheet} · {"merged": [[row, column, last row, last column], …]} ·
+{"refused": [code, parameters]} · {"error": code} · {"done": true}
 """
 
-import csv
-import datetime as dt
 import io
 import json
+import os
 import resource
 import sys
 from collections.abc import Iterable, Iterator
-from itertools import chain, islice
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
-BATCH = 500
-# Beyond this a float no longer holds every whole number.
-EXACT = 2**53
-DELIMITERS = ",;\t|"
-MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from backoffice.sheets.intake import batches, bounds, kinds, texts
+from backoffice.sheets.intake.bounds import Inspection, RefusedError
+
+MERGED_ROWS = 40
+"""Merged cells are told of so many rows: they matter for headers."""
 
 
 def main() -> int:
@@ -32,27 +34,29 @@ def main() -> int:
     task = json.loads(sys.stdin.buffer.readline())
     _limit(task)
     try:
-        file = io.BytesIO(sys.stdin.buffer.read())
-        sheets = _csv(file) if task["kind"] == "csv" else _workbook(task, file)
-        for name, hidden, rows in sheets:
-            _tell({"sheet": name, "hidden": hidden})
-            keep = frozenset(task["keep"].get(name, ()))
-            _tell({"end": _send(rows, task["limit"], keep)})
+        _read(task, sys.stdin.buffer.read(bounds.MAX_BYTES + 1))
+    except RefusedError as error:
+        _tell({"refused": [error.code, error.params]})
+        return 1
     except MemoryError:
         _tell({"error": "memory"})
         return 1
     except BaseException as error:  # noqa: BLE001 - calamine panics with a BaseException of its own
-        _tell({"error": _code(error)})
+        _tell({"error": "password" if type(error).__name__ == "PasswordError" else "damaged"})
         return 1
     _tell({"done": True})
     return 0
 
 
 def _limit(task: dict[str, Any]) -> None:
+    """Measuring needs little memory; more is given (`_allow`) to a file that was measured."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CPU, (task["seconds"], task["seconds"]))
+    resource.setrlimit(resource.RLIMIT_AS, (task["measuring"], task["bytes"]))
+
+
+def _allow(task: dict[str, Any]) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (task["bytes"], task["bytes"]))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
 
 
 def _tell(line: dict[str, Any]) -> None:
@@ -60,115 +64,98 @@ def _tell(line: dict[str, Any]) -> None:
     sys.stdout.flush()
 
 
-def _code(error: BaseException) -> str:
-    name = type(error).__name__
-    known = {"PasswordError": "password", "NotTextError": "not-text"}
-    return known.get(name, "not-text" if name == "UnicodeDecodeError" else "damaged")
+def _read(task: dict[str, Any], data: bytes) -> None:
+    found = _seen(task, data)
+    _tell({"seen": found.as_json()})
+    if not task["rows"]:
+        return
+    _allow(task)
+    if found.kind == "csv":
+        dialect = found.guess["dialect"] | task["dialect"]
+        _send(task, "", texts.rows(data, dialect), found)
+    else:
+        _workbook(task, data, found)
 
 
-def _send(rows: Iterable[list[Any]], limit: int | None, keep: frozenset[int]) -> dict[str, int]:
-    """Write the filled rows in batches, at most `limit` of them, and return the extent.
-
-    `keep` names rows that are told though the library shows nothing in them.
-    """
-    batch: list[tuple[int, list[Any]]] = []
-    filled = columns = 0
-    for number, raw in enumerate(rows, 1):
-        cells = _plain(raw)
-        if not cells and number not in keep:
-            continue
-        filled += 1
-        columns = max(columns, len(cells))
-        if limit is None or filled <= limit:
-            batch.append((number, cells))
-        if len(batch) == BATCH:
-            _tell({"rows": batch})
-            batch = []
-    if batch:
-        _tell({"rows": batch})
-    return {"rows": filled, "columns": columns}
+def _seen(task: dict[str, Any], data: bytes) -> Inspection:
+    """Measure the file, unless this very file was measured before and nothing has to be marked."""
+    if task["seen"]:
+        sheets = {name: bounds.SheetNotes() for name in task["seen"]["sheets"]}
+        return Inspection(task["seen"]["kind"], sheets, guess=task["seen"]["guess"])
+    return kinds.inspect(io.BytesIO(data))
 
 
-def _plain(raw: list[Any]) -> list[Any]:
-    """Return JSON values without the empty cells at the end."""
-    cells = [_cell(value) for value in raw]
-    while cells and cells[-1] is None:
-        cells.pop()
-    return cells
-
-
-def _cell(value: Any) -> Any:
-    if value is None or value == "":
-        return None
-    if isinstance(value, float):
-        return int(value) if value.is_integer() and abs(value) <= EXACT else value
-    if isinstance(value, bool | int | str):
-        return value
-    if isinstance(value, dt.date):  # a datetime is a date
-        return {"d": value.isoformat()}
-    return {"x": str(value)}
-
-
-def _workbook(
-    task: dict[str, Any], file: io.BytesIO
-) -> Iterator[tuple[str, bool, Iterable[list[Any]]]]:
+def _workbook(task: dict[str, Any], data: bytes, found: Inspection) -> None:
     from python_calamine import (  # noqa: PLC0415 - not needed for csv, and only under the limits
         CalamineWorkbook,
         SheetTypeEnum,
-        SheetVisibleEnum,
     )
 
     wanted = task["sheets"]
-    with CalamineWorkbook.from_filelike(file) as book:
+    with _place(data) as place, CalamineWorkbook.from_object(place) as book:
+        del data
         for meta in book.sheets_metadata:
             chosen = wanted is None or meta.name in wanted
-            if not chosen or meta.typ != SheetTypeEnum.WorkSheet:
+            if not chosen or meta.typ != SheetTypeEnum.WorkSheet or meta.name not in found.sheets:
                 continue
             sheet = book.get_sheet_by_name(meta.name)
-            # iter_rows leaves out the empty columns at the left; addresses must stay right.
-            shift = sheet.start[1] if sheet.start else 0
-            rows = ([None] * shift + row for row in sheet.iter_rows()) if sheet.start else []
-            yield meta.name, meta.visible != SheetVisibleEnum.Visible, rows
+            _send(task, meta.name, _cells(sheet), found)
+            if merged := _merged(sheet):
+                _tell({"merged": merged})
 
 
-class NotTextError(ValueError):
-    """The file is neither a workbook nor text."""
+class _place:  # noqa: N801 - reads as a word: `with _place(data) as place:`
+    """The file where the library can read it from without holding a copy: in memory, no disk."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._number = -1
+
+    def __enter__(self) -> str | io.BytesIO:
+        if not hasattr(os, "memfd_create"):
+            return io.BytesIO(self._data)
+        self._number = os.memfd_create("sheet")
+        with open(self._number, "wb", closefd=False) as file:
+            file.write(self._data)
+        del self._data
+        # From here on nothing is written anywhere.
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+        return f"/proc/self/fd/{self._number}"
+
+    def __exit__(self, *_error: object) -> None:
+        if self._number >= 0:
+            os.close(self._number)
 
 
-def _csv(content: io.BytesIO) -> Iterator[tuple[str, bool, Iterable[list[Any]]]]:
-    encoding = _encoding(content.getvalue())
-    csv.field_size_limit(1_000_000)
-    with io.TextIOWrapper(content, encoding=encoding, newline="") as file:
-        head = list(islice(file, 20))
-        if any("\0" in line for line in head):
-            raise NotTextError
-        delimiter = max(DELIMITERS, key=lambda mark: _evenness(head, mark))
-        yield "", False, csv.reader(chain(head, file), delimiter=delimiter)
+def _cells(sheet: Any) -> Iterator[list[Any]]:
+    """Yield rows whose addresses are right: the library leaves out what is empty at the left."""
+    if not sheet.start:
+        return iter(())
+    shift = sheet.start[1]
+    rows: Iterator[list[Any]] = sheet.iter_rows()
+    return ([None] * shift + row for row in rows) if shift else rows
 
 
-def _encoding(data: bytes) -> str:
-    """Return the encoding by its mark, else UTF-8, else Windows-1252 with a note."""
-    for mark, encoding in MARKS:
-        if data.startswith(mark):
-            return encoding
-    if b"\0" in data:
-        raise NotTextError
-    try:
-        data.decode("utf-8")
-    except UnicodeDecodeError:
-        data.decode("cp1252", errors="strict")
-        _tell({"note": ["encoding", "Windows-1252"]})
-        return "cp1252"
-    return "utf-8"
+def _merged(sheet: Any) -> list[list[int]]:
+    ranges = sheet.merged_cell_ranges or []
+    return [
+        [first[0] + 1, first[1] + 1, last[0] + 1, last[1] + 1]
+        for first, last in ranges
+        if first[0] < MERGED_ROWS
+    ][:1000]
 
 
-def _evenness(lines: list[str], mark: str) -> tuple[int, int]:
-    """Prefer the mark that splits most of the lines into the same number of parts."""
-    counts = [line.count(mark) for line in lines if line.strip()]
-    if not counts or not max(counts):
-        return 0, 0
-    usual = max(set(counts) - {0}, key=counts.count)
-    return counts.count(usual), usual
+def _send(task: dict[str, Any], name: str, rows: Iterable[list[Any]], found: Inspection) -> None:
+    notes = found.sheets[name]
+    errors: dict[int, dict[int, str]] = {}
+    for (row, column), code in notes.errors.items():
+        errors.setdefault(row, {})[column] = code
+    count = batches.Count()
+    _tell({"sheet": name})
+    for batch in batches.encoded(rows, errors, count, limit=task["limit"]):
+        _tell(batch)
+    count.columns = max(count.columns, notes.columns)
+    _tell({"end": asdict(count)})
 
 
 if __name__ == "__main__":

@@ -5,26 +5,32 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import count as counted
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple
 
 from django.utils.translation import gettext as _
 
 from backoffice.files.sealing import CHUNK, DamagedError
-from backoffice.sheets import guard
-from backoffice.sheets.errors import ReadError
+from backoffice.sheets.errors import ReadError, refusal
 from backoffice.sheets.guard import Source
+from backoffice.sheets.notes import remarks
+
+if TYPE_CHECKING:
+    from backoffice.sheets.dialects import Dialect
 
 CHILD: Final = Path(__file__).with_name("child.py")
 MEMORY: Final = 1024**3
-"""Address space of the child, in bytes."""
-SECONDS: Final = 60
+"""Address space of the child, in bytes; what it really holds is about half of it."""
+MEASURING: Final = 300 * 1024**2
+"""Its address space until the file is measured."""
+SECONDS: Final = 120
 """Time of the child, by the clock of its processor and by the clock on the wall."""
-LONGEST_LINE: Final = 64 * 1024 * 1024
+LONGEST_LINE: Final = 256 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +44,7 @@ class CellError:
 Value = str | int | float | bool | datetime | CellError | None
 
 
-@dataclass(frozen=True, slots=True)
-class RawRow:
+class RawRow(NamedTuple):
     """A filled row as it stands in the file; `number` counts from 1 as the program shows it."""
 
     sheet: str
@@ -47,60 +52,156 @@ class RawRow:
     cells: tuple[Value, ...]
 
 
+class Batch(NamedTuple):
+    """Filled rows column by column: all columns are as long as `numbers`."""
+
+    sheet: str
+    numbers: Collection[int]
+    columns: list[list[Value]]
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What the child saw before anything was read (`intake.bounds.Inspection.as_json`)."""
+
+    kind: str
+    sheets: dict[str, dict[str, Any]] = field(default_factory=dict)
+    macros: bool = False
+    guess: dict[str, Any] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain values, to be given to `rows` as `seen` for the same file."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
 @dataclass(slots=True)
 class Outline:
-    """A sheet at a glance: how many rows are filled, and the first of them."""
+    """A sheet at a glance: how many rows are filled, and the first of them.
+
+    `blank` counts empty rows among them, `spaces` cells of white space in the first ones;
+    `hidden_rows` are filled rows that the program does not show. `merged` are (row, column, last
+    row, last column) near the top, from 1.
+    """
 
     name: str
     hidden: bool
     rows: int
     columns: int
     head: list[RawRow]
+    blank: int = 0
+    spaces: int = 0
+    very_hidden: bool = False
+    hidden_rows: int = 0
+    filtered: bool = False
+    errors: int = 0
+    merged: list[tuple[int, int, int, int]] = field(default_factory=list)
+
+
+def inspect(source: Source) -> Inspection:
+    """Return what the child sees without reading any rows. Raises ReadError, as `rows` does."""
+    with _as_kept():
+        for line in _lines(source, {"rows": False}, SECONDS):
+            if "seen" in line:
+                return Inspection(**line["seen"])
+    raise refusal("damaged")
 
 
 def outline(
-    source: Source, *, limit: int = 30
-) -> tuple[guard.Inspection, list[Outline], list[str]]:
+    source: Source, *, limit: int = 30, dialect: "Dialect | None" = None
+) -> tuple[Inspection, list[Outline], list[str]]:
     """Return the inspection, each sheet with its first `limit` rows, and notes for people.
 
-    Raises ReadError, as `rows` does.
+    A csv file is read by the dialect, or as it is guessed. Raises ReadError, as `rows` does.
     """
-    with _as_kept():
-        return _outline(source, limit)
-
-
-def _outline(source: Source, limit: int) -> tuple[guard.Inspection, list[Outline], list[str]]:
-    inspection = guard.inspect(source)
+    inspection = Inspection("")
     result: list[Outline] = []
-    notes: list[str] = []
-    for line in _lines(source, inspection, None, limit, SECONDS):
-        if "sheet" in line:
-            result.append(Outline(line["sheet"], line["hidden"], 0, 0, []))
-        elif "rows" in line:
-            result[-1].head.extend(_rows(line["rows"], result[-1].name, inspection))
-        elif "end" in line:
-            result[-1].rows, result[-1].columns = line["end"]["rows"], line["end"]["columns"]
-        elif "note" in line:
-            notes.append(_note(*line["note"]))
-    return inspection, result, notes
+    with _as_kept():
+        for line in _lines(source, {"limit": limit} | _spoken(dialect), SECONDS):
+            if "seen" in line:
+                inspection = Inspection(**line["seen"])
+            elif "sheet" in line:
+                result.append(_outlined(line["sheet"], inspection))
+            elif "at" in line:
+                result[-1].head.extend(_rows(result[-1].name, line))
+            elif "end" in line:
+                for name, value in line["end"].items():
+                    setattr(result[-1], name, value)
+            elif "merged" in line:
+                result[-1].merged = [tuple(one) for one in line["merged"]]
+    return inspection, result, remarks(inspection, result)
+
+
+def _outlined(name: str, inspection: Inspection) -> Outline:
+    seen = inspection.sheets.get(name, {})
+    return Outline(
+        name,
+        bool(seen.get("hidden")),
+        0,
+        0,
+        [],
+        very_hidden=seen.get("hidden") == "very hidden",
+        hidden_rows=seen.get("hidden_rows", 0),
+        filtered=seen.get("filtered", False),
+        errors=seen.get("errors", 0),
+    )
 
 
 def rows(
-    source: Source, *, sheets: Collection[str] | None = None, seconds: int = SECONDS
+    source: Source,
+    *,
+    sheets: Collection[str] | None = None,
+    seconds: int = SECONDS,
+    dialect: "Dialect | None" = None,
+    seen: Mapping[str, Any] | None = None,
 ) -> Iterator[RawRow]:
     """Yield the filled rows of the chosen sheets, in the order of the workbook.
+
+    `seen` is what `Inspection.as_json` said of this very file: it is not measured again, unless
+    cells have to be marked. A csv file is read by the dialect, or as it is guessed.
 
     Raises ReadError for a file that is refused, damaged, protected, too large or too slow, and for
     one that is gone or not as it was kept.
     """
+    for name, line in _told(source, sheets, seconds, dialect, seen):
+        yield from _rows(name, line)
+
+
+def batches(
+    source: Source,
+    *,
+    sheets: Collection[str] | None = None,
+    seconds: int = SECONDS,
+    dialect: "Dialect | None" = None,
+    seen: Mapping[str, Any] | None = None,
+) -> Iterator[Batch]:
+    """Yield what `rows` yields, some thousand rows at a time, as columns."""
+    for name, line in _told(source, sheets, seconds, dialect, seen):
+        columns = [_values(tag, values) for tag, values in line["cols"]]
+        yield Batch(name, _numbers(line), columns)
+
+
+def _told(
+    source: Source,
+    sheets: Collection[str] | None,
+    seconds: int,
+    dialect: "Dialect | None",
+    seen: Mapping[str, Any] | None,
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield (sheet, batch as the child told it)."""
+    task = {"sheets": None if sheets is None else sorted(sheets)} | _spoken(dialect)
+    if seen and not any(sheet["errors"] for sheet in seen["sheets"].values()):
+        task["seen"] = dict(seen)
+    name = ""
     with _as_kept():
-        inspection = guard.inspect(source)
-        name = ""
-        for line in _lines(source, inspection, sheets, None, seconds):
+        for line in _lines(source, task, seconds):
             if "sheet" in line:
                 name = line["sheet"]
-            elif "rows" in line:
-                yield from _rows(line["rows"], name, inspection)
+            elif "at" in line:
+                yield name, line
+
+
+def _spoken(dialect: "Dialect | None") -> dict[str, Any]:
+    return {"dialect": dialect.as_json() if dialect else {}}
 
 
 @contextmanager
@@ -112,27 +213,36 @@ def _as_kept() -> Iterator[None]:
         raise ReadError(text) from None
 
 
-def _rows(
-    lines: list[tuple[int, list[Any]]], sheet: str, inspection: guard.Inspection
-) -> Iterator[RawRow]:
-    notes = inspection.sheets.get(sheet)
-    if notes is None or not notes.errors:
-        yield from (RawRow(sheet, number, tuple(map(_value, cells))) for number, cells in lines)
-        return
-    marked = _by_row(notes.errors)
-    for number, cells in lines:
-        values = list(map(_value, cells))
-        for column, code in marked.get(number, {}).items():
-            values.extend([None] * (column - len(values)))
-            values[column - 1] = CellError(code)
-        yield RawRow(sheet, number, tuple(values))
+def _numbers(line: dict[str, Any]) -> Collection[int]:
+    at = line["at"]
+    if isinstance(at, int):
+        return range(at, at + len(line["cols"][0][1]))
+    return at  # type: ignore[no-any-return]
 
 
-def _by_row(errors: dict[tuple[int, int], str]) -> dict[int, dict[int, str]]:
-    result: dict[int, dict[int, str]] = {}
-    for (row, column), code in errors.items():
-        result.setdefault(row, {})[column] = code
-    return result
+def _rows(sheet: str, line: dict[str, Any]) -> Iterator[RawRow]:
+    at = line["at"]
+    columns = [_values(tag, values) for tag, values in line["cols"]]
+    numbers = counted(at) if isinstance(at, int) else at
+    for number, cells in zip(numbers, zip(*columns, strict=True), strict=False):
+        yield RawRow(sheet, number, cells if cells[-1] is not None else _trimmed(cells))
+
+
+def _trimmed(cells: tuple[Value, ...]) -> tuple[Value, ...]:
+    """Leave out the empty cells at the end."""
+    end = len(cells)
+    while end and cells[end - 1] is None:
+        end -= 1
+    return cells[:end]
+
+
+def _values(tag: str, values: list[Any]) -> list[Value]:
+    if tag == "p":
+        return values
+    if tag == "d":
+        read = datetime.fromisoformat
+        return [None if value is None else read(value) for value in values]
+    return [_value(value) for value in values]
 
 
 def _value(raw: Any) -> Value:
@@ -140,37 +250,34 @@ def _value(raw: Any) -> Value:
         return raw  # type: ignore[no-any-return]
     if "d" in raw:
         return datetime.fromisoformat(raw["d"])
+    if "e" in raw:
+        return CellError(raw["e"])
     return CellError("odd-type", str(raw.get("x", "")))
 
 
-def _lines(
-    source: Source,
-    inspection: guard.Inspection,
-    sheets: Collection[str] | None,
-    limit: int | None,
-    seconds: int,
-) -> Iterator[dict[str, Any]]:
+def _lines(source: Source, asked: dict[str, Any], seconds: int) -> Iterator[dict[str, Any]]:
     task = {
-        "kind": inspection.kind,
-        "sheets": None if sheets is None else sorted(sheets),
-        "limit": limit,
+        "sheets": None,
+        "limit": None,
+        "dialect": {},
+        "seen": None,
+        "rows": True,
         "seconds": seconds,
         "bytes": MEMORY,
-        "keep": {
-            name: sorted({row for row, _column in notes.errors})
-            for name, notes in inspection.sheets.items()
-        },
-    }
+        "measuring": MEASURING,
+    } | asked
     with _child(task, source, seconds) as (process, late):
         assert process.stdout is not None  # noqa: S101 - a pipe was asked for
         for line in _bounded(process.stdout):
+            if "refused" in line:
+                raise refusal(*line["refused"])
             if "error" in line:
-                raise ReadError(_reason(line["error"]))
+                raise refusal("slow" if line["error"] == "memory" else line["error"])
             if "done" in line:
                 return
             yield line
         process.wait()
-        raise ReadError(_reason("slow" if late.is_set() else "damaged"))
+        raise refusal("slow" if late.is_set() else "damaged")
 
 
 @contextmanager
@@ -222,19 +329,3 @@ def _bounded(stream: IO[bytes]) -> Iterator[dict[str, Any]]:
         if not data.endswith(b"\n"):
             return
         yield json.loads(data)
-
-
-def _reason(code: str) -> str:
-    if code == "password":
-        return _("The workbook is protected by a password. Save it without one.")
-    if code == "not-text":
-        return _("This is neither a workbook nor readable text. Save it as .xlsx or CSV UTF-8.")
-    if code in {"slow", "memory"}:
-        return _("The file takes too long or too much memory to read. Split it and retry.")
-    return _("The file is damaged and cannot be read. Open it, save it again and retry.")
-
-
-def _note(code: str, text: str) -> str:
-    if code == "encoding":
-        return _("The text is not UTF-8; it was read as %s. Check letters with accents.") % text
-    return text

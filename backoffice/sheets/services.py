@@ -21,19 +21,21 @@ from backoffice.files import services as files
 from backoffice.jobs import registry
 from backoffice.jobs import services as jobs
 from backoffice.jobs.models import Job
-from backoffice.sheets import formats, guard, heads, layouts, profiles, reader, staging
+from backoffice.sheets import formats, guard, heads, looking, profiles, staging
 from backoffice.sheets.answers import (
     StateError,
     choose,
     map_columns,
     may_import,
+    must_know_dialect,
     must_own,
     open_formats,
+    read_as,
     say_headers,
     use_format,
     use_profile,
 )
-from backoffice.sheets.errors import ReadError
+from backoffice.sheets.errors import ReadError, refusal
 from backoffice.sheets.models import ImportJob, ImportProfile
 
 __all__ = [
@@ -44,8 +46,10 @@ __all__ = [
     "forget",
     "map_columns",
     "may_import",
+    "must_know_dialect",
     "must_own",
     "open_formats",
+    "read_as",
     "say_headers",
     "start",
     "take",
@@ -90,12 +94,12 @@ def take(
     if not actor.has_perm("sheets.add_importjob"):
         raise PermissionDenied
     if file.size is None or file.size > guard.MAX_BYTES:
-        raise ReadError(_("The file is larger than 20 MB. Split it and import the parts."))
+        raise refusal("bytes", {"limit": guard.MAX_BYTES // 1024**2})
     job = _keep(file, actor)
     job.origin, job.tenant, job.profile = origin, tenant, profile
     try:
         # Reading may take long: nobody waits for a lock of the database meanwhile.
-        sheets = _look(job, actor)
+        sheets = looking.look(job, actor, open_formats(actor))
         with transaction.atomic():
             job.save()
             heads.keep(job, sheets)
@@ -130,41 +134,13 @@ def _keep(file: UploadedFile, actor: User) -> ImportJob:
     return job
 
 
-def _look(job: ImportJob, actor: User) -> list[reader.Outline]:
-    """Propose how the file is read; return its sheets with their first rows."""
-    inspection, sheets, notes = reader.outline(job, limit=heads.ROWS)
-    job.kind, job.notes = inspection.kind, notes
-    if not any(sheet.rows for sheet in sheets):
-        raise ReadError(_("The file holds no rows."))
-    _propose(job, sheets, actor)
-    return sheets
-
-
-def _propose(job: ImportJob, sheets: list[reader.Outline], actor: User) -> None:
-    """Read it by the profile that was asked for, or by the one that knows its headers."""
-    choices = open_formats(actor)
-    known = profiles.candidates(actor, choices, job.tenant)
-    if job.profile is not None:
-        if job.profile not in known:
-            raise PermissionDenied
-        try:
-            profiles.lay(job, job.profile, sheets)
-        except profiles.ProfileError as error:
-            raise ReadError(str(error)) from None
-        return
-    best = profiles.matching(known, sheets)
-    if len(best) == 1:
-        profiles.lay(job, best[0][0], sheets)
-        return
-    layouts.propose(job, sheets, choices)
-    if best:
-        names = ", ".join(profile.name for profile, _maps in best)
-        job.notes.append(_("Several profiles fit; choose one: %s.") % names)
-
-
 def check(job: ImportJob, *, actor: User) -> Job:
-    """Start the check of every row. Nothing is written but what was found."""
+    """Start the check of every row. Nothing is written but what was found.
+
+    Raises StateError, also while nobody said how a csv file is written.
+    """
     must_own(job, actor)
+    must_know_dialect(job)
     states = [ImportJob.State.UPLOADED, ImportJob.State.CHECKED]
     return _begin(job, CHECK, states, ImportJob.State.CHECKING, actor)
 

@@ -5,14 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from backoffice.sheets import guard, reader
+from backoffice.sheets import reader
 from backoffice.sheets.errors import ReadError
 from backoffice.sheets.reader import CellError
-from tests.sheets.made import AT, FIXTURE, SHARED, book, line
+from tests.sheets.made import AT, FIXTURE, book, line
 from tests.sheets.test_guard import cells, xlsx
-
-AWKWARD = SHARED / "awkward"
-needs_awkward = pytest.mark.skipif(not AWKWARD.is_dir(), reason="needs ../shared/data/awkward")
 
 
 def write(folder: Path, content: bytes) -> Path:
@@ -83,35 +80,6 @@ def test_binary_rubbish_is_refused(tmp_path: Path) -> None:
         list(reader.rows(write(tmp_path, bytes(range(256)) * 40)))
 
 
-@needs_awkward
-@pytest.mark.parametrize(
-    ("name", "word"),
-    [("s14_kills_calamine_process.xls", "damaged"), ("s15_panics_calamine.xls", "damaged")],
-)
-def test_crash_of_the_library_is_an_error(
-    name: str, word: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(guard, "inspect", lambda _path: guard.Inspection("xlsx"))
-    with pytest.raises(ReadError, match=word):
-        list(reader.rows(AWKWARD / name))
-
-
-@needs_awkward
-@pytest.mark.parametrize(
-    ("name", "rows"),
-    [
-        ("s05_wrong_dimension_A1.xlsx", 3258),
-        ("s06_million_row_dimension_invoices.xlsx", 5),
-        ("s07_strict_ooxml_blank_header.xlsx", 5),
-        ("s08_error_cells.xlsx", 7),
-        ("s25_contacts_no_cell_refs.xlsx", 36),
-    ],
-)
-def test_awkward_workbooks_lose_nothing(name: str, rows: int) -> None:
-    _inspection, sheets, _notes = reader.outline(AWKWARD / name)
-    assert sheets[0].rows == rows
-
-
 def test_csv_keeps_every_row_of_a_long_file(tmp_path: Path) -> None:
     lines = "".join(f"{number},x\n" for number in range(100))
     rows = list(reader.rows(write(tmp_path, lines.encode())))
@@ -131,8 +99,8 @@ def test_slow_child_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_child_has_no_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     spy = tmp_path / "spy.py"
     spy.write_text(
-        "import json, os\nprint(json.dumps({'sheet': ' '.join(os.environ), 'hidden': False}))\n"
-        "print(json.dumps({'end': {'rows': 0, 'columns': 0}}))\nprint('{\"done\": true}')\n"
+        "import json, os\nprint(json.dumps({'sheet': ' '.join(os.environ)}))\n"
+        "print('{\"done\": true}')\n"
     )
     monkeypatch.setattr(reader, "CHILD", spy)
     monkeypatch.setenv("BACKOFFICE_SECRET_KEY", "secret")
