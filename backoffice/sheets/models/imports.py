@@ -125,7 +125,10 @@ class ImportJob(models.Model):
         verbose_name_plural = _("imports")
         ordering = ["-id"]
         default_permissions = ("add", "view")
-        permissions = (("undo_importjob", _("Can undo anybody's import")),)
+        permissions = (
+            ("undo_importjob", _("Can undo anybody's import")),
+            ("approve_importjob", _("Can approve an import")),
+        )
 
     def __str__(self) -> str:
         return self.original_name
@@ -143,6 +146,15 @@ class ImportJob(models.Model):
         source = cast("BinaryIO", self.file.storage.open(str(self.file.name)))
         clear = sealing.Clear(source, key=self.sealed_key, use=self.use)
         return io.BufferedReader(clear, sealing.CHUNK)
+
+    @property
+    def seen(self) -> dict[str, Any] | None:
+        """What is known since the upload of the file as it was measured; None when too little."""
+        guessed = self.kind == "csv" and not self.dialect
+        if guessed or not self.sheets or any("errors" not in one for one in self.sheets):
+            return None
+        sheets = {one["name"]: {"errors": one["errors"]} for one in self.sheets}
+        return {"kind": self.kind, "sheets": sheets, "guess": {"dialect": {}}}
 
     @property
     def change_reason(self) -> str:
