@@ -6,6 +6,7 @@ WORKBOOK, TEXT, OLD_WORKBOOK, OTHER = "xlsx", "csv", "xls", "bin"
 CONTENT_TYPES: Final = {
     WORKBOOK: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     TEXT: "text/csv; charset=utf-8",
+    "json": "application/json; charset=utf-8",
 }
 # For everything that has no name here: a browser saves it and does not look inside.
 UNKNOWN_TYPE: Final = "application/octet-stream"

@@ -99,6 +99,32 @@ def keep(
     recorded by whoever made it. Raises ValueError for a longer time than KEPT, and for `proof`
     with a purpose that asks for no right (see `rights`).
     """
+    kept = lay(
+        made, name=name, kind=kind, purpose=purpose, owner=owner, lasts=lasts, proof=proof
+    )  # fmt: skip
+    try:
+        kept.save()
+    except BaseException:
+        kept.file.delete(save=False)
+        raise
+    return kept
+
+
+def lay(
+    made: bytes | Iterable[bytes],
+    *,
+    name: str,
+    kind: str,
+    purpose: str,
+    owner: User,
+    lasts: timedelta = KEPT,
+    proof: bool = False,
+) -> KeptFile:
+    """Store a file as `keep` does and return its row, which the caller saves or deletes the file.
+
+    So a long file is written outside of the transaction that links it. A file whose row was never
+    saved is deleted with the strays, after a day.
+    """
     if not timedelta(0) < lasts <= KEPT:
         msg = "a file is kept for a day at most"
         raise ValueError(msg)
@@ -117,11 +143,6 @@ def keep(
     parts = _Measured(_blocks(made))
     store(parts, kept.file, name=name, key=kept.sealed_key, use=kept.use)
     kept.size, kept.sha256 = parts.size, parts.digest.hexdigest()
-    try:
-        kept.save()
-    except BaseException:
-        kept.file.delete(save=False)
-        raise
     return kept
 
 

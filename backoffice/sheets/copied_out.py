@@ -5,8 +5,9 @@ written by the two in different ways (floats, documents) goes row by row. A file
 alike, text by text.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Final, Protocol, runtime_checkable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final, Protocol
 
 from django.db import connections, models
 from django.db.models import QuerySet
@@ -53,23 +54,23 @@ _WAYS: Final[dict[type[models.Field[Any, Any]], str]] = {
 Words = dict[Any, str]
 
 
-@runtime_checkable
 class Copyable(Protocol):
     """Rows that know their query: `fields` in the order of the columns, None for a computed one.
 
-    `words` has what stands in the file for the values of a column with choices.
+    `words` has what stands in the file for the values of a column with choices. Two more are asked
+    where they are there: `apart` for a connection of its own, `passed(n)` is told of rows written.
     """
 
     queryset: QuerySet[Any]
     fields: "list[models.Field[Any, Any] | None]"
     words: list[Words]
 
-    def __iter__(self) -> Iterator[Any]: ...
 
-
-def parts(rows: Iterable[Any]) -> Iterator[bytes] | None:
+def parts(rows: Any) -> Iterator[bytes] | None:
     """Return the lines of a csv file without its head; None where COPY cannot serve."""
-    if not isinstance(rows, Copyable) or connections[rows.queryset.db].vendor != "postgresql":
+    if not all(hasattr(rows, name) for name in ("queryset", "fields", "words")):
+        return None
+    if connections[rows.queryset.db].vendor != "postgresql":
         return None
     ways = [_WAYS.get(type(field), "") for field in rows.fields if field is not None]
     possible = bool(ways) and len(ways) == len(rows.fields) and all(ways)
@@ -78,16 +79,36 @@ def parts(rows: Iterable[Any]) -> Iterator[bytes] | None:
 
 def _copied(rows: Copyable, ways: list[str]) -> Iterator[bytes]:
     statement, params = _statement(rows, ways)
-    connection = connections[rows.queryset.db]
+    passed: Callable[[int], None] = getattr(rows, "passed", lambda _rows: None)
     held, size = list[bytes](), 0
-    with connection.cursor() as cursor, _opened(cursor)(statement, params) as copy:
+    with (
+        _connection(rows) as connection,
+        connection.cursor() as cursor,
+        _opened(cursor)(statement, params) as copy,
+    ):
         for line in copy:
             held.append(bytes(line))
             size += len(line)
             if size >= CHUNK:
+                passed(len(held))
                 yield b"".join(held)
                 held, size = [], 0
+    passed(len(held))
     yield b"".join(held)
+
+
+@contextmanager
+def _connection(rows: Copyable) -> Iterator[Any]:
+    """Give the connection; a new one for who has to write meanwhile, unless rows wait here."""
+    usual = connections[rows.queryset.db]
+    if not getattr(rows, "apart", False) or usual.in_atomic_block:
+        yield usual
+        return
+    own = usual.copy()
+    try:
+        yield own
+    finally:
+        own.close()
 
 
 def _opened(cursor: Any) -> Callable[..., Any]:

@@ -23,10 +23,24 @@ from django.utils import timezone
 from openpyxl.cell import WriteOnlyCell
 
 from backoffice.sheets import copied_out, xlsx_writer
+from backoffice.sheets.intake.escapes import ESCAPED, FORMULA_STARTS, safe_text, unescape
 
-FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
-APOSTROPHE: Final = "'"
-_QUOTED: Final = frozenset((*FORMULA_STARTS, APOSTROPHE))
+__all__ = [
+    "FORMULA_STARTS",
+    "PARTS",
+    "XLSX_TYPE",
+    "answer",
+    "cell",
+    "csv_lines",
+    "csv_parts",
+    "json_parts",
+    "safe_text",
+    "stream_csv",
+    "stream_json",
+    "unescape",
+    "write_xlsx",
+]
+
 XLSX_TYPE: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _MARK: Final = "\N{ZERO WIDTH NO-BREAK SPACE}"
 # A batch is small enough that the first one is there at once.
@@ -36,17 +50,6 @@ _AS_IS: Final = frozenset({int, float, Decimal, date, datetime, type(None)})
 
 Row = Sequence[Any]
 Parts = Callable[[str, Sequence[str], Iterable[Row]], Iterator[bytes]]
-
-
-def safe_text(value: str) -> str:
-    """Return the text so that no spreadsheet program takes it for a formula."""
-    return f"'{value}" if value[:1] in _QUOTED else value
-
-
-def unescape(value: str) -> str:
-    """Return the text that `safe_text` was given: one apostrophe goes where it put one."""
-    escaped = value[:1] == APOSTROPHE and value[1:2] in _QUOTED
-    return value[1:] if escaped else value
 
 
 def csv_lines(heads: Sequence[str], rows: Iterable[Row]) -> Iterator[str]:
@@ -77,8 +80,8 @@ def _plain(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, int | float | Decimal | date):
         return str(value)
-    text = str(value)
-    return f"'{text}" if text[:1] in _QUOTED else text
+    text = xlsx_writer.text_of(value)
+    return f"'{text}" if text[:1] in ESCAPED else text
 
 
 def csv_parts(name: str, heads: Sequence[str], rows: Iterable[Row]) -> Iterator[bytes]:
@@ -168,5 +171,5 @@ def cell(sheet: Any, value: object) -> Any:
     made = WriteOnlyCell(sheet, value=None)
     made.value = xlsx_writer.escaped(text)
     made.data_type = "s"
-    made.quotePrefix = text[:1] in _QUOTED
+    made.quotePrefix = text[:1] in ESCAPED
     return made

@@ -11,6 +11,7 @@ from backoffice.masking import subjects
 from backoffice.masking.erasing import Erasure, Step
 from backoffice.masking.mentions import Mentions
 from backoffice.masking.subjects import CLEAN, Blocker, Group, Place
+from backoffice.sheets import heads
 from backoffice.sheets.models import ImportJob
 
 _FEW = 5
@@ -24,6 +25,7 @@ def forget_uploads(_place: Place, erasure: Erasure, after: Any, _limit: int) -> 
     found = list(rows[:_FEW])
     named = [job for job in found if _holds(job, erasure.group.elsewhere)]
     for job in named:
+        heads.forget(job)
         job.file.delete(save=False)
         ImportJob.objects.filter(pk=job.pk).update(file="")
     return Step(len(named), found[-1].pk if len(found) == _FEW else None)
@@ -56,6 +58,7 @@ def register() -> None:
             step=forget_uploads,
             kept={
                 "kind": gettext_lazy("Says how the file is read"),
+                "dialect": gettext_lazy("Says how the file is read"),
                 "sha256": gettext_lazy("A hash of the whole file"),
                 "format": gettext_lazy("Says how the file is read"),
                 "file": gettext_lazy("Our own random name"),
@@ -87,6 +90,24 @@ def register() -> None:
             everywhere=True,
         )
     )
+    subjects.register(
+        Place(
+            "sheets.heads",
+            gettext_lazy("First rows of uploaded sheets"),
+            "sheets.importhead",
+            kept={"body": gettext_lazy("Sealed; deleted with the file")},
+        )
+    )
+    subjects.register(
+        Place(
+            "sheets.profiles",
+            gettext_lazy("How suppliers' sheets are read"),
+            "sheets.importprofile",
+            fields=dict.fromkeys(("name", "supplier", "mapping"), CLEAN),
+            kept=dict.fromkeys(("format", "dialect", "mode"), gettext_lazy("Words of ours")),
+            everywhere=True,
+        )
+    )
     _register_exports()
     subjects.register_blocker(busy)
 
@@ -101,6 +122,22 @@ def _register_exports() -> None:
             "sheets.clearexport",
             fields={"filter": CLEAN},
             kept=dict.fromkeys(words, gettext_lazy("Names of columns, keys and a hash")),
+            everywhere=True,
+        )
+    )
+    subjects.register(
+        Place(
+            "sheets.exports",
+            gettext_lazy("Exports of long lists"),
+            "sheets.exportjob",
+            fields={"filter": CLEAN},
+            kept={
+                **dict.fromkeys(
+                    ("site", "model", "kind", "names", "language", "zone"),
+                    gettext_lazy("Names of lists and columns, and words of ours"),
+                ),
+                "sealed_query": gettext_lazy("The filter, sealed; gone when the file is made"),
+            },
             everywhere=True,
         )
     )

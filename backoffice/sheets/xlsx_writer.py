@@ -8,6 +8,7 @@ Office, and reads back as it was.
 A cell holds at most 32,767 characters. What is longer is cut, and a last sheet names the cells.
 """
 
+import json
 import re
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -240,7 +241,7 @@ class Cells:
     def _way(self, value: object) -> Callable[[Any], str]:
         """Return the way of a kind that is no plain one: its nearest base, else its text."""
         bases = [base for base in (bool, int, float, Decimal, datetime, date) if _is(value, base)]
-        return self._ways[bases[0]] if bases else lambda other: self.text(str(other))
+        return self._ways[bases[0]] if bases else lambda other: self.text(text_of(other))
 
     def _whole(self, value: int) -> str:
         digits = str(int(value))
@@ -288,6 +289,13 @@ def _empty(_value: object) -> str:
 
 def _yes_or_no(value: object) -> str:
     return f'<c t="b"><v>{1 if value else 0}</v></c>'
+
+
+def text_of(value: object) -> str:
+    """Return what stands in a cell for a value of no plain kind; documents as JSON."""
+    if isinstance(value, dict | list):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    return str(value)
 
 
 def escaped(text: str) -> str:

@@ -155,6 +155,7 @@ class ListMixin(PageBase):
             "find_in_list_url": self.url_of("find"),
             "columns_url": self.url_of("columns"),
             "export_url": self.url_of("export"),
+            "export_choose_url": self.url_of("export_choose"),
             "export_kinds": writers.kinds(),
             "page_query_string": f"?{query}" if query else "",
         }

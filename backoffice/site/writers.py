@@ -1,26 +1,34 @@
-"""Files of an export. What writes them is registered, since `backoffice.sheets` may be left out."""
+"""Files of an export. What writes them is registered, since `backoffice.sheets` may be left out.
 
-from collections.abc import Callable, Iterable, Iterator
+A list with more rows than go at once is handed to who writes it later, as a job.
+"""
+
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from django.contrib.admin.utils import label_for_field, lookup_field
-from django.core.exceptions import ObjectDoesNotExist
-from django.db.models import Model, QuerySet
+from django.conf import settings
+from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from django.utils.text import capfirst
 
-from backoffice.money import Money
-from backoffice.site.cells import date_text
+from backoffice.site.extracts import Asked, Extract
 
 # writer(file name without ending, heads, rows) -> answer
-Writer = Callable[[str, list[str], Iterable[list[Any]]], HttpResponseBase]
+Writer = Callable[[str, list[str], Iterable[Any]], HttpResponseBase]
+# later(request, what was asked for, how many rows) -> answer
+Later = Callable[[HttpRequest, Asked, int], HttpResponseBase]
 
 _writers: dict[str, Writer] = {}
+_later: list[Later] = []
 
 
 def register(kind: str, writer: Writer) -> None:
-    """Offer `kind` ("csv", "xlsx") in the exports of every list."""
+    """Offer `kind` ("csv", "xlsx", "json") in the exports of every list."""
     _writers[kind] = writer
+
+
+def register_later(start: Later) -> None:
+    """Let `start` take the exports of lists that are too long to be written at once."""
+    _later[:] = [start]
 
 
 def kinds() -> list[str]:
@@ -28,35 +36,21 @@ def kinds() -> list[str]:
     return list(_writers)
 
 
-def file(kind: str, name: str, heads: list[str], rows: Iterable[list[Any]]) -> HttpResponseBase:
+def at_once() -> int:
+    """Return how many rows are written while the person waits."""
+    return int(getattr(settings, "BACKOFFICE_EXPORT_AT_ONCE", 5000))
+
+
+def later(rows: int) -> Later | None:
+    """Return who writes so many rows; None when they go at once."""
+    return _later[0] if _later and rows > at_once() else None
+
+
+def file(kind: str, name: str, heads: list[str], rows: Iterable[Any]) -> HttpResponseBase:
     """Return a file of `kind` with these heads and rows."""
     return _writers[kind](name, heads, rows)
 
 
-def response(page: Any, rows: QuerySet[Any], kind: str) -> HttpResponseBase:
-    """Return the file of `rows` with the page's `export_fields`; masked values as masks."""
-    names = list(page.export_fields)
-    heads = [capfirst(str(label_for_field(name, page.model, page))) for name in names]
-    return _writers[kind](str(page.opts.model_name), heads, _lines(page, names, rows))
-
-
-def _lines(page: Any, names: list[str], rows: QuerySet[Any]) -> Iterator[list[Any]]:
-    for obj in rows.iterator(chunk_size=500):
-        yield [_plain(page, obj, name) for name in names]
-
-
-def _plain(page: Any, obj: Model, name: str) -> Any:
-    """Return a value as a file holds it: text of the mask, amounts in major units, state words."""
-    try:
-        field, _attr, value = lookup_field(name, obj, page)
-    except ObjectDoesNotExist:
-        return ""
-    if value is None:
-        return ""
-    if isinstance(value, Money):
-        return value.amount
-    if getattr(field, "choices", None):
-        return str(getattr(obj, f"get_{name}_display")())
-    if hasattr(value, "strftime"):
-        return date_text(value)
-    return value if isinstance(value, int | float) else str(value)
+def response(extract: Extract, kind: str) -> HttpResponseBase:
+    """Return the file of the rows of a list; masked values as masks."""
+    return file(kind, str(extract.page.opts.model_name), extract.heads_for(kind), extract)

@@ -93,6 +93,7 @@ def link_of_a_file(world: World) -> list[Values]:
 IMPORT_PAGES = (
     "import",
     "import_check",
+    "import_dialect",
     "import_failed",
     "import_mapping",
     "import_problems",
@@ -101,9 +102,12 @@ IMPORT_PAGES = (
     "import_rows",
     "import_run",
     "import_sheets",
+    "import_undo",
+    "import_undo_progress",
+    "import_undone",
 )
 # Pages of a model: below its address, "" stands for the bare record (a redirect).
-LISTS = ("changelist", "add", "find", "export", "columns")
+LISTS = ("changelist", "add", "find", "export", "export_choose", "columns")
 RECORDS = ("change", "history", "delete")
 
 
@@ -329,6 +333,17 @@ REGISTRY: dict[str, Fill] = {
         for name in ("token", "block")
     },
     "admin:role_change": once(role="support", right="customers.reveal_customer"),
+    "admin:exports": once(),
+    **{
+        f"admin:export_{name}": row("exportjob", field="public_id", parameter="number")
+        for name in ("file", "stop")
+    },
+    "admin:sheet_formats": once(),
+    **{f"admin:{name}": once(key="online-retail") for name in ("sheet_format", "sheet_template")},
+    **{
+        f"admin:sheet_profile{name}": row("importprofile", field="public_id", parameter="number")
+        for name in ("", "_rename", "_delete")
+    },
     "admin:imports": once(),
     **{f"admin:{name}": an_import for name in IMPORT_PAGES},
     "admin:jobs": once(),

@@ -28,7 +28,7 @@ from backoffice.mail.models import Mail
 from backoffice.masking.models import Alarm, Grant
 from backoffice.masking.values import unseal
 from backoffice.money import Money
-from backoffice.sheets.models import ClearExport, ImportJob, ImportProblem
+from backoffice.sheets.models import ClearExport, ExportJob, ImportJob, ImportProblem, ImportProfile
 from customers.models import Customer, CustomerMerge, PrivacyCase
 from customers.services import privacy, request_merge
 from orders.models import Charge, DeliveryAddress, Order, OrderLine, Return, ReturnLine
@@ -91,6 +91,10 @@ def build(people: dict[str, User]) -> World:
     world.rows["violation"] = make_violation()
     world.rows["keptfile"] = make_file(people["kim"])
     world.rows["importjob"] = make_import(people["oli"])
+    world.rows["importprofile"] = ImportProfile.objects.create(
+        owner=people["oli"], name="Example & Sons", format="online-retail",
+        mapping={"layouts": []},
+    )  # fmt: skip
     world.rows["delegation"] = make_delegation(people["max"], people["kim"])
     world.rows["user"] = people["eve"]
     world.rows["token"], world.rows["service"] = make_tokens(people["oli"])
@@ -98,6 +102,10 @@ def build(people: dict[str, User]) -> World:
     world.rows["clearexport"] = ClearExport.objects.create(
         owner=people["nia"], model="customers.customer", names=["phone"], rows=1,
         keys=[str(customer.pk)],
+    )  # fmt: skip
+    world.rows["exportjob"] = ExportJob.objects.create(
+        owner=people["kim"], site="admin", model="customers.customer", kind="csv",
+        names=["number", "phone"], language="en", zone="UTC", asked=6000,
     )  # fmt: skip
     world.rows["alarm"] = Alarm.objects.create(
         kind="limit", person=people["nia"], facts={"seen": 30, "asked": 1}
