@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from django.utils.translation import gettext_lazy as _
 
+from backoffice.sheets import formats
 from backoffice.sheets.resources import Field, ModelResource, SheetResource, widgets
 from customers.models import Customer
 
@@ -25,6 +26,7 @@ class CustomerSheet(SheetResource):
         fields = ("number", "country")
 
 
+@formats.register
 class Customers(ModelResource):  # type: ignore[misc]
     """A list of customers: who they are and how they are reached.
 

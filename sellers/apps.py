@@ -1,6 +1,6 @@
 """Sellers and their products."""
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.utils.translation import gettext_lazy as _
 
 
@@ -48,3 +48,7 @@ class SellersConfig(AppConfig):
         policy.register_scope(models.Seller, policy.SELLERS, queries.own_shop)
         policy.register_scope(models.Product, policy.SELLERS, queries.own_products)
         factors.require(queries.owns_a_shop)
+        if apps.is_installed("backoffice.sheets"):
+            from backoffice.sheets import tenants  # noqa: PLC0415 - an app that may be left out
+
+            tenants.register(queries.tenant_of)

@@ -23,6 +23,12 @@ def shop_of(user: Person) -> Seller | None:
     return found
 
 
+def tenant_of(user: Person) -> str:
+    """Return the code of the shop that the person works for; "" for nobody, and a closed shop."""
+    shop = shop_of(user)
+    return shop.code if shop is not None and shop.status != Seller.Status.CLOSED else ""
+
+
 def is_member(user: Person) -> bool:
     """Say whether `user` works for a shop that is not closed."""
     shop = shop_of(user)

@@ -1,5 +1,6 @@
 """Registering and changing products: by people of the shop, or by staff with the right."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 from django.core.exceptions import PermissionDenied, ValidationError
@@ -9,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from backoffice import policy
 from backoffice.accounts.models import User
 from backoffice.audit import verbs
-from backoffice.audit.services import record, save_with_history
+from backoffice.audit.services import record, record_each, save_with_history
 from sellers import queries
 from sellers.models import Product, Seller
 
@@ -61,6 +62,20 @@ def edit_product(product: Product, *, data: ProductData, actor: User, reason: st
         save_with_history(kept, actor=actor, reason=reason)
         record(EDITED, actor=actor, subject=kept, reason=reason, context={"fields": changed})
     return kept
+
+
+def note_registered(products: Sequence[Product], *, actor: User | None) -> None:
+    """Write the events of products that a sheet of their shop registered, in its transaction."""
+    codes = [{"code": product.code} for product in products]
+    record_each(REGISTERED, actor=actor, subjects=products, context=codes)
+
+
+def note_edited(
+    products: Sequence[Product], *, fields: Sequence[Sequence[str]], actor: User | None
+) -> None:
+    """Write the events of products that a sheet of their shop changed; `fields` of each."""
+    changed = [{"fields": list(names)} for names in fields]
+    record_each(EDITED, actor=actor, subjects=products, context=changed)
 
 
 def _require(actor: User, permission: str, seller: Seller) -> None:

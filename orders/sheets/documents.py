@@ -40,7 +40,7 @@ problems.register(
         "no-currency": Text(
             gettext_lazy("No currency"), gettext_lazy("Left out. Write it as EUR, USD or KRW.")
         ),
-        "twice": Text(
+        "order-twice": Text(
             gettext_lazy("The number stands in the sheet before"),
             gettext_lazy("Left out. An order has one row."),
         ),
@@ -192,7 +192,7 @@ class _Taken:
         number = row.values["number"]
         if number not in self._numbers:
             return []
-        return [Problem("twice", row.sheet, row.number, "number", quote(number))]
+        return [Problem("order-twice", row.sheet, row.number, "number", quote(number))]
 
     def sums(self) -> list[CheckSum]:
         """Return what must agree; amounts where all orders have one currency."""

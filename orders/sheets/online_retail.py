@@ -16,9 +16,10 @@ Reading rules, each of them tested:
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
-from typing import Any
+from functools import partial
+from typing import Any, overload
 
 from django.utils.translation import gettext_lazy
 
@@ -122,17 +123,22 @@ class OnlineRetail(formats.Format):
         A corrected row may turn out equal to a line that was taken; only beside it does its
         position among equals come out right.
         """
-        places: dict[tuple[Any, Any], set[tuple[str, int]]] = {}
-        wanted: set[tuple[Any, Any]] = set()
+        taken: dict[Any, list[tuple[Any, str, int]]] = {}
+        wanted: dict[Any, set[Any]] = {}
+        same: dict[Any, Any] = {}
         for row in rows:
             invoice, code = row.values.get("invoice"), row.values.get("code")
-            place = (row.sheet, row.number)
-            if place in failed:
-                wanted.add((invoice, code))
-                continue
-            places.setdefault((invoice, code), set()).add(place)
-            places.setdefault((invoice, None), set()).add(place)
-        return {place for pair in wanted if pair[0] for place in places.get(pair, ())}
+            if (row.sheet, row.number) in failed:
+                wanted.setdefault(invoice, set()).add(code)
+            elif invoice:
+                place = (same.setdefault(code, code), row.sheet, row.number)
+                taken.setdefault(invoice, []).append(place)
+        return {
+            (sheet, number)
+            for invoice, codes in wanted.items()
+            for code, sheet, number in taken.get(invoice, ())
+            if code in codes or None in codes
+        }
 
 
 def _repeated(book: Book) -> Iterable[Problem]:
@@ -140,23 +146,48 @@ def _repeated(book: Book) -> Iterable[Problem]:
         params = {"documents": len(book.repeated_invoices), "lines": book.repeated}
         first = min(book.repeated_invoices)
         line = book.documents[first].lines[0] if first in book.documents else None
-        sheet, row = (line.row.sheet, line.row.number) if line else ("", 0)
+        sheet, row = (line.sheet, line.number) if line else ("", 0)
         yield Problem("repeated", sheet, row, "invoice", quote(first), params, book.repeated)
 
 
-def _datasets(book: Book) -> dict[str, list[Record]]:
+class Made[T](Sequence[Record]):
+    """Records that are made of their sources when they are asked for, and not held."""
+
+    def __init__(self, sources: Iterable[T], make: Callable[[T], Record]) -> None:
+        self._sources = list(sources)
+        self._make = make
+
+    def __len__(self) -> int:
+        return len(self._sources)
+
+    def __iter__(self) -> Iterator[Record]:
+        return map(self._make, self._sources)
+
+    @overload
+    def __getitem__(self, place: int) -> Record: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> list[Record]: ...
+
+    def __getitem__(self, place: int | slice) -> Record | list[Record]:
+        if isinstance(place, slice):
+            return [self._make(one) for one in self._sources[place]]
+        return self._make(self._sources[place])
+
+
+def _datasets(book: Book) -> dict[str, Sequence[Record]]:
     orders = [one for one in book.documents.values() if not is_return(one.number)]
     returns = [one for one in book.documents.values() if is_return(one.number)]
     return {
         "sellers": _sellers(book),
         "customers": _customers(book),
         "products": _products(book),
-        "orders": [_order(one) for one in orders],
-        "order_lines": [_order_line(line) for line in _lines(orders, products=True)],
-        "charges": [_charge(line, "order") for line in _lines(orders, products=False)],
-        "returns": [_return(one) for one in returns],
-        "return_lines": [_return_line(line) for line in _lines(returns, products=True)],
-        "return_charges": [_charge(line, "parent") for line in _lines(returns, products=False)],
+        "orders": Made(orders, _order),
+        "order_lines": Made(_lines(orders, products=True), _order_line),
+        "charges": Made(_lines(orders, products=False), partial(_charge, parent="order")),
+        "returns": Made(returns, _return),
+        "return_lines": Made(_lines(returns, products=True), _return_line),
+        "return_charges": Made(_lines(returns, products=False), partial(_charge, parent="parent")),
     }
 
 
@@ -166,7 +197,7 @@ def _lines(documents: list[Document], *, products: bool) -> Iterable[Line]:
 
 
 def _record(line: Line, values: dict[str, Any]) -> Record:
-    return Record(values, line.row.sheet, line.row.number)
+    return Record(values, line.sheet, line.number)
 
 
 def _sellers(book: Book) -> list[Record]:

@@ -27,20 +27,46 @@ KNOWN_CHARGES: Final = frozenset(
 _PENCE: Final = 2
 _IDENTITY: Final = ("invoice", "code", "quantity", "price")
 
-# (invoice, code, quantity, price, position among equals)
-LineKey = tuple[str, str, int, Decimal, int]
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of a row, taken or left out; None for a cell that cannot be read."""
+
+    invoice: str | None
+    code: str | None
+    customer: str | None
+    amount: Decimal | None
+
+    @classmethod
+    def of(cls, row: SheetRow) -> "Facts":
+        """Return what can be read of a row."""
+        values = row.values
+        known = {"quantity", "price"} <= values.keys()
+        amount = values["quantity"] * values["price"] if known else None
+        return cls(values.get("invoice"), values.get("code"), values.get("customer"), amount)
 
 
 @dataclass(slots=True)
 class Line:
-    """One line of a document, ready to be written."""
+    """One line of a document, ready to be written.
 
-    row: SheetRow
+    Half a million of these are held at once, and nothing else of their rows: texts and numbers that
+    are equal are one object (`Book`). `bad` is what is wrong with a cell that is no part of what
+    identifies the line.
+    """
+
+    sheet: str
+    number: int
     invoice: str
     code: str
     quantity: int
     price: Decimal
-    occurrence: int
+    description: str
+    placed_at: datetime | None
+    customer: str | None
+    country: str
+    bad: list[Problem] | None = None
+    occurrence: int = 0
     position: int = 0
 
     @property
@@ -63,10 +89,9 @@ class Line:
         """The price in pence, rounded half up."""
         return Money.rounded(self.price, CURRENCY).minor
 
-    @property
-    def description(self) -> str:
-        """What the sheet calls it; "" where it says nothing."""
-        return self.row.values["description"] or ""
+    def facts(self) -> Facts:
+        """Return what the sums of the check count by."""
+        return Facts(self.invoice, self.code, self.customer, self.exact)
 
 
 @dataclass(slots=True)
@@ -98,7 +123,11 @@ def is_return(invoice: str) -> bool:
 
 
 class Book:
-    """Reads rows one after the other into documents and keeps account of every row."""
+    """Reads rows one after the other into documents and keeps account of every row.
+
+    Lines wait by their invoice until all are read, since an invoice may stand in several places;
+    what tells equal lines apart is then worked out for one invoice at a time.
+    """
 
     def __init__(self) -> None:
         self.documents: dict[str, Document] = {}
@@ -106,59 +135,62 @@ class Book:
         self.read = 0
         self.repeated = 0
         self.repeated_invoices: set[str] = set()
-        self.left_out: list[SheetRow] = []
-        self._equal: Counter[tuple[Any, ...]] = Counter()
-        self._home: dict[LineKey, str] = {}
+        self.left_out: list[Facts] = []
+        self._waiting: dict[str, list[Line]] = {}
+        self._sheets: dict[str, int] = {}
+        self._known: dict[Any, Any] = {}
 
     def take(self, rows: Iterable[SheetRow]) -> None:
         """Read all rows."""
         for row in rows:
             self.read += 1
-            line = self._line(row)
-            if line is not None:
+            self._sheets.setdefault(row.sheet, len(self._sheets))
+            if all(name in row.values for name in _IDENTITY):
+                line = self._line(row)
+                self._waiting.setdefault(line.invoice, []).append(line)
+            else:
+                self._leave_out(Facts.of(row), row.bad)
+        self._known.clear()
+        while self._waiting:
+            # The oldest first; what is worked out is not held twice.
+            invoice = next(iter(self._waiting))
+            self._file_all(self._waiting.pop(invoice))
+        self.problems.sort(key=lambda one: (self._sheets.get(one.sheet, 0), one.row))
+
+    def _line(self, row: SheetRow) -> Line:
+        values, same = row.values, self._known.setdefault
+        texts = {name: values.get(name) or "" for name in ("description", "country")}
+        customer, placed_at = values.get("customer"), values.get("placed_at")
+        invoice, code = values["invoice"].upper(), values["code"].upper()
+        return Line(
+            sheet=row.sheet,
+            number=row.number,
+            invoice=same(invoice, invoice),
+            code=same(code, code),
+            quantity=same(values["quantity"], values["quantity"]),
+            price=same(("price", values["price"]), values["price"]),
+            description=same(texts["description"], texts["description"]),
+            placed_at=same(placed_at, placed_at),
+            customer=same(customer, customer),
+            country=same(texts["country"], texts["country"]),
+            bad=row.bad or None,
+        )
+
+    def _file_all(self, lines: list[Line]) -> None:
+        """File the lines of one invoice."""
+        equal: Counter[tuple[Any, ...]] = Counter()
+        home: dict[tuple[Any, ...], str] = {}
+        for line in lines:
+            key = (line.code, line.quantity, line.price)
+            line.occurrence = equal[line.sheet, *key]
+            equal[line.sheet, *key] += 1
+            if home.setdefault((*key, line.occurrence), line.sheet) != line.sheet:
+                self.repeated += 1
+                self.repeated_invoices.add(line.invoice)
+            elif line.bad is not None:
+                self._leave_out(line.facts(), line.bad)
+            else:
                 self._file(line)
-
-    def _line(self, row: SheetRow) -> Line | None:
-        """Return the line; None when its identity cannot be read or it stood there before."""
-        values = row.values
-        if any(name not in values for name in _IDENTITY):
-            self._leave_out(row, row.bad)
-            return None
-        values["code"] = values["code"].upper()
-        values["invoice"] = values["invoice"].upper()
-        equal = (row.sheet, *(values[name] for name in _IDENTITY))
-        line = Line(
-            row, values["invoice"], values["code"], values["quantity"], values["price"],
-            self._equal[equal],
-        )  # fmt: skip
-        self._equal[equal] += 1
-        if self._stood_before(line):
-            return None
-        if row.bad:
-            self._leave_out(row, row.bad)
-            return None
-        return line
-
-    def _stood_before(self, line: Line) -> bool:
-        """Count a line that another sheet has too."""
-        key = (line.invoice, line.code, line.quantity, line.price, line.occurrence)
-        if self._home.setdefault(key, line.row.sheet) == line.row.sheet:
-            return False
-        self.repeated += 1
-        self.repeated_invoices.add(line.invoice)
-        return True
-
-    def _file(self, line: Line) -> None:
-        problem = self._wrong(line)
-        document = self.documents.get(line.invoice)
-        if problem is None and document is not None:
-            problem = _other_customer(document, line)
-        if problem is not None:
-            self._leave_out(line.row, [problem])
-            return
-        if document is None:
-            document = self.documents[line.invoice] = _document(line)
-        _agree(document, line)
 
     def _wrong(self, line: Line) -> Problem | None:
         """Return what keeps a well-formed line out."""
@@ -179,8 +211,20 @@ class Book:
             return problem
         return None
 
-    def _leave_out(self, row: SheetRow, problems: list[Problem]) -> None:
-        self.left_out.append(row)
+    def _file(self, line: Line) -> None:
+        problem = self._wrong(line)
+        document = self.documents.get(line.invoice)
+        if problem is None and document is not None:
+            problem = _other_customer(document, line)
+        if problem is not None:
+            self._leave_out(line.facts(), [problem])
+            return
+        if document is None:
+            document = self.documents[line.invoice] = _document(line)
+        _agree(document, line)
+
+    def _leave_out(self, facts: Facts, problems: list[Problem]) -> None:
+        self.left_out.append(facts)
         self.problems.extend(problems)
 
     def lines(self) -> Iterable[Line]:
@@ -190,34 +234,39 @@ class Book:
 
 
 def _document(line: Line) -> Document:
-    values = line.row.values
     return Document(
         number=line.invoice,
-        placed_at=values["placed_at"],
-        customer=values["customer"],
-        country=values["country"] or "",
-        batch=line.row.sheet,
+        placed_at=_placed(line),
+        customer=line.customer,
+        country=line.country,
+        batch=line.sheet,
     )
+
+
+def _placed(line: Line) -> datetime:
+    """Return when it was placed: known of every line that is taken."""
+    assert line.placed_at is not None  # noqa: S101 - a line without one is left out
+    return line.placed_at
 
 
 def _agree(document: Document, line: Line) -> None:
     """Add the line; the earliest time counts, and a customer that any line names."""
     document.lines.append(line)
     line.position = len(document.lines)
-    document.placed_at = min(document.placed_at, line.row.values["placed_at"])
-    document.times.add(line.row.values["placed_at"])
-    document.customer = document.customer or line.row.values["customer"]
+    document.placed_at = min(document.placed_at, _placed(line))
+    document.times.add(_placed(line))
+    document.customer = document.customer or line.customer
 
 
 def _other_customer(document: Document, line: Line) -> Problem | None:
-    customer = line.row.values["customer"]
+    customer = line.customer
     if customer is None or document.customer in {None, customer}:
         return None
     return _problem("other-customer", line, "customer", customer)
 
 
 def _problem(code: str, line: Line, column: str, value: object) -> Problem:
-    return Problem(code, line.row.sheet, line.row.number, column, quote(value))
+    return Problem(code, line.sheet, line.number, column, quote(value))
 
 
 def warnings(book: Book) -> Iterable[Problem]:
@@ -231,7 +280,7 @@ def warnings(book: Book) -> Iterable[Problem]:
             yield _about(code, lines)
     late = [one for one in book.documents.values() if len(one.times) > 1]
     if late:
-        first = late[0].lines[0].row
+        first = late[0].lines[0]
         yield Problem(
             "two-times",
             first.sheet,
@@ -244,7 +293,7 @@ def warnings(book: Book) -> Iterable[Problem]:
 
 
 def _odd(line: Line) -> Iterable[str]:
-    if line.row.values["customer"] is None:
+    if line.customer is None:
         yield "no-customer"
     if not line.is_product:
         yield "no-product"
@@ -269,8 +318,8 @@ def _about(code: str, lines: list[Line]) -> Problem:
         "codes": _listed(codes),
     }
     known = column == "code" and first.code in KNOWN_CHARGES
-    value = first.code if known else quote(first.row.values[column])
-    return Problem(code, first.row.sheet, first.row.number, column, value, params, len(lines))
+    value = first.code if known else quote(getattr(first, column))
+    return Problem(code, first.sheet, first.number, column, value, params, len(lines))
 
 
 def _listed(codes: list[str]) -> str:

@@ -6,10 +6,10 @@ from decimal import Decimal
 from django.utils.translation import gettext as _
 
 from backoffice.money import Money
-from backoffice.sheets.formats import CheckSum, SheetRow
-from orders.sheets.rows import CURRENCY, Book, Line, is_product, is_return
+from backoffice.sheets.formats import CheckSum
+from orders.sheets.rows import CURRENCY, Book, Facts, Line, is_product, is_return
 
-Identity = Callable[[SheetRow], str | None]
+Identity = Callable[[Facts | Line], str | None]
 
 
 def sums(book: Book) -> list[CheckSum]:
@@ -21,46 +21,43 @@ def sums(book: Book) -> list[CheckSum]:
         _count("return_lines", _("Return lines"), book, taken, returned=True, product=True),
         _distinct("orders", _("Orders"), book, taken, _order_number),
         _distinct("returns", _("Returns"), book, taken, _return_number),
-        _distinct("customers", _("Customers"), book, taken, lambda row: row.values.get("customer")),
+        _distinct("customers", _("Customers"), book, taken, lambda one: one.customer),
         _distinct("products", _("Products"), book, taken, _product_code),
         _money("order_money", _("Sum of orders"), book, taken, returned=False),
         _money("return_money", _("Sum of returns"), book, taken, returned=True),
     ]
 
 
-def _order_number(row: SheetRow) -> str | None:
-    number = row.values.get("invoice")
-    return None if number is None or is_return(number) else number
+def _order_number(one: Facts | Line) -> str | None:
+    return None if one.invoice is None or is_return(one.invoice) else one.invoice
 
 
-def _return_number(row: SheetRow) -> str | None:
-    number = row.values.get("invoice")
-    return number if number is not None and is_return(number) else None
+def _return_number(one: Facts | Line) -> str | None:
+    return one.invoice if one.invoice is not None and is_return(one.invoice) else None
 
 
-def _product_code(row: SheetRow) -> str | None:
-    code = row.values.get("code")
-    return code if code is not None and is_product(code) else None
+def _product_code(one: Facts | Line) -> str | None:
+    return one.code if one.code is not None and is_product(one.code) else None
 
 
-def _is_of(row: SheetRow, *, returned: bool | None, product: bool | None) -> bool:
+def _is_of(one: Facts | Line, *, returned: bool | None, product: bool | None) -> bool:
     """Whether a row belongs to a sum; a cell that cannot be read counts as a sale of a product."""
-    of_return = is_return(row.values.get("invoice", ""))
-    of_product = is_product(row.values.get("code", "00000"))
+    of_return = is_return(one.invoice or "")
+    of_product = is_product("00000" if one.code is None else one.code)
     return returned in {None, of_return} and product in {None, of_product}
 
 
 def _count(
     key: str, label: str, book: Book, taken: list[Line], *, returned: bool | None, product: bool
 ) -> CheckSum:
-    ready = sum(_is_of(line.row, returned=returned, product=product) for line in taken)
-    out = sum(_is_of(row, returned=returned, product=product) for row in book.left_out)
+    ready = sum(_is_of(line, returned=returned, product=product) for line in taken)
+    out = sum(_is_of(one, returned=returned, product=product) for one in book.left_out)
     return CheckSum(key, label, ready + out, out, ready)
 
 
 def _distinct(key: str, label: str, book: Book, taken: list[Line], of: Identity) -> CheckSum:
-    ready = {of(line.row) for line in taken} - {None}
-    every = ready | ({of(row) for row in book.left_out} - {None})
+    ready = {of(line) for line in taken} - {None}
+    every = ready | ({of(one) for one in book.left_out} - {None})
     return CheckSum(key, label, len(every), len(every - ready), len(ready))
 
 
@@ -69,10 +66,9 @@ def _money(key: str, label: str, book: Book, taken: list[Line], *, returned: boo
     mine = [line for line in taken if is_return(line.invoice) == returned]
     out = sum(
         (
-            row.values["quantity"] * row.values["price"]
-            for row in book.left_out
-            if _is_of(row, returned=returned, product=None)
-            and {"quantity", "price"} <= row.values.keys()
+            one.amount
+            for one in book.left_out
+            if one.amount is not None and _is_of(one, returned=returned, product=None)
         ),
         Decimal(0),
     )
