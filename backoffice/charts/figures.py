@@ -7,9 +7,8 @@ from functools import cache
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from backoffice.charts.queries import Mark, Panel, read
+from backoffice.charts.queries import Mark, Panel, major, read, unit
 from backoffice.charts.registry import Chart, Kind, Scope
-from backoffice.money import Money, exponent
 
 if TYPE_CHECKING:
     from backoffice.accounts.models import User
@@ -64,11 +63,12 @@ def _layout() -> dict[str, Any]:
 
 def _value(mark: Mark, currency: str) -> float:
     """The height of a mark in major units. A float, but for drawing only: the text is exact."""
-    return float(Money(mark.row.minor, currency).amount) if currency else mark.row.minor
+    number = major(mark.row.minor, currency, mark.row.places)
+    return float(number) if currency or mark.row.places else mark.row.minor
 
 
 def _axes(panel: Panel) -> dict[str, Any]:
-    unit = _unit(panel.currency)
+    sign = unit(panel.currency)
     return {
         "xaxis": {
             "type": "category",
@@ -84,7 +84,7 @@ def _axes(panel: Panel) -> dict[str, Any]:
             "fixedrange": True,
             "automargin": True,
             "ticklabelstandoff": 6,
-            "tickprefix": unit,
+            "tickprefix": sign,
             "tickformat": "~s",
             "rangemode": "tozero",
             "nticks": 7,
@@ -92,13 +92,6 @@ def _axes(panel: Panel) -> dict[str, Any]:
             "zeroline": False,
         },
     }
-
-
-def _unit(currency: str) -> str:
-    """What stands before a number of this currency: a sign, or the code and a space."""
-    if not currency:
-        return ""
-    return str(Money(0, currency)).removesuffix(f"{0:.{exponent(currency)}f}")
 
 
 def _shared(panel: Panel, marks: list[Mark]) -> dict[str, Any]:

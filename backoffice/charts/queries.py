@@ -1,7 +1,7 @@
 """Reads a chart for one person: rows by currency, links to the lists, a table beside the plot."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
@@ -13,7 +13,7 @@ from django.utils.formats import number_format
 
 from backoffice import policy
 from backoffice.charts.registry import Chart, Kind, Row, Scope
-from backoffice.money import Money, exponent
+from backoffice.money import MINUS, Money, exponent
 
 if TYPE_CHECKING:
     from backoffice.accounts.models import User
@@ -68,7 +68,8 @@ class Panel:
     @property
     def total(self) -> str:
         """The sum of all marks, as text."""
-        return exact(sum(mark.row.minor for mark in self.marks), self.currency)
+        places = self.marks[0].row.places if self.marks else None
+        return exact(sum(mark.row.minor for mark in self.marks), self.currency, places)
 
     @property
     def table(self) -> list[Line]:
@@ -89,23 +90,57 @@ def read(chart: Chart, scope: Scope) -> list[Panel]:
         raise PermissionDenied
     rows = [_row(row) for row in chart.ask(scope)]
     lists = {model: _address(chart, model, scope.user) for model in _lists(chart, rows)}
+    return panels(chart, rows, lists)
+
+
+def panels(
+    chart: Chart, rows: list[Row], lists: Mapping[type[Model], str] | None = None
+) -> list[Panel]:
+    """Return one panel a currency, in order of rows; `lists` are the addresses of lists behind."""
     return [
-        _panel(chart, currency, [row for row in rows if row.currency == currency], lists)
+        _panel(chart, currency, [row for row in rows if row.currency == currency], lists or {})
         for currency in dict.fromkeys(row.currency for row in rows)
     ]
 
 
-def exact(minor: int, currency: str) -> str:
-    """Return the amount as text ("£22.71"), or the plain number when there is no currency."""
+def with_url(mark: Mark, url: str) -> Mark:
+    """Return the mark with the address that it opens."""
+    return replace(mark, url=url)
+
+
+def exact(minor: int, currency: str, places: int | None = None) -> str:
+    """Return the amount as text ("£22.71"), or the plain number when there is no currency.
+
+    `places` is the number of its decimals, where that is not the currency's.
+    """
+    own = exponent(currency) if currency else 0
+    if places is not None and places > own:
+        number = number_format(Decimal(abs(minor)).scaleb(-places), places, force_grouping=True)
+        return f"{MINUS if minor < 0 else ''}{unit(currency)}{number}"
+    minor *= 10 ** (own - (own if places is None else places))
     return str(Money(minor, currency)) if currency else whole(minor)
 
 
-def brief(minor: int, currency: str) -> str:
-    """Return the amount in whole units ("£23"), rounded half away from zero."""
+def unit(currency: str) -> str:
+    """What stands before a number of this currency: a sign, or the code and a space."""
     if not currency:
-        return whole(minor)
-    rounded = Money(minor, currency).amount.quantize(Decimal(1), rounding=ROUND_HALF_UP)
+        return ""
+    return str(Money(0, currency)).removesuffix(f"{0:.{exponent(currency)}f}")
+
+
+def brief(minor: int, currency: str, places: int | None = None) -> str:
+    """Return the amount in whole units ("£23"), rounded half away from zero."""
+    amount = major(minor, currency, places)
+    rounded = amount.quantize(Decimal(1), rounding=ROUND_HALF_UP)
+    if not currency:
+        return whole(int(rounded))
     return str(Money.of(rounded, currency)).removesuffix("." + "0" * exponent(currency))
+
+
+def major(minor: int, currency: str, places: int | None = None) -> Decimal:
+    """Return the exact amount in major units."""
+    own = exponent(currency) if currency else 0
+    return Decimal(minor).scaleb(-(own if places is None else places))
 
 
 def whole(number: int) -> str:
@@ -137,8 +172,8 @@ def _panel(chart: Chart, currency: str, rows: list[Row], lists: Mapping[type[Mod
             row=row,
             url=_url(lists.get(model, "") if (model := row.drill or chart.drill) else "", row),
             colour=colour,
-            text=exact(row.minor, currency),
-            brief=brief(row.minor, currency),
+            text=exact(row.minor, currency, row.places),
+            brief=brief(row.minor, currency, row.places),
             share=percent(row.minor, total),
         )
         for row, colour in zip(rows, colours, strict=True)

@@ -57,9 +57,10 @@ class Row:
     """One mark: a label and its value.
 
     `minor` is in minor units of the ISO 4217 `currency`; with no currency it is a plain count.
-    `series` tells lines or groups of columns apart. `query` is the filter of the list behind the
-    mark, as the query string of its page has it; without one the mark opens nothing. `drill`
-    names another list than the chart's.
+    `places` is the number of decimals of `minor`, where it is not that of its currency (none for a
+    plain number). `series` tells lines or groups of columns apart. `query` is the filter of the
+    list behind the mark, as the query string of its page has it; without one the mark opens
+    nothing. `drill` names another list than the chart's.
     """
 
     label: str
@@ -68,6 +69,7 @@ class Row:
     series: str = ""
     query: Mapping[str, str] = field(default_factory=dict)
     drill: type[Model] | None = None
+    places: int | None = None
 
 
 type Rows = Iterable[Row] | Iterable[tuple[str, str, int]]
@@ -76,7 +78,10 @@ type Question = Callable[[Scope], Rows]
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A registered chart; `ask` returns its rows in the order in which they are drawn."""
+    """A registered chart; `ask` returns its rows in the order in which they are drawn.
+
+    Marks that do not add up (averages) have neither total nor shares.
+    """
 
     key: str
     title: "Text"
@@ -87,6 +92,7 @@ class Chart:
     site: str = policy.STAFF
     note: "Text" = ""
     label: "Text" = ""
+    adds_up: bool = True
 
     def allowed(self, user: "User") -> bool:
         """Tell whether `user` may see this chart at all."""

@@ -31,8 +31,17 @@ def chart(context: Context, key: str) -> dict[str, Any]:
     scope = context.get("chart_scope") or registry.Scope(context["request"].user, site=item.site)
     if not item.allowed(scope.user):
         return {}
-    slug = "chart-" + key.replace(".", "-").replace("_", "-")
-    panels = queries.read(item, scope)
+    return {**_card(item, queries.read(item, scope)), "zone": get_current_timezone_name()}
+
+
+@register.inclusion_tag("charts/card.html")
+def chart_card(item: registry.Chart, panels: list[queries.Panel]) -> dict[str, Any]:
+    """Render the card of a chart that is not registered, whose marks are at hand."""
+    return _card(item, panels)
+
+
+def _card(item: registry.Chart, panels: list[queries.Panel]) -> dict[str, Any]:
+    slug = "chart-" + item.key.replace(".", "-").replace("_", "-")
     return {
         "chart": item,
         "slug": slug,
@@ -41,8 +50,8 @@ def chart(context: Context, key: str) -> dict[str, Any]:
             for number, panel in enumerate(panels, start=1)
         ],
         "ring": item.kind is registry.Kind.PIE,
-        "zone": get_current_timezone_name(),
         "currencies": ", ".join(panel.currency for panel in panels if panel.currency),
+        "opens": item.drill or any(mark.url for panel in panels for mark in panel.marks),
     }
 
 

@@ -6,14 +6,31 @@ from django.apps import apps
 from django.utils.translation import gettext_lazy as _
 
 from backoffice.sheets import exports
-from backoffice.sheets.admin import check, mapping, overview, result, run
+from backoffice.sheets.admin import (
+    check,
+    dialect,
+    mapping,
+    overview,
+    profiles,
+    result,
+    run,
+    sheets_page,
+    undoing,
+)
 from backoffice.site import navigation, staff_site, writers
 
 for page in (
     overview.ImportsPage,
     overview.ImportPage,
-    mapping.SheetsPage,
+    dialect.DialectPage,
+    sheets_page.SheetsPage,
     mapping.MappingPage,
+    profiles.FormatsPage,
+    profiles.FormatPage,
+    profiles.TemplatePage,
+    profiles.ProfilePage,
+    profiles.RenameProfile,
+    profiles.DeleteProfile,
     check.CheckPage,
     check.ProblemsPage,
     run.RunPage,
@@ -21,6 +38,9 @@ for page in (
     result.ResultPage,
     result.RowsPage,
     result.FailedRowsPage,
+    undoing.UndoPage,
+    undoing.UndonePage,
+    undoing.UndoProgressPage,
 ):
     staff_site.add_page(page)
 
@@ -35,9 +55,22 @@ navigation.add(
     badge=overview.waiting,
 )
 
+navigation.add(
+    staff_site,
+    group=_("Data in and out"),
+    label=_("Formats and profiles"),
+    icon="tune",
+    url_name="sheet_formats",
+    permission="sheets.view_importjob",
+    order=330,
+)
+
 writers.register("csv", exports.stream_csv)
 writers.register("xlsx", exports.write_xlsx)
+writers.register("json", exports.stream_json)
 
+import_module("backoffice.sheets.admin.exports")
+import_module("backoffice.sheets.admin.kept")
 # A clear export needs a second person.
 if apps.is_installed("backoffice.approvals"):
     import_module("backoffice.sheets.admin.clear_exports")

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from typing import Any, Final
 
 from django.core.exceptions import ValidationError
@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy
 from backoffice.accounts.models import User
 from backoffice.audit import verbs
 from backoffice.audit.services import record
+from backoffice.money import exponent
 from backoffice.sheets.kept.columns import DAY, Column, Kind, moment
 from backoffice.sheets.kept.frames import Frame
 from backoffice.sheets.kept.keeping import ADD, VIEW, must
@@ -176,18 +177,21 @@ def _group(
 ) -> Group:
     label = _("(empty)") if key is None else _label(chart, by, key)
     filters = _filters(chart, by, measured, key, code)
-    return Group(label, *_value(chart, measured, one), code, one, filters)
+    return Group(label, *_value(chart, measured, one, code), code, one, filters)
 
 
-def _value(chart: KeptChart, measured: Column | None, one: Sums) -> tuple[int, int]:
+def _value(chart: KeptChart, measured: Column | None, one: Sums, code: str) -> tuple[int, int]:
     """Return the exact number of a mark and its decimals; an average is rounded half up."""
     if measured is None or chart.measure == Measure.COUNT:
         return one.rows, 0
     if chart.measure == Measure.SUM:
         return one.number, measured.scale
-    scale = max(measured.scale, AVERAGE_PLACES)
-    exact = Decimal(one.number).scaleb(scale - measured.scale) / (one.filled or 1)
-    return int(exact.to_integral_value(ROUND_HALF_UP)), scale
+    scale = exponent(code) if code else max(measured.scale, AVERAGE_PLACES)
+    more = scale - measured.scale
+    above = abs(one.number) * 10 ** max(more, 0)
+    below = max(one.filled, 1) * 10 ** max(-more, 0)
+    half_up = (2 * above + below) // (2 * below)
+    return (-half_up if one.number < 0 else half_up), scale
 
 
 def _label(chart: KeptChart, by: Column, key: Any) -> str:
@@ -245,5 +249,6 @@ def _cut(
     for one in rest:
         sums.add(one.sums)
     words = _("%(count)s others") % {"count": f"{len(rest):,}"}
-    other = Group(words, *_value(chart, measured, sums), rest[0].currency, sums)
+    code = rest[0].currency
+    other = Group(words, *_value(chart, measured, sums, code), code, sums)
     return [other, *kept] if from_end else [*kept, other]

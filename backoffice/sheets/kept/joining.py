@@ -148,8 +148,10 @@ def match(left: Sequence[str], right: Sequence[str], *, outer: bool = False) -> 
     in_right, in_left = often
     pairs = sum(count * in_right[key] for key, count in in_left.items() if key in in_right)
     if pairs > MOST_PAIRS:
-        text = _("The keys repeat on both sides: %(pairs)s pairs would come of it. Choose a key that"
-                 " is there once on one side.")  # fmt: skip
+        text = _(
+            "The keys repeat on both sides: %(pairs)s pairs would come of it. Choose a key that is"
+            " there once on one side."
+        )
         raise ValidationError(text % {"pairs": f"{pairs:,}"})
     places: dict[str, list[int]] = {}
     for place, key in enumerate(right):

@@ -31,7 +31,7 @@ from backoffice.jobs.models import Job
 from backoffice.jobs.run import CancelledError, JobError, JobRun, LostError
 from backoffice.policy import register_scope
 from backoffice.policy.registry import STAFF
-from backoffice.sheets import reader
+from backoffice.sheets import answers, reader
 from backoffice.sheets.errors import ReadError
 from backoffice.sheets.guard import letters
 from backoffice.sheets.kept import recognise, vault
@@ -103,6 +103,8 @@ def keep(
         raise PermissionDenied
     if not source.file or sheet not in {one["name"] for one in source.sheets}:
         raise ValidationError(_("Upload the file again and choose one of its sheets."))
+    if answers.must_say_dialect(source):
+        raise ValidationError(_("Say first how the text of the file is written."))
     _free_name(name, actor)
     kept = KeptSheet(
         owner=actor,

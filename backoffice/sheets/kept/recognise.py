@@ -172,7 +172,7 @@ class Guess:
         return "phone" if self._phones * personal.PHONES >= self._seen > 0 and self._phones else ""
 
     def is_paid_in(self, codes: set[str]) -> "Reading | None":
-        """Return how amounts are read whose currencies stand in the column beside; None of others."""
+        """Return how amounts are read whose currencies stand in another column; None of others."""
         plain = self.decide()
         if plain.kind not in {Kind.WHOLE, Kind.DECIMAL} or not _MONEY_WORDS & words(self.header):
             return None

@@ -1,5 +1,8 @@
 """`{% load sheets %}`: numbers of check sums."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from django import template
 
 from backoffice.money import Money
@@ -13,3 +16,9 @@ def amount(value: int | None, currency: str = "") -> str:
     if value is None:
         return "\N{EN DASH}"
     return str(Money(value, currency)) if currency else f"{value:,}"
+
+
+@register.filter
+def item(things: Sequence[Any], place: int) -> Any:
+    """Return what stands at a place of a list."""
+    return things[place]

@@ -1,0 +1,20 @@
+"""The pages of kept sheets, and their place in the sidebar."""
+
+from django.utils.translation import gettext_lazy as _
+
+from backoffice.sheets.admin import kept_charts, kept_joins, kept_sheets
+from backoffice.sheets.kept import keeping
+from backoffice.site import navigation, staff_site
+
+for page in (*kept_sheets.PAGES, *kept_joins.PAGES, *kept_charts.PAGES):
+    staff_site.add_page(page)  # type: ignore[type-abstract]
+
+navigation.add(
+    staff_site,
+    group=_("Data in and out"),
+    label=_("Kept sheets"),
+    icon="table_view",
+    url_name="kept",
+    permission=keeping.VIEW,
+    order=320,
+)
