@@ -187,8 +187,38 @@ def write(
     at: datetime | None = None,
 ) -> None:
     """Copy the stored rows with these keys into the history as `kind` ("+" or "~")."""
+    connection = connections[router.db_for_write(model)]
+    known = _known(model, kind, actor, reason, at)
+    with connection.cursor() as cursor:
+        for start in range(0, len(keys), _BATCH):
+            part = list(keys[start : start + _BATCH])
+            marks = ", ".join(["%s"] * len(part))
+            sql, values = _copy(connection, model, known, marks)
+            cursor.execute(sql, [*values, *_prepared(model, part, connection)])
+
+
+def write_chosen(
+    model: type[models.Model],
+    keys: str,
+    kind: str,
+    *,
+    actor: Any,
+    reason: str = "",
+    at: datetime | None = None,
+) -> int:
+    """Copy the stored rows whose keys the query `keys` (SQL of our own) gives; return how many."""
+    connection = connections[router.db_for_write(model)]
+    sql, values = _copy(connection, model, _known(model, kind, actor, reason, at), keys)
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values)
+        return int(cursor.rowcount)
+
+
+def _known(
+    model: type[models.Model], kind: str, actor: Any, reason: str, at: datetime | None
+) -> dict[Any, Any]:
+    """Return the history's own columns and what stands in them."""
     past = get_history_manager_for_model(model).model
-    connection = connections[router.db_for_write(past)]
     known = {
         "history_date": at or timezone.now(),
         "history_type": kind,
@@ -197,13 +227,7 @@ def write(
     }
     if hasattr(past, "history_real_actor"):
         known["history_real_actor"] = context.current().real_actor_id
-    columns = {past._meta.get_field(name): value for name, value in known.items()}
-    values = [field.get_db_prep_save(value, connection) for field, value in columns.items()]
-    with connection.cursor() as cursor:
-        for start in range(0, len(keys), _BATCH):
-            part = list(keys[start : start + _BATCH])
-            sql = _copy(connection.ops.quote_name, model, past, list(columns), len(part))
-            cursor.execute(sql, [*values, *_prepared(model, part, connection)])
+    return {past._meta.get_field(name): value for name, value in known.items()}
 
 
 def _longest(past: Any) -> int | None:
@@ -217,15 +241,18 @@ def _prepared(model: type[models.Model], keys: list[Any], connection: Any) -> li
     return [field.get_db_prep_value(key, connection) for key in keys]
 
 
-def _copy(quote: Callable[[str], str], model: Any, past: Any, known: list[Any], count: int) -> str:
+def _copy(
+    connection: Any, model: Any, known: Mapping[Any, Any], keys: str
+) -> tuple[str, list[Any]]:
     """Return INSERT … SELECT from the table into its history; every name is the models' own."""
+    past, quote = get_history_manager_for_model(model).model, connection.ops.quote_name
     kept = [quote(field.column) for field in past.tracked_fields if not field.many_to_many]
     into = ", ".join([*(quote(field.column) for field in known), *kept])
     marks = ", ".join(["%s"] * len(known))
-    keys = ", ".join(["%s"] * count)
     table, key = quote(model._meta.db_table), quote(model._meta.pk.column)
     target = quote(past._meta.db_table)
-    return (
+    sql = (
         f"INSERT INTO {target} ({into}) SELECT {marks}, {', '.join(kept)}"  # noqa: S608
         f" FROM {table} WHERE {key} IN ({keys}) ORDER BY {key}"
     )
+    return sql, [field.get_db_prep_save(value, connection) for field, value in known.items()]

@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from import_export import widgets
 from import_export.fields import Field
 
+from backoffice.masking.fields import MaskedMixin
 from backoffice.sheets import problems, ways
 from backoffice.sheets.problems import Text
 from backoffice.sheets.reader import CellError
@@ -146,17 +147,23 @@ class Source:
             return Bad(value.code)
         if self.is_reference:
             return self._reference(value)
+        if isinstance(self.stored, MaskedMixin) and self.stored.is_mask(value):
+            return value  # the record that it comes back to decides
         try:
-            cleaned = self.field.widget.clean(value, row=None)
-            if cleaned in _EMPTY and self.field.default is not NOT_PROVIDED:
-                if callable(self.field.default):
-                    return _FILL
-                cleaned = self.field.default
-            return self._validated(cleaned)
+            return self._cleaned(value)
         except ValidationError as error:
             return Bad(INVALID, (("message", safe_message(error)),))
         except (ArithmeticError, LookupError, TypeError, ValueError):
             return Bad(self._code())
+
+    def _cleaned(self, value: Any) -> Any:
+        cleaned = self.field.widget.clean(value, row=None)
+        default = self.field.default
+        if cleaned in _EMPTY and default is not NOT_PROVIDED:
+            if callable(default):
+                return _FILL
+            cleaned = default
+        return self._validated(cleaned)
 
     def _validated(self, cleaned: Any) -> Any:
         stored = self.stored

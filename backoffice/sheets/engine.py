@@ -18,7 +18,7 @@ from simple_history.utils import get_history_manager_for_model
 from backoffice import refusals
 from backoffice.accounts.models import User
 from backoffice.audit import history
-from backoffice.sheets import modes, singles, spans
+from backoffice.sheets import modes, singles, spans, tenants
 from backoffice.sheets.formats import Derivation, Format, Record
 from backoffice.sheets.models import ImportJob, ImportProblem
 from backoffice.sheets.problems import Problem, Severity
@@ -42,10 +42,15 @@ class Writer:
     def __init__(
         self, job: ImportJob, form: Format, derivation: Derivation, *, actor: User | None
     ) -> None:
+        self._prepare(job, derivation, [step() for step in form.steps], actor)
+
+    def _prepare(
+        self, job: ImportJob, derivation: Derivation, steps: Sequence[Step], actor: User | None
+    ) -> None:
         self.job = job
         self.derivation = derivation
         self.actor = actor
-        self.steps: list[Step] = [step() for step in form.steps]
+        self.steps: list[Step] = list(steps)
         self.sizes = [len(step.records(derivation)) for step in self.steps]
         self._told = known_problems(job)
 
@@ -88,6 +93,8 @@ class Writer:
             unchanged=plan.unchanged,
             problems=list(plan.problems),
             settles=plan.settles,
+            failed=plan.failed,
+            skipped=plan.skipped,
         )
         fields = list(plan.fields)
         tried: list[tuple[Model, Record | None, list[Any], list[str]]] = [
@@ -111,11 +118,12 @@ class Writer:
         counters = {name: dict(counts) for name, counts in self.job.counters.items()}
         with transaction.atomic():
             fence()
+            tenants.guard(plan, step, self.job.tenant)
             with spans.noted(self.job, step.dataset, plan.model):
                 created = self._create(plan, now)
-                if created:
-                    step.written([row for row, _record in plan.create], actor=self.actor)
                 updated = self._update(plan, now)
+            step.written([row for row, _record in plan.create], actor=self.actor)
+            step.changed(updated, actor=self.actor)
             self._count(counters, step.dataset, plan, created, updated)
             news = [one for one in plan.problems if identity(one) not in self._told]
             store_problems(self.job, news, from_run=True)
@@ -150,8 +158,9 @@ class Writer:
             dataset, {"created": 0, "updated": 0, "unchanged": 0, "failed": 0}
         )
         counts["created"] += created
-        skipped = sum(one.severity == Severity.SKIPPED for one in plan.problems)
-        counts["failed"] += len(plan.problems) - skipped
+        told = sum(one.severity == Severity.SKIPPED for one in plan.problems)
+        counts["failed"] += len(plan.problems) - told + plan.failed
+        skipped = told + plan.skipped
         if skipped:
             counts["skipped"] = counts.get("skipped", 0) + skipped
         counts["unchanged"] += plan.unchanged

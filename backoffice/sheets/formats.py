@@ -10,17 +10,18 @@ on everything written (`resources.Settlement`). An app declares its formats in i
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from django.utils.functional import Promise
 
-from backoffice.sheets import cells, transforms
+from backoffice.sheets import cells, spoken, transforms
 from backoffice.sheets.problems import Problem, Severity, quote
 from backoffice.sheets.reader import RawRow, Value
 
 if TYPE_CHECKING:
+    from backoffice.sheets.dialects import Dialect
     from backoffice.sheets.mapping import SheetMapping
     from backoffice.sheets.resources import Step
 
@@ -112,6 +113,8 @@ class Derivation:
     repeated: int = 0
     """Rows that stand in the file twice and are read once."""
     ready: int = 0
+    tenant: str = ""
+    """The key of the one tenant whose rows are meant; "" for staff."""
     memo: dict[type, object] = field(default_factory=dict)
     """What steps work out once and keep, by its type."""
 
@@ -131,6 +134,8 @@ class Format:
     steps: tuple[type["Step"], ...] = ()
     permissions: tuple[str, ...] = ()
     """What a person needs, beside the right to import at all."""
+    for_tenants: ClassVar[bool] = False
+    """Whether it is for the people of one tenant (`tenants`), and not for staff."""
 
     def derive(self, rows: Iterable[SheetRow]) -> Derivation:
         """Return the data sets, problems and sums of the rows."""
@@ -161,12 +166,20 @@ def _missing(key: str) -> Column:
 _formats: dict[str, Format] = {}
 
 
-def register(cls: type[Format]) -> type[Format]:
-    """Register the format; a second one with its key is an error."""
-    if type(_formats.get(cls.key)) not in {type(None), cls}:
-        msg = f"the format {cls.key} is registered already"
+def register[T: type](cls: T) -> T:
+    """Register a Format, or a django-import-export Resource with a `key`, as it is.
+
+    Raises ValueError for a second one with its key.
+    """
+    from backoffice.sheets import plain  # noqa: PLC0415 - it stands on this module
+
+    declared: Any = cls
+    known = _formats.get(declared.key)
+    if known is not None and cls not in {type(known), getattr(known, "resource", None)}:
+        msg = f"the format {declared.key} is registered already"
         raise ValueError(msg)
-    _formats[cls.key] = cls()
+    is_format = issubclass(cls, Format)
+    _formats[declared.key] = declared() if is_format else plain.ResourceFormat(declared)
     return cls
 
 
@@ -181,12 +194,34 @@ def everything() -> list[Format]:
 
 
 def typed(
-    raw: Iterable[RawRow], form: Format, maps: Mapping[str, "SheetMapping"]
+    raw: Iterable[RawRow],
+    form: Format,
+    maps: Mapping[str, "SheetMapping"],
+    dialect: "Dialect | None" = None,
 ) -> Iterator[SheetRow]:
-    """Turn raw rows into typed ones; `maps` is sheet -> how it is read."""
-    sources = {name: _sources(form, one) for name, one in maps.items()}
+    """Turn raw rows into typed ones; `maps` is sheet -> how it is read.
+
+    Texts of a csv file are numbers and dates as the dialect writes them.
+    """
+    sources = {name: _sources(form, one, dialect) for name, one in maps.items()}
     for row in raw:
         yield _typed_row(row, sources[row.sheet])
+
+
+def column_reader(
+    form: Format, mapping: "SheetMapping", dialect: "Dialect | None" = None
+) -> Callable[[Sequence[RawRow]], dict[str, list[Value]]]:
+    """Return what gives the cells of many rows by column key, for the columns that are mapped."""
+    known = [
+        one
+        for one in _sources(form, mapping, dialect)
+        if one.place is not None or one.constant is not None or one.change is not None
+    ]
+
+    def read(rows: Sequence[RawRow]) -> dict[str, list[Value]]:
+        return {one.column.key: one.values(rows) for one in known}
+
+    return read
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +232,8 @@ class _Source:
     place: int | None
     constant: str | None
     change: transforms.Change | None
+    say: spoken.Say | None = None
+    """What puts numbers and dates of a dialect into the plain way."""
 
     def value(self, cells_of_row: tuple[Value, ...]) -> Value:
         """Return the cell, changed, or the constant that stands for an empty one."""
@@ -204,19 +241,35 @@ class _Source:
         value = cells_of_row[place] if place is not None and place < len(cells_of_row) else None
         if self.change is not None:
             value = self.change(value, cells_of_row)
+        if self.say is not None:
+            value = self.say(value)
         if self.constant is not None and cells.is_empty(value):
             return self.constant
         return value
 
+    def values(self, rows: Sequence[RawRow]) -> list[Value]:
+        """Return the cells of many rows."""
+        place = self.place
+        others = (self.constant, self.change, self.say)
+        if place is None or any(one is not None for one in others):
+            return [self.value(row.cells) for row in rows]
+        return [row.cells[place] if place < len(row.cells) else None for row in rows]
 
-def _sources(form: Format, mapping: "SheetMapping") -> list[_Source]:
-    changes = {key: transforms.compiled(steps) for key, steps in mapping.transforms.items()}
+
+def _sources(
+    form: Format, mapping: "SheetMapping", dialect: "Dialect | None" = None
+) -> list[_Source]:
+    mark = dialect.decimal if dialect else "."
+    changes = {
+        key: transforms.compiled(steps, mark=mark) for key, steps in mapping.transforms.items()
+    }
     return [
         _Source(
             column,
             mapping.columns.get(column.key),
             mapping.constants.get(column.key),
             changes.get(column.key),
+            spoken.saying(column.read, dialect),
         )
         for column in form.columns
     ]

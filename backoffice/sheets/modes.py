@@ -5,7 +5,7 @@ from django.utils.translation import gettext_lazy as _
 from backoffice.sheets import problems
 from backoffice.sheets.models import ImportJob, Status
 from backoffice.sheets.problems import Severity, Text
-from backoffice.sheets.resources import Plan, SheetResource, Step
+from backoffice.sheets.resources import Plan, Step
 
 EXISTS = "exists"
 ABSENT = "absent"
@@ -42,7 +42,7 @@ def code(mode: str) -> str:
 def apply(plan: Plan, mode: str, step: Step) -> None:
     """Take what the mode leaves alone out of the plan, each with its problem."""
     out = unwanted(mode)
-    if out is None or not isinstance(step, SheetResource):
+    if out is None or plan.settles:
         return
     if out == Status.NEW:
         plan.create = []

@@ -89,6 +89,9 @@ class Plan:
     unchanged: int = 0
     problems: list[Problem] = field(default_factory=list)
     settles: bool = False
+    failed: int = 0
+    """Records that the check left out already, with their problems."""
+    skipped: int = 0
     outcomes: list[Outcome] = field(default_factory=list)
     """What becomes of each record, in no particular order."""
 
@@ -105,12 +108,18 @@ class Plan:
 class Step:
     """What the engine runs in chunks, in the order of the format's `steps`."""
 
-    dataset: ClassVar[str]
-    label: ClassVar[str | Promise]
+    dataset: str
+    label: str | Promise
+    columns: ClassVar[dict[str, str]] = {}
 
-    def records(self, derivation: Derivation) -> list[Record]:
+    def records(self, derivation: Derivation) -> Sequence[Record]:
         """Return the records of the data set, in an order that depends on the rows alone."""
         return derivation.datasets.get(self.dataset, [])
+
+    def problem(self, code: str, record: Record, name: str = "") -> Problem:
+        """Return a problem at the record's row, in the column that the field came from."""
+        column = self.columns.get(name, "")
+        return Problem(code, record.sheet, record.row, column, dataset=self.dataset)
 
     def plan(self, records: Sequence[Record], derivation: Derivation) -> Plan:
         """Compare the records with the database; only reads."""
@@ -118,6 +127,17 @@ class Step:
 
     def written(self, rows: Sequence[Model], *, actor: Any) -> None:
         """Do what belongs to new rows, such as booking money, in the transaction that made them."""
+
+    def changed(self, rows: Sequence[Model], *, actor: Any) -> None:
+        """Do what belongs to changed rows, in the transaction that changed them."""
+
+    def tenants_of(self, rows: Sequence[Any]) -> set[str]:
+        """Return the keys of the tenants whose rows these are, as the database has it now.
+
+        Called in the transaction that writes them: lock those that exist. A step that says nothing
+        here is none for tenants.
+        """
+        return {""}
 
 
 class SheetResource(Step, ModelResource):
@@ -286,19 +306,14 @@ class SheetResource(Step, ModelResource):
             instance.clean_fields(exclude=related)
             instance.clean()
         except ValidationError as error:
-            name, message = _first(error)
+            name, message = first_error(error)
             problem = self.problem(INVALID, record, name)
             problem.params = {"message": message}
             return problem
         return None
 
-    def problem(self, code: str, record: Record, name: str = "") -> Problem:
-        """Return a problem at the record's row, in the column that the field came from."""
-        column = self.columns.get(name, "")
-        return Problem(code, record.sheet, record.row, column, dataset=self.dataset)
 
-
-def _first(error: ValidationError) -> tuple[str, str]:
+def first_error(error: ValidationError) -> tuple[str, str]:
     """Return the field and the message with parameters but never the value itself."""
     if hasattr(error, "error_dict"):
         name, errors = next(iter(error.error_dict.items()))
@@ -308,6 +323,7 @@ def _first(error: ValidationError) -> tuple[str, str]:
 
 def safe_message(error: ValidationError) -> str:
     """Messages such as "Value 'x' is not a valid choice" quote the value: leave it out."""
+    (error, *_more) = error.error_list
     params = dict(error.params or {})
     if "value" in params:
         params["value"] = "…"

@@ -14,14 +14,18 @@ from backoffice.audit.services import record
 from backoffice.files.sealing import DamagedError
 from backoffice.jobs import registry
 from backoffice.jobs.run import CancelledError, JobError, JobRun, LostError
-from backoffice.sheets import engine, formats, reader, staging
+from backoffice.sheets import answers, dialects, engine, formats, reader, staged, staging
+from backoffice.sheets.checking import Check
 from backoffice.sheets.errors import ReadError
 from backoffice.sheets.forecast import forecast
 from backoffice.sheets.formats import CheckSum, Derivation, Format, SheetRow
 from backoffice.sheets.mapping import SheetMapping
 from backoffice.sheets.models import ImportJob
+from backoffice.sheets.plain import ResourceFormat
 from backoffice.sheets.problems import Severity
+from backoffice.sheets.resources import SheetResource
 from backoffice.sheets.services import CHECK, FINISHED, IMPORT
+from backoffice.sheets.ways import Verdict, Way
 
 _SECONDS = 120
 
@@ -31,15 +35,20 @@ def sheet_rows(job: ImportJob, form: Format) -> Iterator[SheetRow]:
 
     Raises ReadError, also when the file is gone or is not the one that was uploaded.
     """
+    maps = {name: SheetMapping.from_json(job.mapping[name]) for name in job.chosen}
+    yield from formats.typed(raw_rows(job), form, maps, dialects.of(job))
+
+
+def raw_rows(job: ImportJob) -> Iterator[reader.RawRow]:
+    """Yield the rows below the headers of the chosen sheets as they stand in the file.
+
+    Raises ReadError, also when the file is gone or is not the one that was uploaded.
+    """
     if not job.file:
         raise ReadError(_("The file is not kept any more. Upload it again."))
     if _digest(job) != job.sha256:
         raise ReadError(_("The stored file is not the one that was uploaded. Upload it again."))
     maps = {name: SheetMapping.from_json(job.mapping[name]) for name in job.chosen}
-    yield from formats.typed(_below_headers(job, maps), form, maps)
-
-
-def _below_headers(job: ImportJob, maps: dict[str, SheetMapping]) -> Iterator[reader.RawRow]:
     for row in reader.rows(job, sheets=job.chosen, seconds=_SECONDS):
         if row.number > maps[row.sheet].header_row:
             yield row
@@ -56,7 +65,9 @@ def _digest(job: ImportJob) -> str:
 def derive(job: ImportJob, form: Format, run: JobRun | None = None) -> Derivation:
     """Return what the file's rows make. Raises ReadError."""
     rows: Iterable[SheetRow] = sheet_rows(job, form)
-    return form.derive(rows if run is None else _watched(rows, run, _expected(job)))
+    made = form.derive(rows if run is None else _watched(rows, run, _expected(job)))
+    made.tenant = job.tenant
+    return made
 
 
 def _expected(job: ImportJob) -> int:
@@ -76,22 +87,48 @@ def run_check(run: JobRun) -> dict[str, Any]:
     job = ImportJob.objects.get(pk=run.params["import"])
     with _ending(job, run, stopped=ImportJob.State.UPLOADED):
         form = formats.get(job.format)
+        _same_tenant(job, form)
         _begin_staging(job, run)
-        derivation = derive(job, form, run)
-        found = forecast(job, form, derivation, run.progress, run.fence)
-        summary = _summary(form, derivation, found)
+        summary = _check_rows(job, form, run)
         with transaction.atomic():
             run.fence()
-            job.problems.all().delete()
-            engine.store_problems(job, derivation.problems)
-            _finish(job, state=ImportJob.State.CHECKED, summary=summary)
+            _finish(job, state=ImportJob.State.CHECKED, summary=summary, ways=_ways(form))
     return {"rows": summary["read"], "ready": summary["ready"]}
+
+
+def _check_rows(job: ImportJob, form: Format, run: JobRun) -> dict[str, Any]:
+    """Stage the records and note their problems; return the summary."""
+    if isinstance(form, ResourceFormat):
+        check = Check(job, form)
+        check.run(raw_rows(job), run.progress, run.fence, _expected(job))
+        return check.summary()
+    derivation = derive(job, form, run)
+    found = forecast(job, form, derivation, run.progress, run.fence)
+    with transaction.atomic():
+        run.fence()
+        engine.store_problems(job, derivation.problems)
+    return _summary(form, derivation, found)
+
+
+def _same_tenant(job: ImportJob, form: Format) -> None:
+    """Raise ReadError where the person is not, or not any more, of the tenant of the import."""
+    if job.tenant and not answers.may_import(job.owner, form, job.tenant):
+        raise ReadError(_("The person who uploaded it may not import this any more."))
+
+
+def _ways(form: Format) -> dict[str, Any]:
+    """Return data set -> how it is written, and why not faster."""
+    if isinstance(form, ResourceFormat):
+        return {form.dataset: form.verdict.as_json()}
+    steps = [one for one in form.steps if issubclass(one, SheetResource)]
+    return {one.dataset: Verdict(Way.BULK).as_json() for one in steps}
 
 
 def _begin_staging(job: ImportJob, run: JobRun) -> None:
     with transaction.atomic():
         run.fence()
         staging.forget(job)
+        job.problems.all().delete()
 
 
 def _summary(
@@ -114,15 +151,24 @@ def run_import(run: JobRun) -> dict[str, Any]:
     job = ImportJob.objects.select_related("owner").get(pk=run.params["import"])
     with _ending(job, run, stopped=ImportJob.State.CANCELLED):
         form = formats.get(job.format)
-        derivation = derive(job, form, run)
-        writer = engine.Writer(job, form, derivation, actor=job.owner)
-        writer.run(run.progress, run.fence)
-        sums = _measured(form, derivation)
+        _same_tenant(job, form)
+        sums = _write(job, form, run)
         with transaction.atomic():
             run.fence()
             _finish(job, state=ImportJob.State.DONE, sums=sums, finished_at=timezone.now())
             _record_end(job, Outcome.DONE)
     return {name: job.total(name) for name in ("created", "updated", "unchanged", "failed")}
+
+
+def _write(job: ImportJob, form: Format, run: JobRun) -> list[dict[str, Any]]:
+    """Write what is not written yet; return the check sums."""
+    if isinstance(form, ResourceFormat):
+        staged.writer(job, form, actor=job.owner).run(run.progress, run.fence)
+        return staged.sums(job, form)
+    derivation = derive(job, form, run)
+    writer = engine.Writer(job, form, derivation, actor=job.owner)
+    writer.run(run.progress, run.fence)
+    return _measured(form, derivation)
 
 
 def _measured(form: Format, derivation: Derivation) -> list[dict[str, Any]]:

@@ -39,3 +39,19 @@ def write(job: ImportJob, dataset: str, model: type[Model], found: dict[str, Any
         ImportSpan.objects.create(
             import_job=job, dataset=dataset, phase=job.phase, model=model._meta.label, **found
         )
+
+
+def rows(job: ImportJob, model: type[Model]) -> int:
+    """Return how many rows of the model the history says that the import wrote."""
+    if not history.is_tracked(model):
+        return sum(
+            counts.get("created", 0) + counts.get("updated", 0) for counts in job.counters.values()
+        )
+    found = job.spans.filter(model=model._meta.label).aggregate(
+        first=Min("first"), last=Max("last")
+    )
+    if found["first"] is None:
+        return 0
+    past = get_history_manager_for_model(model)
+    mine = past.filter(history_id__gte=found["first"], history_id__lte=found["last"])
+    return int(mine.filter(history_change_reason=job.change_reason).count())
