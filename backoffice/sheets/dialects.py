@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from backoffice.sheets import reader
 from backoffice.sheets.guard import Source
 from backoffice.sheets.intake.charsets import ENCODINGS
+from backoffice.sheets.models import ImportJob
 
 PREVIEW: Final = 20
 DELIMITERS: Final = {
@@ -115,3 +116,8 @@ def preview(source: Source, dialect: Dialect, rows: int = PREVIEW) -> list[list[
     """Return the first filled rows as the dialect reads them. Raises ReadError."""
     _inspection, (sheet, *_more), _notes = reader.outline(source, limit=rows, dialect=dialect)
     return [["" if cell is None else str(cell) for cell in row.cells] for row in sheet.head]
+
+
+def of(job: ImportJob) -> Dialect | None:
+    """Return the dialect that was confirmed for a csv file; None for a workbook, or none yet."""
+    return Dialect.from_json(job.dialect) if job.dialect else None

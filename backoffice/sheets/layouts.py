@@ -42,6 +42,7 @@ def described(sheet: Outline, proposal: SheetMapping | None) -> dict[str, Any]:
         "hidden": sheet.hidden,
         "filled": sheet.rows,
         "columns": sheet.columns,
+        "errors": sheet.errors,
         "recognised": proposal is not None,
         **headed(sheet.head, number, count, sheet.rows, sheet.columns, sure=proposal is not None),
     }

@@ -111,12 +111,13 @@ def outline(
 ) -> tuple[Inspection, list[Outline], list[str]]:
     """Return the inspection, each sheet with its first `limit` rows, and notes for people.
 
-    A csv file is read by the dialect, or as it is guessed. Raises ReadError, as `rows` does.
+    A csv file is read by the dialect, else by that of the source, else as it is guessed. Raises
+    ReadError, as `rows` does.
     """
     inspection = Inspection("")
     result: list[Outline] = []
     with _as_kept():
-        for line in _lines(source, {"limit": limit} | _spoken(dialect), SECONDS):
+        for line in _lines(source, {"limit": limit} | _spoken(source, dialect), SECONDS):
             if "seen" in line:
                 inspection = Inspection(**line["seen"])
             elif "sheet" in line:
@@ -156,8 +157,9 @@ def rows(
 ) -> Iterator[RawRow]:
     """Yield the filled rows of the chosen sheets, in the order of the workbook.
 
-    `seen` is what `Inspection.as_json` said of this very file: it is not measured again, unless
-    cells have to be marked. A csv file is read by the dialect, or as it is guessed.
+    `seen` is what `Inspection.as_json` said of this very file, by default what the source has as
+    `seen`: it is not measured again, unless cells have to be marked. A csv file is read by the
+    dialect, else by that of the source, else as it is guessed.
 
     Raises ReadError for a file that is refused, damaged, protected, too large or too slow, and for
     one that is gone or not as it was kept.
@@ -188,7 +190,8 @@ def _told(
     seen: Mapping[str, Any] | None,
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield (sheet, batch as the child told it)."""
-    task = {"sheets": None if sheets is None else sorted(sheets)} | _spoken(dialect)
+    task = {"sheets": None if sheets is None else sorted(sheets)} | _spoken(source, dialect)
+    seen = seen or getattr(source, "seen", None)
     if seen and not any(sheet["errors"] for sheet in seen["sheets"].values()):
         task["seen"] = dict(seen)
     name = ""
@@ -200,8 +203,9 @@ def _told(
                 yield name, line
 
 
-def _spoken(dialect: "Dialect | None") -> dict[str, Any]:
-    return {"dialect": dialect.as_json() if dialect else {}}
+def _spoken(source: Source, dialect: "Dialect | None") -> dict[str, Any]:
+    known = dialect.as_json() if dialect else getattr(source, "dialect", None)
+    return {"dialect": dict(known or {})}
 
 
 @contextmanager

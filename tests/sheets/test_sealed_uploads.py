@@ -154,6 +154,6 @@ def test_large_file_is_held_once_at_most(oli: User) -> None:
 def test_larger_file_than_may_be_is_refused_unread(oli: User) -> None:
     file = SimpleUploadedFile("large.csv", b"")
     file.size = guard.MAX_BYTES + 1
-    with pytest.raises(ReadError, match="20 MB"):
+    with pytest.raises(ReadError, match="64 MB"):
         services.upload(file, actor=oli)
     assert BytesIO(file.read()).read() == b""

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from backoffice.sheets import formats, reader, services
+from backoffice.sheets import dialects, formats, reader, services
 from backoffice.sheets.admin.base import OneImport, State
 from backoffice.sheets.errors import ReadError
 from backoffice.sheets.formats import Column, Format, SheetRow
@@ -162,7 +162,7 @@ def _preview(job: ImportJob, form: Format) -> dict[str, Any] | None:
     places = SheetMapping.from_json(job.mapping[name])
     sheet = next(one for one in sheets if one.name == name)
     below = [row for row in sheet.head if row.number > places.header_row][:_PREVIEW]
-    rows = formats.typed(below, form, {name: places})
+    rows = formats.typed(below, form, {name: places}, dialects.of(job))
     return {
         "sheet": name or job.original_name,
         "heads": [str(column.label) for column in form.columns],
