@@ -16,15 +16,17 @@ import os
 import resource
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from backoffice.sheets.intake import batches, bounds, kinds, texts
 from backoffice.sheets.intake.bounds import Inspection, RefusedError
 
+BLOCK = 1024 * 1024
 MERGED_ROWS = 40
 """Merged cells are told of so many rows: they matter for headers."""
 
@@ -34,7 +36,8 @@ def main() -> int:
     task = json.loads(sys.stdin.buffer.readline())
     _limit(task)
     try:
-        _read(task, sys.stdin.buffer.read(bounds.MAX_BYTES + 1))
+        with _taken(sys.stdin.buffer) as file:
+            _read(task, file)
     except RefusedError as error:
         _tell({"refused": [error.code, error.params]})
         return 1
@@ -64,36 +67,55 @@ def _tell(line: dict[str, Any]) -> None:
     sys.stdout.flush()
 
 
-def _read(task: dict[str, Any], data: bytes) -> None:
-    found = _seen(task, data)
+@contextmanager
+def _taken(pipe: BinaryIO) -> Iterator[BinaryIO]:
+    """Give the file a place where the library reads it without a copy: in memory, on no disk."""
+    with _place() as file:
+        size = 0
+        while size <= bounds.MAX_BYTES and (block := pipe.read(BLOCK)):
+            size += len(block)
+            file.write(block)
+        file.seek(0)
+        # From here on nothing is written anywhere.
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+        yield file
+
+
+def _place() -> BinaryIO:
+    if not hasattr(os, "memfd_create"):
+        return io.BytesIO()
+    return os.fdopen(os.memfd_create("sheet"), "w+b")
+
+
+def _read(task: dict[str, Any], file: BinaryIO) -> None:
+    found = _seen(task, file)
     _tell({"seen": found.as_json()})
     if not task["rows"]:
         return
     _allow(task)
+    file.seek(0)
     if found.kind == "csv":
-        dialect = found.guess["dialect"] | task["dialect"]
-        _send(task, "", texts.rows(data, dialect), found)
+        _send(task, "", texts.rows(file, found.guess["dialect"] | task["dialect"]), found)
     else:
-        _workbook(task, data, found)
+        _workbook(task, file, found)
 
 
-def _seen(task: dict[str, Any], data: bytes) -> Inspection:
+def _seen(task: dict[str, Any], file: BinaryIO) -> Inspection:
     """Measure the file, unless this very file was measured before and nothing has to be marked."""
     if task["seen"]:
         sheets = {name: bounds.SheetNotes() for name in task["seen"]["sheets"]}
         return Inspection(task["seen"]["kind"], sheets, guess=task["seen"]["guess"])
-    return kinds.inspect(io.BytesIO(data))
+    return kinds.inspect(file)
 
 
-def _workbook(task: dict[str, Any], data: bytes, found: Inspection) -> None:
+def _workbook(task: dict[str, Any], file: BinaryIO, found: Inspection) -> None:
     from python_calamine import (  # noqa: PLC0415 - not needed for csv, and only under the limits
         CalamineWorkbook,
         SheetTypeEnum,
     )
 
     wanted = task["sheets"]
-    with _place(data) as place, CalamineWorkbook.from_object(place) as book:
-        del data
+    with CalamineWorkbook.from_object(_for_library(file)) as book:
         for meta in book.sheets_metadata:
             chosen = wanted is None or meta.name in wanted
             if not chosen or meta.typ != SheetTypeEnum.WorkSheet or meta.name not in found.sheets:
@@ -104,27 +126,8 @@ def _workbook(task: dict[str, Any], data: bytes, found: Inspection) -> None:
                 _tell({"merged": merged})
 
 
-class _place:  # noqa: N801 - reads as a word: `with _place(data) as place:`
-    """The file where the library can read it from without holding a copy: in memory, no disk."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-        self._number = -1
-
-    def __enter__(self) -> str | io.BytesIO:
-        if not hasattr(os, "memfd_create"):
-            return io.BytesIO(self._data)
-        self._number = os.memfd_create("sheet")
-        with open(self._number, "wb", closefd=False) as file:
-            file.write(self._data)
-        del self._data
-        # From here on nothing is written anywhere.
-        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-        return f"/proc/self/fd/{self._number}"
-
-    def __exit__(self, *_error: object) -> None:
-        if self._number >= 0:
-            os.close(self._number)
+def _for_library(file: BinaryIO) -> BinaryIO | str:
+    return file if isinstance(file, io.BytesIO) else f"/proc/self/fd/{file.fileno()}"
 
 
 def _cells(sheet: Any) -> Iterator[list[Any]]:

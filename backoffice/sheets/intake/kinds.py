@@ -2,7 +2,7 @@
 
 import io
 import zipfile
-from typing import Final
+from typing import BinaryIO, Final
 
 from backoffice.sheets.intake import archives, bounds, ods, ole, texts, xlsb, xlsx
 from backoffice.sheets.intake.bounds import Inspection, SheetNotes, refuse
@@ -10,7 +10,7 @@ from backoffice.sheets.intake.bounds import Inspection, SheetNotes, refuse
 _ZIP: Final = b"PK\x03\x04"
 
 
-def inspect(file: io.BytesIO) -> Inspection:
+def inspect(file: BinaryIO) -> Inspection:
     """Check the bounds of a file; RefusedError says what is wrong with it."""
     size = file.seek(0, io.SEEK_END)
     file.seek(0)
@@ -27,13 +27,13 @@ def inspect(file: io.BytesIO) -> Inspection:
     return _text(file)
 
 
-def _text(file: io.BytesIO) -> Inspection:
+def _text(file: BinaryIO) -> Inspection:
     found = Inspection("csv", {"": SheetNotes()})
-    found.guess = texts.guess(file.getvalue())
+    found.guess = texts.guess(file.read())
     return found
 
 
-def _archive(file: io.BytesIO) -> Inspection:
+def _archive(file: BinaryIO) -> Inspection:
     try:
         with zipfile.ZipFile(file) as archive:
             archives.check_directory(archive.infolist())

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import islice, zip_longest
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 from backoffice.sheets.intake import bounds, charsets, escapes
 from backoffice.sheets.intake.bounds import refuse
@@ -50,14 +50,14 @@ def guess(data: bytes) -> dict[str, Any]:
     return {"dialect": dialect, "unsure": unsure, "encodings": encodings}
 
 
-def rows(data: bytes, dialect: dict[str, Any]) -> Iterator[list[str]]:
+def rows(source: BinaryIO, dialect: dict[str, Any]) -> Iterator[list[str]]:
     """Yield the records as lists of texts, without the apostrophes that our exports put in front.
 
     Raises RefusedError for bytes that the encoding cannot read, and for what is not a table.
     """
     csv.field_size_limit(_LONGEST_FIELD)
     try:
-        with io.TextIOWrapper(io.BytesIO(data), encoding=dialect["encoding"], newline="") as file:
+        with io.TextIOWrapper(source, encoding=dialect["encoding"], newline="") as file:
             records = _bounded(_reader(_clean(file), dialect["delimiter"], dialect["quote"]))
             for record in records:
                 yield [escapes.unescape(text) for text in record]
