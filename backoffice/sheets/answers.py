@@ -8,7 +8,18 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from backoffice.accounts.models import User
-from backoffice.sheets import cells, formats, heads, layouts, mapping, profiles, transforms
+from backoffice.sheets import (
+    cells,
+    formats,
+    heads,
+    layouts,
+    looking,
+    mapping,
+    profiles,
+    tenants,
+    transforms,
+)
+from backoffice.sheets.dialects import Dialect
 from backoffice.sheets.formats import Format
 from backoffice.sheets.mapping import SheetMapping
 from backoffice.sheets.models import ImportJob, ImportProfile
@@ -16,6 +27,7 @@ from backoffice.sheets.problems import wrong
 from backoffice.sheets.reader import Outline, RawRow
 
 LONGEST_CONSTANT: Final = 200
+_READ: Final = ("sheets", "chosen", "mapping", "format", "profile", "mode", "whole")
 HeaderPlace = tuple[int, int]
 """The number of the last row of a header, and how many rows make it."""
 
@@ -24,19 +36,28 @@ class StateError(Exception):
     """The import is not where this can be done; `str()` of it is for the person."""
 
 
-def may_import(user: User, form: Format) -> bool:
-    """Whether the person has the rights that the format asks for."""
-    return user.has_perm("sheets.add_importjob") and user.has_perms(form.permissions)
+def may_import(user: User, form: Format, tenant: str = "") -> bool:
+    """Whether the person has the rights that the format asks for, for the rows of `tenant`."""
+    if form.for_tenants != bool(tenant):
+        return False
+    return may_upload(user, tenant) and user.has_perms(form.permissions)
 
 
-def open_formats(user: User) -> list[Format]:
+def may_upload(user: User, tenant: str = "") -> bool:
+    """Whether the person may bring files in: as staff, or for the tenant that they work for."""
+    if tenant:
+        return tenants.of(user) == tenant
+    return user.has_perm("sheets.add_importjob")
+
+
+def open_formats(user: User, tenant: str = "") -> list[Format]:
     """Return the formats that the person may import."""
-    return [form for form in formats.everything() if may_import(user, form)]
+    return [form for form in formats.everything() if may_import(user, form, tenant)]
 
 
 def must_own(job: ImportJob, actor: User) -> None:
     """Raise PermissionDenied unless the import is the person's own and they may import."""
-    if job.owner_id != actor.pk or not actor.has_perm("sheets.add_importjob"):
+    if job.owner_id != actor.pk or not may_upload(actor, job.tenant):
         raise PermissionDenied
 
 
@@ -83,7 +104,7 @@ def use_format(job: ImportJob, form: Format, *, actor: User) -> None:
     Raises PermissionDenied, StateError.
     """
     must_own(job, actor)
-    if not may_import(actor, form):
+    if not may_import(actor, form, job.tenant):
         raise PermissionDenied
     first = heads.rows(job)
     maps = {
@@ -150,7 +171,10 @@ def is_ready(job: ImportJob) -> bool:
     form = form_of(job)
     maps = [job.mapping.get(name) for name in job.chosen]
     return bool(
-        form and maps and all(one and not SheetMapping.from_json(one).missing(form) for one in maps)
+        form
+        and maps
+        and not must_say_dialect(job)
+        and all(one and not SheetMapping.from_json(one).missing(form) for one in maps)
     )
 
 
@@ -167,8 +191,9 @@ def map_columns(
     `twice` says that one column of the sheet may be meant for two columns of the format.
     """
     must_own(job, actor)
-    if not may_import(actor, form):
+    if not may_import(actor, form, job.tenant):
         raise PermissionDenied
+    must_know_dialect(job)
     stored = {name: checked(job, form, name, mappings[name], twice=twice) for name in job.chosen}
     change(job, mapping={**job.mapping, **stored}, format=form.key)
 
@@ -219,16 +244,47 @@ def use_profile(job: ImportJob, profile: ImportProfile | None, *, actor: User) -
     sheets = outlines(job)
     if profile is None:
         job.profile = None
-        layouts.propose(job, sheets, open_formats(actor))
-    elif profile in profiles.candidates(actor, open_formats(actor), job.tenant):
+        layouts.propose(job, sheets, open_formats(actor, job.tenant))
+    elif profile in profiles.candidates(actor, open_formats(actor, job.tenant), job.tenant):
         profiles.lay(job, profile, sheets)
     else:
         raise PermissionDenied
-    names = ("sheets", "chosen", "mapping", "format", "profile", "mode", "whole")
     with transaction.atomic():
-        change(job, **{name: getattr(job, name) for name in names})
+        change(job, **{name: getattr(job, name) for name in _READ})
         if profile is not None:
             profiles.used(profile)
+
+
+def read_as(job: ImportJob, dialect: Dialect, *, actor: User) -> None:
+    """Say how the text of a csv file is written; sheets and columns are found anew.
+
+    Raises StateError, and ReadError when the file cannot be read so.
+    """
+    must_own(job, actor)
+    if job.kind != "csv":
+        raise StateError(_("Only a csv file is asked about how it is written."))
+    sheets = looking.again(job, dialect, actor, open_formats(actor, job.tenant))
+    with transaction.atomic():
+        change(job, **{name: getattr(job, name) for name in (*_READ, "dialect")})
+        heads.keep(job, sheets)
+
+
+def must_know_dialect(job: ImportJob) -> None:
+    """Raise StateError while somebody has to say how the text of a csv file is written."""
+    if must_say_dialect(job):
+        raise StateError(_("Say first how the text of the file is written."))
+
+
+def must_say_dialect(job: ImportJob) -> bool:
+    """Whether somebody has to say first how the text of a csv file is written."""
+    return job.kind == "csv" and not job.dialect
+
+
+def fitting_profiles(job: ImportJob, actor: User) -> list[ImportProfile]:
+    """Return the profiles that could read the file."""
+    first = list(heads.rows(job).items())
+    known = profiles.candidates(actor, open_formats(actor, job.tenant), job.tenant)
+    return [profile for profile in known if profiles.read_by(profile, first)]
 
 
 def outlines(job: ImportJob) -> list[Outline]:

@@ -17,6 +17,10 @@ class SheetsConfig(AppConfig):
             "sheets.add_importjob",
             "sheets.view_importjob",
             "sheets.undo_importjob",
+            "sheets.add_importprofile",
+            "sheets.change_importprofile",
+            "sheets.delete_importprofile",
+            "sheets.view_importprofile",
             "sheets.add_keptsheet",
             "sheets.view_keptsheet",
             "sheets.export_keptsheet",
@@ -24,6 +28,7 @@ class SheetsConfig(AppConfig):
         "analyst": ("sheets.view_keptsheet",),
         "auditor": (
             "sheets.view_importjob",
+            "sheets.view_importprofile",
             "sheets.view_clearexport",
             "sheets.view_exportjob",
             "sheets.view_keptsheet",
@@ -37,6 +42,7 @@ class SheetsConfig(AppConfig):
         "owner": (
             "sheets.view_clearexport",
             "sheets.approve_clearexport",
+            "sheets.approve_importjob",
             "sheets.view_importjob",
             "sheets.undo_importjob",
             "sheets.view_keptsheet",
@@ -52,7 +58,9 @@ class SheetsConfig(AppConfig):
         import_module("backoffice.sheets.undo")
         import_module("backoffice.sheets.kept.keeping")
         import_module("backoffice.sheets.kept.erasing").register()
-        import_module("backoffice.accounts.guarded").guard("sheets.approve_clearexport")
+        guard = import_module("backoffice.accounts.guarded").guard
+        guard("sheets.approve_clearexport", "sheets.approve_importjob")
         if apps.is_installed("backoffice.approvals"):
             import_module("backoffice.sheets.clear_exports")
+            import_module("backoffice.sheets.approving")
         import_module("backoffice.sheets.places").register()

@@ -34,6 +34,10 @@ _TRIED: Final = 200
 _SPACES: Final = re.compile(r"\s+")
 
 
+Match = tuple[ImportProfile, dict[str, SheetMapping]]
+"""A profile, and how it reads the sheets that it knows."""
+
+
 class ProfileError(ValueError):
     """It cannot be kept or used; `str()` of it is for the person."""
 
@@ -155,9 +159,7 @@ def candidates(actor: User, choices: Iterable[Format], tenant: str = "") -> list
     return list(rows.order_by("-used_at", "name")[:_TRIED])
 
 
-def matching(
-    profiles: Iterable[ImportProfile], sheets: Sequence[Outline]
-) -> list[tuple[ImportProfile, dict[str, SheetMapping]]]:
+def matching(profiles: Iterable[ImportProfile], sheets: Sequence[Outline]) -> list[Match]:
     """Return the profiles that fit the visible sheets best: more than one are equally good."""
     visible = [(sheet.name, sheet.head) for sheet in sheets if not sheet.hidden]
     rated = []

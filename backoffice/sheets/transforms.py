@@ -6,10 +6,11 @@ nobody can write a pattern or a program. Blanks around a text are always cut off
 or number (a date, true, an error cell) passes unchanged, and an empty cell stays empty.
 """
 
+import re
 import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final
 
@@ -40,6 +41,13 @@ problems.register(
         )
     }
 )
+_NUMBERS: Final = {
+    mark: re.compile(
+        rf"(?P<sign>[+-]?)(?P<whole>[0-9]{{1,3}}(?:[{other}' ][0-9]{{3}})+|[0-9]+|(?=[{mark}]))"
+        rf"(?:[{mark}](?P<rest>[0-9]+))?"
+    )
+    for mark, other in ((".", ","), (",", "."))
+}
 
 Step = Sequence[Any]
 Cells = tuple[Value, ...]
@@ -137,16 +145,15 @@ def _scaled(text: str, power: int, mark: str = ".") -> str:
 
 
 def _number(text: str, mark: str) -> Decimal | None:
-    """Return the number written with this decimal mark; the other one only divides thousands."""
+    """Return the number written with this decimal mark; None for any other way to write it."""
     if len(text) > _LONGEST_NUMBER:
         return None
-    plain = "".join(text.split()).replace("\N{MINUS SIGN}", "-").replace("'", "")
-    plain = plain.replace("," if mark == "." else ".", "").replace(mark, ".")
-    try:
-        number = Decimal(plain)
-    except InvalidOperation:
+    plain = text.replace("\N{MINUS SIGN}", "-").replace("\N{NO-BREAK SPACE}", " ")
+    match = _NUMBERS[mark].fullmatch(plain)
+    if match is None:
         return None
-    return number if number.is_finite() and abs(number.adjusted()) <= _LONGEST_NUMBER else None
+    whole = "".join(sign for sign in match["whole"] if sign.isdigit())
+    return Decimal(f"{match['sign']}{whole or 0}.{match['rest'] or 0}")
 
 
 _MARK: Final = Argument(Kind.MARK, gettext_lazy("mark"))

@@ -51,6 +51,9 @@ def changed(
         (2.95, ["scale", 2], "295"),
         ("-0.5", ["scale", 3], "-500"),
         ("1,234.5", ["scale", 1], "12345"),
+        ("12,50", ["scale", 2], "12,50"),
+        (".5", ["scale", 1], "5"),
+        ("1 234", ["scale", 0], "1234"),
         ("twelve", ["scale", 2], "twelve"),
         ("NaN", ["scale", 2], "NaN"),
         ("1e99999999", ["scale", 9], "1e99999999"),
@@ -65,6 +68,7 @@ def test_changes(value: Value, step: list[Any], expected: Value) -> None:
 def test_scale_reads_and_writes_the_mark_of_the_file() -> None:
     assert changed("1.234,56", ["scale", 1], mark=",") == "12345,6"
     assert changed("1999", ["scale", -2], mark=",") == "19,99"
+    assert changed("19.99", ["scale", 2], mark=",") == "19.99"
 
 
 def test_join_takes_another_column() -> None:

@@ -94,6 +94,7 @@ IMPORT_PAGES = (
     "import",
     "import_check",
     "import_dialect",
+    "import_difference",
     "import_failed",
     "import_mapping",
     "import_problems",

@@ -1,48 +1,23 @@
-"""Choosing sheets, and saying which column is which."""
+"""Saying which column of the file is which, what stands for empty cells, and what is changed."""
 
+from collections.abc import Sequence
 from typing import Any
 
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from backoffice.sheets import formats, mapping, services
+from backoffice.sheets import answers, formats, heads, mapping, profiles, services, transforms
+from backoffice.sheets.admin import drafts
 from backoffice.sheets.admin.base import OneImport
-from backoffice.sheets.formats import Format
-from backoffice.sheets.mapping import SheetMapping
-from backoffice.sheets.models import ImportJob
+from backoffice.sheets.admin.drafts import Draft
+from backoffice.sheets.admin.samples import samples
+from backoffice.sheets.formats import Column, Format
+from backoffice.sheets.models import ImportJob, ImportProfile
+from backoffice.sheets.reader import RawRow
 from backoffice.site.visitors import signed_in
-
-
-class SheetsPage(OneImport):
-    """The sheets of the file with their rows; choose which to import."""
-
-    path = "imports/<uuid:number>/sheets/"
-    name = "import_sheets"
-    title = gettext_lazy("Sheets")
-    subtitle = gettext_lazy("Choose what to import. Hidden sheets are left out unless you ask.")
-    template_name = "sheets/sheets.html"
-    step = "sheets"
-
-    def context(self, request: HttpRequest, **kwargs: Any) -> dict[str, Any]:
-        """Return the sheets, ticked as chosen."""
-        job = self.job(kwargs["number"])
-        form = self.form(job)
-        return {
-            **self.frame(request, job),
-            "format": form,
-            "sheets": [{**one, "chosen": one["name"] in job.chosen} for one in job.sheets],
-            "rows": sum(one["rows"] for one in job.sheets),
-        }
-
-    def post(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
-        """Keep the choice."""
-        job = self.job(kwargs["number"])
-        try:
-            services.choose(job, request.POST.getlist("sheet"), actor=signed_in(request))
-        except (ValueError, services.StateError) as error:
-            return self.render(request, status=422, extra={"error": str(error)}, **kwargs)
-        return self.go("import_mapping", job)
 
 
 class MappingPage(OneImport):
@@ -55,99 +30,167 @@ class MappingPage(OneImport):
     template_name = "sheets/mapping.html"
     step = "mapping"
 
+    def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
+        """Show the mapping; before it is known how a text is written, that is asked first."""
+        job = self.job(kwargs["number"])
+        if answers.must_say_dialect(job) and self.frame(request, job)["mine"]:
+            return self.go("import_dialect", job)
+        return self.render(request, **kwargs)
+
     def context(self, request: HttpRequest, **kwargs: Any) -> dict[str, Any]:
         """Return a table for each group of sheets with the same headers."""
         job = self.job(kwargs["number"])
         form = self.form(job)
+        frame = self.frame(request, job)
+        groups = []
+        if form is not None:
+            posted = request.method == "POST"
+            made = drafts.posted(job, form, request.POST) if posted else drafts.loaded(job)
+            first = heads.rows(job) if frame["mine"] else {}
+            groups = [_group(one, job, form, first.get(one.names[0], [])) for one in made]
         return {
-            **self.frame(request, job),
+            **frame,
             "format": form,
             "choices": services.open_formats(signed_in(request)),
-            "groups": _groups(job, form, request) if form else [],
+            "groups": groups,
+            "transforms": transforms.TRANSFORMS.values(),
+            "twice": bool(request.POST.get("twice")),
+            **self._profiles(request, job, mine=frame["mine"]),
+        }
+
+    @staticmethod
+    def _profiles(request: HttpRequest, job: ImportJob, *, mine: bool) -> dict[str, Any]:
+        actor = signed_in(request)
+        fitting = answers.fitting_profiles(job, actor) if mine else []
+        name, supplier = (job.profile.name, job.profile.supplier) if job.profile else ("", "")
+        return {
+            "profile": job.profile,
+            "keep_name": request.POST.get("profile_name", name),
+            "keep_supplier": request.POST.get("supplier", supplier),
+            "fitting": fitting,
+            "may_keep": mine and actor.has_perm("sheets.add_importprofile"),
+            "may_replace": actor.has_perm("sheets.change_importprofile"),
         }
 
     def post(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
-        """Keep the mapping and start the check."""
+        """Keep the mapping and start the check, or do what else a button says."""
         job = self.job(kwargs["number"])
-        form = self._chosen_format(request, job)
+        answers.must_own(job, signed_in(request))
+        acts = {
+            "preview": self._preview,
+            "format": self._use_format,
+            "profile": self._use_profile,
+            "keep": self._keep,
+        }
+        act = acts.get(request.POST.get("do", ""), self._check)
         try:
-            posted = {
-                name: _posted(request, job, form, group)
-                for group, names in enumerate(_same_headers(job))
-                for name in names
-            }
-            services.map_columns(job, form, posted, actor=signed_in(request))
-            services.check(job, actor=signed_in(request))
+            return act(request, job) or self.render(request, **kwargs)
         except (ValueError, services.StateError) as error:
             return self.render(request, status=422, extra={"error": str(error)}, **kwargs)
+
+    def _check(self, request: HttpRequest, job: ImportJob) -> HttpResponse:
+        self._map(request, job)
+        services.check(job, actor=signed_in(request))
         return self.go("import_run", job)
 
-    @staticmethod
-    def _chosen_format(request: HttpRequest, job: ImportJob) -> Format:
-        try:
-            return formats.get(request.POST.get("format", job.format))
-        except KeyError:
-            raise Http404 from None
+    def _map(self, request: HttpRequest, job: ImportJob) -> None:
+        form = _chosen_format(request, job)
+        maps = drafts.mappings(drafts.posted(job, form, request.POST))
+        twice = bool(request.POST.get("twice"))
+        services.map_columns(job, form, maps, actor=signed_in(request), twice=twice)
 
+    def _preview(self, request: HttpRequest, job: ImportJob) -> None:
+        """Show what was posted; what is wrong with it is said as an error."""
+        form = self.form(job)
+        if form is not None:
+            drafts.mappings(drafts.posted(job, form, request.POST))
 
-def _same_headers(job: ImportJob) -> list[list[str]]:
-    """Return the chosen sheets, those with equal headers together."""
-    groups: dict[tuple[Any, ...], list[str]] = {}
-    for one in job.sheets:
-        if one["name"] in job.chosen:
-            key = (one["header_row"], *one["headers"])
-            groups.setdefault(key, []).append(one["name"])
-    return list(groups.values())
+    def _use_format(self, request: HttpRequest, job: ImportJob) -> HttpResponse:
+        services.use_format(job, _chosen_format(request, job), actor=signed_in(request))
+        return self.go("import_mapping", job)
 
+    def _use_profile(self, request: HttpRequest, job: ImportJob) -> HttpResponse:
+        number = request.POST.get("profile", "")
+        profile = ImportProfile.objects.filter(pk=number).first() if number.isdecimal() else None
+        if number and profile is None:
+            raise Http404
+        services.use_profile(job, profile, actor=signed_in(request))
+        return self.go("import_mapping", job)
 
-def _groups(job: ImportJob, form: Format, request: HttpRequest) -> list[dict[str, Any]]:
-    sheets = {one["name"]: one for one in job.sheets}
-    result = []
-    for index, names in enumerate(_same_headers(job)):
-        sheet = sheets[names[0]]
-        stored = job.mapping.get(names[0])
-        places = dict(stored["columns"]) if stored else {}
-        headers = list(enumerate(mapping.shown(sheet["headers"])))
-        result.append(
-            {
-                "index": index,
-                "names": names,
-                "header_row": sheet["header_row"],
-                "headers": headers,
-                "unused": [text for place, text in headers if place not in places.values()],
-                "columns": [
-                    {
-                        "column": column,
-                        "field": _field(index, column.key),
-                        "place": _asked(request, _field(index, column.key), places.get(column.key)),
-                    }
-                    for column in form.columns
-                ],
-            }
+    def _keep(self, request: HttpRequest, job: ImportJob) -> HttpResponse:
+        actor = signed_in(request)
+        if not actor.has_perm("sheets.add_importprofile"):
+            raise PermissionDenied
+        self._map(request, job)
+        kept = profiles.keep(
+            job,
+            request.POST.get("profile_name", ""),
+            actor=actor,
+            supplier=request.POST.get("supplier", ""),
+            replace=bool(request.POST.get("replace")),
         )
-    return result
+        messages.success(request, _("Kept as the profile “%s”.") % kept)
+        return self.go("import_mapping", job)
 
 
-def _field(group: int, key: str) -> str:
-    return f"column-{group}-{key}"
+def _chosen_format(request: HttpRequest, job: ImportJob) -> Format:
+    try:
+        return formats.get(request.POST.get("format", job.format))
+    except KeyError:
+        raise Http404 from None
 
 
-def _asked(request: HttpRequest, field: str, stored: int | None) -> int | None:
-    """Return what was posted, so that nothing chosen is lost when something is wrong."""
-    posted = request.POST.get(field)
-    if posted is None:
-        return stored
-    return int(posted) if posted.isdecimal() else None
+def _group(draft: Draft, job: ImportJob, form: Format, first: Sequence[RawRow]) -> dict[str, Any]:
+    headers = mapping.shown(draft.headers)
+    taken = {key: int(text) for key, text in draft.columns.items() if text.isdecimal()}
+    guesses = mapping.guesses(draft.headers, form, taken)
+    shown = samples(draft, job, form, first)
+    return {
+        "index": draft.index,
+        "names": draft.names,
+        "header_row": draft.sheet["header_row"],
+        "headers": [(str(place), text) for place, text in enumerate(headers)],
+        "unread": drafts.unread(draft),
+        "nameless": drafts.nameless(draft),
+        "missing": [
+            str(column.label)
+            for column in form.columns
+            if not column.may_be_empty
+            and column.key not in taken
+            and not draft.constants.get(column.key)
+        ],
+        "has_samples": bool(shown),
+        "columns": [
+            {
+                **_row(draft, column),
+                "guess": headers[guesses[column.key]] if column.key in guesses else "",
+                "samples": shown.get(column.key, []),
+            }
+            for column in form.columns
+        ],
+    }
 
 
-def _posted(request: HttpRequest, job: ImportJob, form: Format, group: int) -> SheetMapping:
-    sheets = {one["name"]: one for one in job.sheets}
-    sheet = sheets[_same_headers(job)[group][0]]
-    columns: dict[str, int] = {}
-    for column in form.columns:
-        value = request.POST.get(_field(group, column.key), "")
-        if value.isdecimal():
-            if int(value) >= len(sheet["headers"]):
-                raise ValueError(_("Choose one of the columns of the sheet."))
-            columns[column.key] = int(value)
-    return SheetMapping(sheet["header_row"], columns)
+def _row(draft: Draft, column: Column) -> dict[str, Any]:
+    key = column.key
+    steps = draft.steps.get(key, [])
+    blank = [("", "", "")] if len(steps) < transforms.MOST_STEPS else []
+    return {
+        "column": column,
+        "field": draft.name("column", key),
+        "place": draft.columns.get(key, ""),
+        "constant_field": draft.name("constant", key),
+        "constant": draft.constants.get(key, ""),
+        "steps": [
+            {
+                "name": name,
+                "first": first,
+                "second": second,
+                "field": draft.name("step", key, number),
+                "first_field": draft.name("a", key, number),
+                "second_field": draft.name("b", key, number),
+            }
+            for number, (name, first, second) in enumerate([*steps, *blank])
+        ],
+        "changed": len(steps),
+    }

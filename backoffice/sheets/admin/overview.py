@@ -8,9 +8,10 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from backoffice.sheets import services
+from backoffice.sheets import answers, services
 from backoffice.sheets.admin.base import OneImport, badge, home
 from backoffice.sheets.errors import ReadError
 from backoffice.sheets.models import ImportJob
@@ -76,14 +77,26 @@ class ImportsPage(SitePage):
         form = UploadForm(request.POST, request.FILES)
         if form.is_valid():
             try:
-                job = services.upload(form.cleaned_data["file"], actor=signed_in(request))
+                job = services.take(form.cleaned_data["file"], signed_in(request))
             except ReadError as error:
                 form.add_error("file", str(error))
             else:
                 for note in job.notes:
                     messages.warning(request, note)
-                return redirect(f"{self.site.name}:import_sheets", number=job.public_id)
+                return redirect(f"{self.site.name}:{_next(request, job)}", number=job.public_id)
         return self.render(request, status=422, extra={"upload_form": form})
+
+
+def _next(request: HttpRequest, job: ImportJob) -> str:
+    """Return the page that follows; a file that a profile knows goes straight to the check."""
+    if answers.must_say_dialect(job):
+        return "import_dialect"
+    if job.profile is None or not answers.is_ready(job):
+        return "import_sheets"
+    services.check(job, actor=signed_in(request))
+    text = _("Read by the profile “%s”. Under Mapping you can choose another, or none.")
+    messages.info(request, text % job.profile)
+    return "import_run"
 
 
 class ImportPage(OneImport):
