@@ -30,6 +30,7 @@ from backoffice.sheets.reader import Value
 from customers.sheets import CustomerSheet
 from orders.models import Order
 from orders.sheets import resources, system, words
+from orders.sheets.headings import LINES
 from orders.sheets.rows import CURRENCY, ZONE, Book, Document, Line, is_return, warnings
 from orders.sheets.sums import sums
 from sellers.sheets import SellerSheet, category_of
@@ -57,27 +58,28 @@ class OnlineRetail(formats.Format):
     title = gettext_lazy("Online Retail (orders by line)")
     permissions = ("orders.view_order", "customers.view_customer")
     columns = (
-        Column("invoice", gettext_lazy("Invoice"), cells.code, ("InvoiceNo", "Invoice Number"),
+        Column("invoice", gettext_lazy("Invoice"), cells.code, LINES["invoice"],
                goes_to=gettext_lazy("Order or return number"),
                how=gettext_lazy("Text, kept as it is"), longest=40),
-        Column("code", gettext_lazy("Stock code"), cells.code, ("StockCode", "Product code"),
+        Column("code", gettext_lazy("Stock code"), cells.code, LINES["code"],
                goes_to=gettext_lazy("Product code"), how=gettext_lazy("Text, zeros kept"),
                longest=40),
-        Column("description", gettext_lazy("Description"), cells.text, may_be_empty=True,
+        Column("description", gettext_lazy("Description"), cells.text, LINES["description"],
+               may_be_empty=True,
                goes_to=gettext_lazy("Product name"), how=gettext_lazy("The most frequent wins"),
                longest=200, plain=True),
-        Column("quantity", gettext_lazy("Quantity"), cells.whole, ("Qty",),
+        Column("quantity", gettext_lazy("Quantity"), cells.whole, LINES["quantity"],
                goes_to=gettext_lazy("Quantity"), how=gettext_lazy("Whole number")),
         Column("placed_at", gettext_lazy("Invoice date"), cells.moment(ZONE),
-               ("InvoiceDate", "Date"), goes_to=gettext_lazy("Order placed"),
+               LINES["placed_at"], goes_to=gettext_lazy("Order placed"),
                how=gettext_lazy("Europe/London")),
-        Column("price", gettext_lazy("Price"), price, ("UnitPrice", "Unit price"),
+        Column("price", gettext_lazy("Price"), price, LINES["price"],
                goes_to=gettext_lazy("Unit price"), how=gettext_lazy("GBP, all decimals kept")),
         Column("customer", gettext_lazy("Customer ID"), cells.code,
-               ("CustomerID", "Customer", "Customer number"), may_be_empty=True,
+               LINES["customer"], may_be_empty=True,
                goes_to=gettext_lazy("Customer number"),
                how=gettext_lazy("12437.0 is read as 12437"), longest=40),
-        Column("country", gettext_lazy("Country"), cells.text, may_be_empty=True,
+        Column("country", gettext_lazy("Country"), cells.text, LINES["country"], may_be_empty=True,
                goes_to=gettext_lazy("Country"), how=gettext_lazy("By name"), longest=80,
                plain=True),
     )  # fmt: skip

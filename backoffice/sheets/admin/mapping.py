@@ -51,7 +51,7 @@ class MappingPage(OneImport):
         return {
             **frame,
             "format": form,
-            "choices": services.open_formats(signed_in(request)),
+            "choices": services.open_formats(signed_in(request), job.tenant),
             "groups": groups,
             "transforms": transforms.TRANSFORMS.values(),
             "twice": bool(request.POST.get("twice")),
