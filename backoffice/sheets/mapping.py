@@ -11,6 +11,7 @@ from typing import Any, Final, Self
 from backoffice.sheets import cells
 from backoffice.sheets.formats import Column, Format
 from backoffice.sheets.guard import letters
+from backoffice.sheets.headers import suggest_header
 from backoffice.sheets.problems import quote
 from backoffice.sheets.reader import Outline, RawRow
 from backoffice.sheets.transforms import columns_of
@@ -21,7 +22,6 @@ MOST_JOINED: Final = 5
 """So many rows may make one header."""
 _TRIED_JOINED: Final = 3
 _ALIKE: Final = 0.75
-_FULL: Final = 0.6
 _MARKS: Final = re.compile(r"[\W_]+")
 # What looks like data is no header: somebody may point at a row of people.
 _DATA: Final = re.compile(r"@|\d{5,}")
@@ -141,13 +141,8 @@ def propose(sheet: Outline, form: Format) -> SheetMapping | None:
 
 
 def usual_header(sheet: Outline) -> int:
-    """Return the number of the first row that is full of different texts; else of the first row."""
-    for row in sheet.head[:HEADER_ROWS]:
-        names = [name for name in headers(row) if name]
-        texts = [cell for cell in row.cells if isinstance(cell, str) and cell.strip()]
-        if len(names) >= max(2, _FULL * sheet.columns) and len(texts) == len(names):
-            return row.number
-    return sheet.head[0].number if sheet.head else 1
+    """Return the number of the row that is likely the header."""
+    return suggest_header(sheet.head, sheet.columns)
 
 
 def recognise(sheet: Outline, choices: Sequence[Format]) -> tuple[Format, SheetMapping] | None:
