@@ -7,6 +7,7 @@ import atexit
 import os
 import shutil
 import tempfile
+from typing import Any
 
 if "BACKOFFICE_VAR" not in os.environ:
     # pytest-xdist's workers inherit the folder; only the process that made it takes it away.
@@ -25,6 +26,7 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 BACKOFFICE_RETENTION = dict[str, int]()  # as in production: each test sets its own
 BACKOFFICE_REFUND_LIMITS = dict[str, list[str]]()
+BACKOFFICE_IMPORT_APPROVAL = dict[str, Any]()
 
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # A file, not memory: the worker, the live server and threads share it as they do in life.

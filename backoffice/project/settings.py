@@ -427,6 +427,11 @@ BACKOFFICE_APPROVALS: dict[str, dict[str, Any]] = {
         ],
     },
 }
+# Imports that change more rows than this, or that are of these formats, need somebody's approval.
+BACKOFFICE_IMPORT_APPROVAL: dict[str, Any] = {
+    "changed": env.number("BACKOFFICE_IMPORT_APPROVAL_ROWS", 50_000),
+    "formats": env.words("BACKOFFICE_IMPORT_APPROVAL_FORMATS"),
+}
 # What one person may ask to refund in a day, and for one customer; a currency without one has none.
 BACKOFFICE_REFUND_LIMITS: dict[str, list[str]] = {
     "maker": ["10000.00 GBP", "10000.00 EUR", "10000.00 USD", "16000000 KRW", "1600000 JPY"],

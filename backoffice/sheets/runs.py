@@ -1,7 +1,7 @@
 """The two jobs of an import: the check and the writing. Both may be killed and begun again."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,7 +14,17 @@ from backoffice.audit.services import record
 from backoffice.files.sealing import DamagedError
 from backoffice.jobs import registry
 from backoffice.jobs.run import CancelledError, JobError, JobRun, LostError
-from backoffice.sheets import answers, dialects, engine, formats, reader, staged, staging
+from backoffice.sheets import (
+    answers,
+    dialects,
+    differences,
+    engine,
+    formats,
+    reader,
+    staged,
+    staging,
+)
+from backoffice.sheets.byrow import RowCheck
 from backoffice.sheets.checking import Check
 from backoffice.sheets.errors import ReadError
 from backoffice.sheets.forecast import forecast
@@ -90,6 +100,8 @@ def run_check(run: JobRun) -> dict[str, Any]:
         _same_tenant(job, form)
         _begin_staging(job, run)
         summary = _check_rows(job, form, run)
+        summary["totals"] = staging.totals(job)
+        summary["fields"] = differences.totals(job, form, _still_wanted(run))
         with transaction.atomic():
             run.fence()
             _finish(job, state=ImportJob.State.CHECKED, summary=summary, ways=_ways(form))
@@ -99,7 +111,7 @@ def run_check(run: JobRun) -> dict[str, Any]:
 def _check_rows(job: ImportJob, form: Format, run: JobRun) -> dict[str, Any]:
     """Stage the records and note their problems; return the summary."""
     if isinstance(form, ResourceFormat):
-        check = Check(job, form)
+        check = (RowCheck if form.verdict.way == Way.ROWS else Check)(job, form)
         check.run(raw_rows(job), run.progress, run.fence, _expected(job))
         return check.summary()
     derivation = derive(job, form, run)
@@ -108,6 +120,11 @@ def _check_rows(job: ImportJob, form: Format, run: JobRun) -> dict[str, Any]:
         run.fence()
         engine.store_problems(job, derivation.problems)
     return _summary(form, derivation, found)
+
+
+def _still_wanted(run: JobRun) -> Callable[[], None]:
+    """Return what raises CancelledError or LostError once the job is stopped or lost."""
+    return lambda: run.progress(0, 1, _("Comparing fields"))
 
 
 def _same_tenant(job: ImportJob, form: Format) -> None:

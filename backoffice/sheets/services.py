@@ -21,12 +21,13 @@ from backoffice.files import services as files
 from backoffice.jobs import registry
 from backoffice.jobs import services as jobs
 from backoffice.jobs.models import Job
-from backoffice.sheets import formats, guard, heads, looking, profiles, staging
+from backoffice.sheets import formats, gates, guard, heads, looking, profiles, staging
 from backoffice.sheets.answers import (
     StateError,
     choose,
     map_columns,
     may_import,
+    may_upload,
     must_know_dialect,
     must_own,
     open_formats,
@@ -91,7 +92,7 @@ def take(
     key of the one shop whose rows it may touch. Raises PermissionDenied, and ReadError, with
     nothing kept, for a file that cannot be read or that the profile does not fit.
     """
-    if not actor.has_perm("sheets.add_importjob"):
+    if not may_upload(actor, tenant):
         raise PermissionDenied
     if file.size is None or file.size > guard.MAX_BYTES:
         raise refusal("bytes", {"limit": guard.MAX_BYTES // 1024**2})
@@ -99,7 +100,7 @@ def take(
     job.origin, job.tenant, job.profile = origin, tenant, profile
     try:
         # Reading may take long: nobody waits for a lock of the database meanwhile.
-        sheets = looking.look(job, actor, open_formats(actor))
+        sheets = looking.look(job, actor, open_formats(actor, job.tenant))
         with transaction.atomic():
             job.save()
             heads.keep(job, sheets)
@@ -141,23 +142,26 @@ def check(job: ImportJob, *, actor: User) -> Job:
     """
     must_own(job, actor)
     must_know_dialect(job)
-    states = [ImportJob.State.UPLOADED, ImportJob.State.CHECKED]
+    # Who waits for an approval may check anew; the request is void then.
+    states = [ImportJob.State.UPLOADED, ImportJob.State.CHECKED, ImportJob.State.WAITING]
     return _begin(job, CHECK, states, ImportJob.State.CHECKING, actor)
 
 
 def start(job: ImportJob, *, actor: User) -> Job:
     """Start the import of a checked file, or go on with one that was stopped.
 
-    Raises StateError, PermissionDenied.
+    Raises StateError, gates.ApprovalNeededError, PermissionDenied.
     """
     must_own(job, actor)
-    if not may_import(actor, formats.get(job.format)):
+    if not may_import(actor, formats.get(job.format), job.tenant):
         raise PermissionDenied
-    states = [ImportJob.State.CHECKED]
+    states = [ImportJob.State.CHECKED, ImportJob.State.WAITING]
     if job.summary and job.started_at:
         states += [ImportJob.State.CANCELLED, ImportJob.State.FAILED]
     with transaction.atomic():
         begun = _begin(job, IMPORT, states, ImportJob.State.RUNNING, actor)
+        # Asked once nobody else can check or change it any more.
+        gates.must_be_open(job)
         started = {"started_at": job.started_at or timezone.now(), "finished_at": None}
         ImportJob.objects.filter(pk=job.pk).update(**started)
         record(

@@ -9,6 +9,7 @@ from backoffice.sheets import exports
 from backoffice.sheets.admin import (
     check,
     dialect,
+    difference,
     mapping,
     overview,
     profiles,
@@ -33,6 +34,7 @@ for page in (
     profiles.DeleteProfile,
     check.CheckPage,
     check.ProblemsPage,
+    difference.DifferencePage,
     run.RunPage,
     run.ProgressPage,
     result.ResultPage,

@@ -23,6 +23,7 @@ STEPS: tuple[tuple[str, str | Promise], ...] = (
     ("sheets", gettext_lazy("Sheets")),
     ("mapping", gettext_lazy("Mapping")),
     ("check", gettext_lazy("Check")),
+    ("difference", gettext_lazy("Difference")),
     ("run", gettext_lazy("Run")),
     ("result", gettext_lazy("Result")),
 )
@@ -34,6 +35,9 @@ BADGES = {
     State.DONE: "done",
     State.FAILED: "fail",
     State.CANCELLED: "rest",
+    State.WAITING: "wait",
+    State.UNDOING: "move",
+    State.UNDONE: "rest",
 }
 
 
@@ -69,7 +73,7 @@ class OneImport(SitePage):
 
     def job(self, number: uuid.UUID) -> ImportJob:
         """Return the import, or raise Http404."""
-        rows = ImportJob.objects.select_related("job", "owner")
+        rows = ImportJob.objects.select_related("job", "owner", "profile")
         job = rows.filter(public_id=number).first()
         if job is None:
             raise Http404
@@ -104,8 +108,10 @@ class OneImport(SitePage):
             "mine": job.owner_id == request.user.pk
             and request.user.has_perm("sheets.add_importjob"),
             "sheets_url": self.url("import_sheets", job),
+            "dialect_url": self.url("import_dialect", job),
             "mapping_url": self.url("import_mapping", job),
             "check_url": self.url("import_check", job),
+            "difference_url": self.url("import_difference", job),
             "run_url": self.url("import_run", job),
             "result_url": self.url("import_result", job),
             "problems_url": self.url("import_problems", job),
@@ -127,8 +133,10 @@ def home(job: ImportJob) -> str:
     state = standing(job)
     if state in {State.CHECKING, State.RUNNING}:
         return "import_run"
-    if state == State.CHECKED:
+    if state in {State.CHECKED, State.WAITING}:
         return "import_check"
+    if state in {State.UNDOING, State.UNDONE}:
+        return "import_undone"
     if state == State.DONE or job.started_at is not None:
         return "import_result"
     return "import_sheets"

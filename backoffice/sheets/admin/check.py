@@ -4,35 +4,45 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import Any
 
+from django.contrib import messages
+from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
+from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from backoffice.sheets import dialects, formats, reader, services
+from backoffice.sheets import (
+    dialects,
+    differences,
+    formats,
+    gates,
+    heads,
+    services,
+    starting,
+)
 from backoffice.sheets.admin.base import OneImport, State
-from backoffice.sheets.errors import ReadError
+from backoffice.sheets.answers import form_of
 from backoffice.sheets.formats import Column, Format, SheetRow
 from backoffice.sheets.mapping import SheetMapping
-from backoffice.sheets.models import ImportJob, ImportProblem
+from backoffice.sheets.models import ImportJob, ImportProblem, Status
 from backoffice.sheets.problems import Severity, quote
+from backoffice.sheets.ways import LABELS as WAYS
+from backoffice.sheets.ways import Way
 from backoffice.site.visitors import signed_in
 
 _PREVIEW = 5
-# A page is not kept waiting for the first rows of a large file.
-_PREVIEW_BYTES = 4 * 1024 * 1024
 _KINDS = 12
 _A_PAGE = 100
 PROBLEM_BADGES = {Severity.FAILED: "fail", Severity.SKIPPED: "rest", Severity.WARNING: "wait"}
 
 
 class CheckPage(OneImport):
-    """The result of the check; the import starts from here."""
+    """The result of the check; what it writes is chosen here, and the import starts from here."""
 
     path = "imports/<uuid:number>/check/"
     name = "import_check"
     title = gettext_lazy("Check")
-    subtitle = gettext_lazy("Every row was checked. Nothing is written yet.")
     template_name = "sheets/check.html"
     step = "check"
 
@@ -50,22 +60,97 @@ class CheckPage(OneImport):
             "format": form,
             "summary": job.summary,
             "sums": job.summary.get("sums", []),
-            "datasets": dataset_rows(form, job.summary.get("datasets", {})),
+            "datasets": _datasets(job),
+            "totals": _totals(job),
             "problems": described(islice(_one_of_each(job), _KINDS), form),
             "problem_count": job.problems.count(),
             "mapping": _mapping_rows(job, form),
             "preview": _preview(job, form) if form and job.owner_id == request.user.pk else None,
-            "may_start": job.state == State.CHECKED,
+            **self._start(job),
         }
 
-    def post(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
-        """Start the import."""
-        job = self.job(kwargs["number"])
+    def _start(self, job: ImportJob) -> dict[str, Any]:
+        """Return how it is written, and what keeps it from starting."""
+        checked = job.state == State.CHECKED
+        return {
+            "may_start": checked,
+            "may_check": job.state in {State.CHECKED, State.WAITING},
+            "is_waiting": job.state == State.WAITING,
+            "why_not": gates.why_not(job) if checked else "",
+            "needs_approval": checked and gates.needs_approval(job),
+            "request_url": self._request_url(job),
+            "modes": ImportJob.Mode.choices,
+            "ways": _ways(job),
+        }
+
+    def _request_url(self, job: ImportJob) -> str:
+        if job.request_id is None:
+            return ""
         try:
-            services.start(job, actor=signed_in(request))
+            return reverse(f"{self.site.name}:approval", args=[job.request_id])
+        except NoReverseMatch:
+            return ""
+
+    def post(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
+        """Start the import or ask for its approval, choose what it writes, or check anew."""
+        job = self.job(kwargs["number"])
+        acts = {"mode": self._set_mode, "check": self._check}
+        act = acts.get(request.POST.get("do", ""), self._begin)
+        try:
+            return act(request, job)
         except services.StateError as error:
             return self.render(request, status=409, extra={"error": str(error)}, **kwargs)
+        except ValidationError as error:
+            extra = {"error": " ".join(error.messages)}
+            return self.render(request, status=422, extra=extra, **kwargs)
+
+    def _begin(self, request: HttpRequest, job: ImportJob) -> HttpResponse:
+        reason = request.POST.get("reason", "")
+        if starting.start_or_ask(job, actor=signed_in(request), reason=reason) is None:
+            messages.info(request, _("Somebody else was asked to approve this import."))
+            return self.go("import_check", job)
         return self.go("import_run", job)
+
+    def _set_mode(self, request: HttpRequest, job: ImportJob) -> HttpResponse:
+        mode, whole = request.POST.get("mode", ""), request.POST.get("whole") == "1"
+        try:
+            begun = starting.set_mode(job, mode, whole=whole, actor=signed_in(request))
+        except ValueError as error:
+            raise ValidationError(str(error)) from None
+        return self.go("import_run" if begun else "import_check", job)
+
+    def _check(self, request: HttpRequest, job: ImportJob) -> HttpResponse:
+        services.check(job, actor=signed_in(request))
+        return self.go("import_run", job)
+
+
+def _datasets(job: ImportJob) -> list[dict[str, Any]]:
+    """Return the records of each data set by what becomes of them, as the check counted them."""
+    labels = {name: shape.label for name, shape in differences.shapes(form_of(job)).items()}
+    return [
+        {"label": labels.get(name, name), **{one.name.lower(): counts[one] for one in Status}}
+        for name, counts in job.summary.get("totals", {}).items()
+    ]
+
+
+def _totals(job: ImportJob) -> dict[str, int]:
+    """Return records over all data sets, and the rows that are left out."""
+    counts = job.summary.get("totals", {}).values()
+    wanted = (Status.NEW, Status.CHANGED, Status.UNCHANGED)
+    return {one.name.lower(): sum(part[one] for part in counts) for one in wanted}
+
+
+def _ways(job: ImportJob) -> list[dict[str, Any]]:
+    """Return how each data set is written and why not faster; equal ones once."""
+    shapes = differences.shapes(form_of(job))
+    found: dict[tuple[Any, ...], list[str]] = {}
+    for name, one in job.ways.items():
+        label = str(shapes[name].label) if name in shapes else name
+        found.setdefault((one["way"], *one["reasons"]), []).append(label)
+    return [
+        {"text": WAYS[Way(way)], "reasons": reasons, "names": names if len(found) > 1 else []}
+        for (way, *reasons), names in found.items()
+    ]
 
 
 class ProblemsPage(OneImport):
@@ -152,17 +237,13 @@ def _mapping_rows(job: ImportJob, form: Format | None) -> list[dict[str, str]]:
 
 def _preview(job: ImportJob, form: Format) -> dict[str, Any] | None:
     """Return the first rows as they are read; only for the person whose file it is."""
-    if not job.file or not job.chosen or job.size > _PREVIEW_BYTES:
+    name = next(iter(job.chosen), None)
+    head = heads.rows(job).get(name, []) if name is not None else []
+    if name is None or not head:
         return None
-    try:
-        _inspection, sheets, _notes = reader.outline(job, limit=40)
-    except (ReadError, OSError):
-        return None
-    name = job.chosen[0]
-    places = SheetMapping.from_json(job.mapping[name])
-    sheet = next(one for one in sheets if one.name == name)
-    below = [row for row in sheet.head if row.number > places.header_row][:_PREVIEW]
-    rows = formats.typed(below, form, {name: places}, dialects.of(job))
+    one = SheetMapping.from_json(job.mapping[name])
+    below = [row for row in head if row.number > one.header_row][:_PREVIEW]
+    rows = formats.typed(below, form, {name: one}, dialects.of(job))
     return {
         "sheet": name or job.original_name,
         "heads": [str(column.label) for column in form.columns],
