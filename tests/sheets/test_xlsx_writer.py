@@ -28,7 +28,9 @@ def made(rows: list[list[Any]], heads: tuple[str, ...] = ("a", "b"), name: str =
 
 
 def read(content: bytes, sheet: int = 0) -> list[list[Any]]:
-    return list(CalamineWorkbook.from_filelike(BytesIO(content)).get_sheet_by_index(sheet).to_python())
+    return list(
+        CalamineWorkbook.from_filelike(BytesIO(content)).get_sheet_by_index(sheet).to_python()
+    )
 
 
 @settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
@@ -61,7 +63,14 @@ def test_values_keep_their_kinds() -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [10**15, -(10**15), Decimal("1234567890123.456"), float("inf"), date(1900, 2, 28), Decimal("NaN")],
+    [
+        10**15,
+        -(10**15),
+        Decimal("1234567890123.456"),
+        float("inf"),
+        date(1900, 2, 28),
+        Decimal("NaN"),
+    ],
 )
 def test_what_a_cell_would_round_or_refuse_is_text(value: object) -> None:
     assert read(made([[value, 1]]))[1][0] == str(value)

@@ -30,7 +30,7 @@ NOT_EXPORTING = ("ada", "nia", "pia", "gus", *ONE_KIND_OF_RIGHT)
 
 
 @pytest.mark.parametrize("name", EXPORTING)
-@pytest.mark.parametrize("kind", ["csv", "xlsx"])
+@pytest.mark.parametrize("kind", ["csv", "xlsx", "json"])
 def test_exports_hold_masks_only(name: str, kind: str, world: World) -> None:
     walker = walker_of(name, world)
     written = 0
