@@ -17,6 +17,7 @@ not unmasked, and the whole stays below twice the plain write.
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import wraps
 from typing import Any
@@ -37,6 +38,32 @@ _HELPERS = {
     "delete": "audit.history.delete",
 }
 _open: ContextVar[bool] = ContextVar("history_is_written", default=False)
+
+
+@dataclass(slots=True)
+class Signer:
+    """Who writes in a block, and why; `touched` are the models whose rows got history meanwhile."""
+
+    actor: Any
+    reason: str
+    touched: set[type[models.Model]] = field(default_factory=set)
+
+
+_signer: ContextVar[Signer | None] = ContextVar("history_signer", default=None)
+
+
+@contextmanager
+def signing(actor: Any, reason: str) -> Iterator[Signer]:
+    """Sign every history row of the block that is not signed otherwise.
+
+    For code that is not ours and saves rows of its own.
+    """
+    signer = Signer(actor, reason)
+    token = _signer.set(signer)
+    try:
+        yield signer
+    finally:
+        _signer.reset(token)
 
 
 class UnrecordedWriteError(TypeError):
@@ -161,6 +188,13 @@ def note_real_actor(sender: object, history_instance: Any, **kwargs: Any) -> Non
     """Name who really sits there in a history row that is about to be written."""
     if hasattr(type(history_instance), "history_real_actor"):
         history_instance.history_real_actor_id = context.current().real_actor_id
+    signer = _signer.get()
+    if signer is not None:
+        signer.touched.add(history_instance.instance_type)
+        if not history_instance.history_change_reason:
+            history_instance.history_change_reason = signer.reason
+        if history_instance.history_user_id is None:
+            history_instance.history_user_id = getattr(signer.actor, "pk", None)
 
 
 def who(row: Any) -> str:

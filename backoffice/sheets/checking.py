@@ -86,7 +86,6 @@ class Check:
 
     def _batches(self, rows: Iterable[RawRow]) -> Iterator[Batch]:
         maps = {name: SheetMapping.from_json(self.job.mapping[name]) for name in self.job.chosen}
-        dialect = dialects.of(self.job)
         for sheet, mine in groupby(rows, key=lambda row: row.sheet):
             read = formats.column_reader(self.form, maps[sheet], dialects.of(self.job))
             for part in batched(mine, staging.SIZE):

@@ -223,7 +223,11 @@ def _natural(widget: widgets.ForeignKeyWidget) -> Any:
 def sources(resource: Any) -> dict[str, Source]:
     """Return column name -> how it is read, in the Resource's order of importing."""
     model = resource._meta.model
+    found = {
+        one.column_name: (one, ways.model_field(model, one)) for one in ways.imported(resource)
+    }
     return {
-        one.column_name: Source(one, ways.model_field(model, one))
-        for one in ways.imported(resource)
+        name: Source(one, stored)
+        for name, (one, stored) in found.items()
+        if stored is not None and stored.concrete and not stored.many_to_many
     }

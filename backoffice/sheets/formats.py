@@ -171,16 +171,21 @@ def register[T: type](cls: T) -> T:
 
     Raises ValueError for a second one with its key.
     """
-    from backoffice.sheets import plain  # noqa: PLC0415 - it stands on this module
-
     declared: Any = cls
     known = _formats.get(declared.key)
     if known is not None and cls not in {type(known), getattr(known, "resource", None)}:
         msg = f"the format {declared.key} is registered already"
         raise ValueError(msg)
     is_format = issubclass(cls, Format)
-    _formats[declared.key] = declared() if is_format else plain.ResourceFormat(declared)
+    _formats[declared.key] = declared() if is_format else plain_of(declared)
     return cls
+
+
+def plain_of(resource: Any) -> Format:
+    """Return the format of one plain Resource."""
+    from backoffice.sheets import plain  # noqa: PLC0415 - it stands on this module
+
+    return plain.ResourceFormat(resource)
 
 
 def get(key: str) -> Format:

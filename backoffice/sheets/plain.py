@@ -71,6 +71,13 @@ class ResourceFormat(Format):
         params = dict(bad.params)
         return Problem(bad.code, sheet, row, column, text, params, dataset=self.dataset)
 
+    def column_of(self, name: str) -> str:
+        """Return the column that brings a field of the model; "" where none does."""
+        for one in self.resource().get_import_fields():
+            if one.attribute and name in {one.attribute, one.attribute.removesuffix("_id")}:
+                return str(one.column_name)
+        return ""
+
     def _is_masked(self, column: str) -> bool:
         return column in self._masked
 

@@ -21,16 +21,45 @@ def noted(job: ImportJob, dataset: str, model: type[Model]) -> Iterator[None]:
     if not history.is_tracked(model):
         yield
         return
-    past = get_history_manager_for_model(model).model
-    before = past._default_manager.aggregate(Max("history_id"))["history_id__max"] or 0
+    before = _top(model)
     yield
+    write(job, dataset, model, _since(job, model, before))
+
+
+@contextmanager
+def noted_all(
+    job: ImportJob, dataset: str, signer: history.Signer, model: type[Model]
+) -> Iterator[None]:
+    """Note the history rows of every model that the block writes for this import.
+
+    `signer` is told by the block which models these are; `model` is written in any case.
+    """
+    before = {model: _top(model)} if history.is_tracked(model) else {}
+    yield
+    for one in sorted({*signer.touched, *before}, key=lambda found: found._meta.label):
+        write(job, dataset, one, _since(job, one, before.get(one, _noted(job, one))))
+
+
+def _noted(job: ImportJob, model: type[Model]) -> int:
+    """Return the last history row of the model that the journal names."""
+    found = job.spans.filter(model=model._meta.label).aggregate(Max("last"))
+    return found["last__max"] or 0
+
+
+def _top(model: type[Model]) -> int:
+    past = get_history_manager_for_model(model).model
+    return past._default_manager.aggregate(Max("history_id"))["history_id__max"] or 0
+
+
+def _since(job: ImportJob, model: type[Model], before: int) -> dict[str, Any]:
+    past = get_history_manager_for_model(model).model
     mine = past._default_manager.filter(
         history_id__gt=before, history_change_reason=job.change_reason
     )
-    found = mine.order_by().aggregate(
+    found: dict[str, Any] = mine.order_by().aggregate(
         first=Min("history_id"), last=Max("history_id"), rows=Count("pk")
     )
-    write(job, dataset, model, found)
+    return found
 
 
 def write(job: ImportJob, dataset: str, model: type[Model], found: dict[str, Any]) -> None:

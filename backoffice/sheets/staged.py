@@ -13,6 +13,7 @@ from django.utils import timezone
 from backoffice import refusals
 from backoffice.accounts.models import User
 from backoffice.sheets import comparing, engine, modes, spans, staging, ways, writing
+from backoffice.sheets.byrow import RowWriter
 from backoffice.sheets.converting import Bad, Source, sources
 from backoffice.sheets.engine import Fence, Progress
 from backoffice.sheets.formats import CheckSum, Derivation
@@ -291,7 +292,7 @@ def _joined(parts: list[Part], within: int) -> Part:
 
 def writer(job: ImportJob, form: ResourceFormat, *, actor: User | None) -> engine.Writer:
     """Return what writes the staged records in the Resource's way."""
-    made = {ways.Way.FAST: FastWriter, ways.Way.BULK: StagedWriter}
+    made = {ways.Way.FAST: FastWriter, ways.Way.BULK: StagedWriter, ways.Way.ROWS: RowWriter}
     return made[form.verdict.way](job, form, actor=actor)
 
 

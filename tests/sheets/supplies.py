@@ -74,7 +74,7 @@ class Ruled(Base):
 
     def clean(self) -> None:
         """Refuse large amounts of what is closed."""
-        if self.status == self.Status.CLOSED and self.amount > 1_000_000:  # noqa: PLR2004
+        if self.status == self.Status.CLOSED and self.amount > 1_000_000:
             raise ValidationError({"amount": "Too much for what is closed."})
 
 

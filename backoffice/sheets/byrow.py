@@ -1,0 +1,275 @@
+"""Resources with row methods of their own: import-export's `import_row`, inside our transactions.
+
+The check runs every row with `dry_run=True` and takes it back, as import-export's own preview does.
+The run commits some rows at a time, each in a savepoint, with history rows, journal, counters and
+checkpoint. What the Resource's methods write beside its own rows carries the import's reason too.
+"""
+
+import copy
+import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from django.core.exceptions import (
+    MultipleObjectsReturned,
+    ObjectDoesNotExist,
+    ValidationError,
+)
+from django.db import DatabaseError, transaction
+from django.utils.translation import gettext as _
+from import_export.exceptions import FieldError
+from import_export.resources import ModelResource
+from import_export.results import RowResult
+from tablib import Dataset
+
+from backoffice.accounts.models import User
+from backoffice.audit import history
+from backoffice.sheets import converting, engine, spans, staging, ways
+from backoffice.sheets.checking import Batch, Check
+from backoffice.sheets.engine import Fence, Progress
+from backoffice.sheets.errors import ReadError
+from backoffice.sheets.formats import Derivation
+from backoffice.sheets.models import ImportJob, Status
+from backoffice.sheets.plain import ResourceFormat
+from backoffice.sheets.problems import Problem
+from backoffice.sheets.reader import CellError, RawRow
+from backoffice.sheets.resources import INVALID, REFUSED, safe_message
+
+_SECONDS: Final = 0.15
+"""How long the rows of one transaction may take."""
+# With one of these a Resource may want to see rows that change nothing.
+_SEES_ALL: Final = frozenset(
+    {
+        "skip_row", "save_instance", "do_instance_save", "before_save_instance",
+        "after_save_instance", "after_import_row", "import_row", "save_m2m",
+    }
+)  # fmt: skip
+_STATUSES: Final = {
+    RowResult.IMPORT_TYPE_NEW: Status.NEW,
+    RowResult.IMPORT_TYPE_UPDATE: Status.CHANGED,
+    RowResult.IMPORT_TYPE_DELETE: Status.CHANGED,
+    RowResult.IMPORT_TYPE_SKIP: Status.UNCHANGED,
+    RowResult.IMPORT_TYPE_ERROR: Status.FAILED,
+    RowResult.IMPORT_TYPE_INVALID: Status.FAILED,
+}
+_COUNTERS: Final = {
+    Status.NEW: "created",
+    Status.CHANGED: "updated",
+    Status.UNCHANGED: "unchanged",
+    Status.FAILED: "failed",
+}
+
+
+def _plain(value: Any) -> Any:
+    """Return a cell as import-export's own reader gives it; an error cell is its text."""
+    return value.text or f"#{value.code}" if isinstance(value, CellError) else value
+
+
+class Rows:
+    """A Resource over a whole file, fed row by row."""
+
+    def __init__(
+        self, form: ResourceFormat, batches: Sequence[Batch], actor: Any, reason: str
+    ) -> None:
+        self.form, self._actor, self._reason = form, actor, reason
+        self.resource: ModelResource = form.resource()
+        self._leave_unchanged()
+        headers = list(dict.fromkeys(name for one in batches for name in one.cells))
+        self.dataset = Dataset(headers=headers)
+        for one in batches:
+            columns = [one.cells.get(name) or [None] * one.size for name in headers]
+            for row in zip(*columns, strict=True):
+                self.dataset.append([_plain(cell) for cell in row])
+
+    def _leave_unchanged(self) -> None:
+        """Skip rows that change nothing, unless a method of the Resource may want to see them."""
+        # A copy: import-export notes things in the options, which all imports would share.
+        self.resource._meta = copy.copy(self.resource._meta)
+        if not _SEES_ALL & set(ways.overridden(self.form.resource)):
+            self.resource._meta.skip_unchanged = not self.resource._meta.skip_diff
+
+    def begin(self, *, dry_run: bool) -> None:
+        """Let the Resource look at the whole file, as it does before its own import.
+
+        Raises ReadError when it refuses the file.
+        """
+        try:
+            with transaction.atomic(), history.signing(self._actor, self._reason):
+                self.resource.before_import(self.dataset, dry_run=dry_run, user=self._actor)
+                transaction.set_rollback(dry_run)
+            self.resource._check_import_id_fields(self.dataset.headers)  # noqa: SLF001 - as import_data does
+        except (FieldError, ValidationError, ValueError) as error:
+            raise ReadError(_("The format refuses the file.")) from error
+        loader = self.resource._meta.instance_loader_class
+        self.loader = loader(self.resource, self.dataset)
+
+    def one(self, index: int, **kwargs: Any) -> RowResult:
+        """Import one row, in a savepoint."""
+        row = dict(zip(self.dataset.headers, self.dataset[index], strict=True))
+        kwargs |= {"row_number": index + 1, "using_transactions": True, "user": self._actor}
+        try:
+            with transaction.atomic():
+                result = self.resource.import_row(row, self.loader, **kwargs)
+                if self.resource._meta.use_bulk and result.is_valid():
+                    self._flush(self._actor, self._reason)
+                if result.errors or result.validation_error:
+                    transaction.set_rollback(True)
+        except DatabaseError as error:
+            result = RowResult()
+            result.import_type = RowResult.IMPORT_TYPE_ERROR
+            result.errors.append(self.resource.get_error_result_class()(error))
+        return result
+
+    def _flush(self, actor: Any, reason: str) -> None:
+        """Write what the Resource collected to write in bulk, with its history."""
+        made, changed = self.resource.create_instances, self.resource.update_instances
+        gone, fields = self.resource.delete_instances, self.resource.get_bulk_update_fields()
+        try:
+            if history.is_tracked(self.form.model):
+                history.bulk_create(made, actor=actor, reason=reason)
+                history.bulk_update(changed, fields, actor=actor, reason=reason)
+                history.delete(gone, actor=actor, reason=reason)
+            else:
+                self.form.model.objects.bulk_create(made)
+                self.form.model.objects.bulk_update(changed, fields)
+                self.form.model.objects.filter(pk__in=[one.pk for one in gone]).delete()
+        finally:
+            for waiting in (made, changed, gone):
+                waiting.clear()
+
+
+class RowCheck(Check):
+    """The check of a Resource with row methods: every row is tried and taken back."""
+
+    def run(self, rows: Iterable[RawRow], progress: Progress, fence: Fence, total: int) -> None:
+        """Stage every row with what becomes of it."""
+        batches = list(self._batches(rows))
+        trial = Rows(self.form, batches, self.job.owner, self.job.change_reason)
+        trial.begin(dry_run=True)
+        done = 0
+        for number, batch in enumerate(batches):
+            batch.statuses = [Status.FAILED] * batch.size
+            batch.pks = [None] * batch.size
+            start = 0
+            while start < batch.size:
+                start = self._try(trial, batch, done, start)
+                progress(done + start, max(total, done + start), str(self.form.label))
+            done += batch.size
+            self._by_mode(batch)
+            self._keep(number, batch, fence)
+        self._tell_skipped(fence)
+
+    def _try(self, trial: Rows, batch: Batch, done: int, start: int) -> int:
+        """Try rows for a short time and take them back; return where to go on."""
+        end = time.monotonic() + _SECONDS
+        with transaction.atomic():
+            while start < batch.size and time.monotonic() < end:
+                if done + start < len(trial.dataset):
+                    result = trial.one(
+                        done + start, dry_run=True, retain_instance_in_row_result=True
+                    )
+                    self._note(batch, start, result)
+                start += 1
+            transaction.set_rollback(True)
+        return start
+
+    def _note(self, batch: Batch, index: int, result: RowResult) -> None:
+        batch.statuses[index] = _STATUSES[result.import_type]
+        if result.import_type != RowResult.IMPORT_TYPE_NEW:
+            batch.pks[index] = result.object_id
+        for name in (one.name for one in self.sources.values()):
+            value = getattr(result.instance, self.form.model._meta.get_field(name).attname, None)
+            batch.values.setdefault(name, [None] * batch.size)[index] = value
+        batch.problems += problems_of(self.form, result, batch.sheet, batch.numbers[index])
+
+
+def problems_of(form: ResourceFormat, result: RowResult, sheet: str, row: int) -> list[Problem]:
+    """Return what is wrong with a row, in words that hold no value of it."""
+    found: list[Problem] = []
+    if result.validation_error is not None:
+        for name, errors in _by_field(result.validation_error):
+            params = {"message": "; ".join(safe_message(one) for one in errors)}
+            column = form.column_of(name)
+            found.append(Problem(INVALID, sheet, row, column, "", params, dataset=form.dataset))
+    found += [Problem(_code(one.error), sheet, row, dataset=form.dataset) for one in result.errors]
+    return found
+
+
+def _by_field(error: ValidationError) -> list[tuple[str, list[ValidationError]]]:
+    known = getattr(error, "error_dict", None)
+    return list(known.items()) if known else [("", error.error_list)]
+
+
+def _code(error: Exception) -> str:
+    if isinstance(error, ObjectDoesNotExist):
+        return converting.NO_SUCH
+    if isinstance(error, MultipleObjectsReturned):
+        return converting.SEVERAL
+    return REFUSED if isinstance(error, DatabaseError) else converting.UNREADABLE
+
+
+class RowWriter(engine.Writer):
+    """Writes the staged rows by the Resource's own methods."""
+
+    def __init__(self, job: ImportJob, form: ResourceFormat, *, actor: User | None) -> None:
+        self.form = form
+        parts = list(staging.parts(job, form.dataset))
+        self.places = [(s, r) for one in parts for s, r in zip(one.sheets, one.rows, strict=True)]
+        self.statuses = "".join(one.statuses for one in parts)
+        batches = [Batch("", one.rows, one.raw) for one in parts]
+        self.rows = Rows(form, batches, actor, job.change_reason)
+        self.result = self.rows.resource.get_result_class()()
+        self._prepare(job, Derivation({}), [], actor)
+
+    def run(self, progress: Progress, fence: Fence) -> None:
+        """Write what is not written yet."""
+        if self.job.phase:
+            return
+        self.rows.begin(dry_run=False)
+        self.sizes = [len(self.rows.dataset)]
+        while not self.job.phase:
+            progress(self.job.offset, self.sizes[0], str(self.form.label))
+            self._some(fence)
+
+    def _some(self, fence: Fence) -> None:
+        """Commit the rows of a short time."""
+        counters = {name: dict(counts) for name, counts in self.job.counters.items()}
+        counts = Counter(counters.get(self.form.dataset, {}))
+        counts.update(created=0, updated=0, unchanged=0, failed=0)
+        first, size = self.job.offset, self.sizes[0]
+        with transaction.atomic(), history.signing(self.actor, self.job.change_reason) as signer:
+            fence()
+            with spans.noted_all(self.job, self.form.dataset, signer, self.form.model):
+                last, problems = self._rows(first, counts)
+                if last >= size:
+                    self.rows.resource.after_import(
+                        self.rows.dataset, self.result, dry_run=False, user=self.actor
+                    )
+            counters[self.form.dataset] = dict(counts)
+            news = [one for one in problems if engine.identity(one) not in self._told]
+            engine.store_problems(self.job, news, from_run=True)
+            place = self._checkpoint(counters, last - first)
+        self._advance(counters, place)
+
+    def _rows(self, index: int, counts: Counter[str]) -> tuple[int, list[Problem]]:
+        end, found = time.monotonic() + _SECONDS, list[Problem]()
+        while index < self.sizes[0] and time.monotonic() < end:
+            if self._is_skipped(index):
+                counts["skipped"] += 1
+            else:
+                result = self.rows.one(index, dry_run=False)
+                self.result.increment_row_result_total(result)
+                self.result.append_row_result(result)
+                counts[_COUNTERS[_STATUSES[result.import_type]]] += 1
+                found += problems_of(self.form, result, *self._place(index))
+            index += 1
+        return index, found
+
+    def _is_skipped(self, index: int) -> bool:
+        alike = len(self.statuses) == self.sizes[0]
+        return alike and self.statuses[index] == Status.SKIPPED
+
+    def _place(self, index: int) -> tuple[str, int]:
+        """Return where a row stands in the file; the Resource may have added or left out some."""
+        return self.places[index] if len(self.places) == self.sizes[0] else ("", index + 1)
