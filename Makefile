@@ -8,7 +8,7 @@ DEV := @.ci/bootstrap dev &&
 .DEFAULT_GOAL := help
 .PHONY: help run web worker backends reset shell test lint format types imports deploy migrations \
 	messages catalogues test-sqlite test-postgres test-browser postgres bench-sheets bench-audit \
-	bench-history bench-masking bench-refunds mutate-masking fuzz-masking soak-jobs soak-refunds soak-race soak-login soak-policy soak-walk soak-import fuzz-api fuzz-approvals audit wheel lock clean
+	bench-exports bench-history bench-masking bench-refunds mutate-masking fuzz-masking soak-jobs soak-refunds soak-race soak-login soak-policy soak-walk soak-import soak-undo fuzz-api fuzz-approvals audit wheel lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -76,6 +76,9 @@ audit: ## what we stand on: advisories, bandit, licences, a bill of materials in
 bench-history: ## what the history of 20,000 rows costs
 	$(DEV) exec $(PY) -m pytest -q -n0 -s tests/benchmarks/bench_history.py
 
+bench-exports: ## exports beside stock django-import-export, on both databases: ROWS=100000 LONG=1000000 XLSXWRITER=folder
+	$(DEV) $(PY) -m pytest -q -n0 -s tests/benchmarks/bench_exports.py && $(PY) .ci/postgres $(PY) -m pytest -q -n0 -s tests/benchmarks/bench_exports.py
+
 bench-sheets: ## import the workbook: seconds and memory
 	$(DEV) exec $(PY) tests/benchmarks/bench_sheets.py
 
@@ -99,6 +102,9 @@ soak-walk: ## everybody goes everywhere alone, and every list is asked every que
 
 soak-import: ## the workbook on both databases, whole, sheet after sheet and again, and again in a browser
 	$(DEV) export BACKOFFICE_WHOLE=1 && $(PY) -m pytest -q -n auto tests/orders/test_sheets.py tests/browser/test_import.py && $(PY) .ci/postgres $(PY) -m pytest -q -n auto tests/orders/test_sheets.py
+
+soak-undo: ## a large import is undone, some rows edited since, workers killed: ROWS=100000 KILLS=10 DATABASES=sqlite,postgres
+	$(DEV) exec $(PY) tests/soak/soak_undo.py --strict --rows $(or $(ROWS),100000) --kills $(or $(KILLS),10) --databases $(or $(DATABASES),sqlite,postgres)
 
 fuzz-api: ## schemathesis over the whole API on both databases: EXAMPLES=100
 	$(DEV) export BACKOFFICE_FUZZ_EXAMPLES=$(or $(EXAMPLES),100) && $(PY) -m pytest -q -n0 tests/project/test_api_fuzz.py && $(PY) .ci/postgres $(PY) -m pytest -q -n0 tests/project/test_api_fuzz.py

@@ -12,12 +12,13 @@ import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Final
 
 from django.apps import apps
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.db.models import Count, Max, Min, QuerySet, Sum
+from django.db.models import Count, Exists, Max, Min, Q, QuerySet, Sum
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -111,6 +112,20 @@ def reasons(undo: Undo) -> list[tuple[str, int]]:
     return [(str(why.label), counts[why]) for why in UndoLeft.Why if why in counts]
 
 
+def edited_since(job: ImportJob, most: int) -> int:
+    """Return how many rows of the import others changed since; no more than `most` + 1."""
+    count = 0
+    for span in job.spans.values("model").annotate(first=Min("first"), last=Max("last")).order_by():
+        past = Past(apps.get_model(span["model"]), job.change_reason, span["last"])
+        later = past.rows.filter(history_id__gt=span["first"]).exclude(past.mine)
+        touched = later.filter(Exists(past.older().filter(past.mine)))
+        keys = touched.values_list(past.key, flat=True).distinct()
+        count += len(keys[: most + 1 - count])
+        if count > most:
+            break
+    return count
+
+
 @registry.handler(UNDO, again=False)
 def run_undo(run: JobRun) -> dict[str, Any]:
     """Undo, from the last checkpoint on."""
@@ -171,6 +186,29 @@ def tidy() -> None:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What one phase of the import wrote of one model: the spans from `oldest` on, as one.
+
+    `first` and `last` are ids of history rows; those of others may lie between.
+    """
+
+    phase: int
+    model: str
+    dataset: str
+    oldest: int
+    first: int
+    last: int
+    rows: int
+
+
+def _parts(job: ImportJob) -> list[Written]:
+    """Return the journal of an import, the newest part first."""
+    spans = job.spans.order_by().values_list("phase", "model", "dataset")
+    found = spans.annotate(Min("pk"), Min("first"), Max("last"), Sum("rows"))
+    return sorted((Written(*one) for one in found), key=lambda part: -part.oldest)
+
+
 class _Walk:
     """One try at an undo."""
 
@@ -184,16 +222,14 @@ class _Walk:
     def all(self) -> None:
         """Go through the journal from its newest part to its oldest."""
         self._journal()
-        spans = self.job.spans.order_by("-id")
-        newest = spans.values_list("model").annotate(Max("last")).order_by()
-        self.newest = dict(newest)
-        self.total = spans.aggregate(rows=Sum("rows"))["rows"] or 0
-        if self.undo.span:
-            later = spans.filter(pk__gt=self.undo.span)
-            self.done = later.aggregate(rows=Sum("rows"))["rows"] or 0
-            spans = spans.filter(pk__lte=self.undo.span)
-        for span in spans.iterator(chunk_size=500):
-            self._span(span)
+        parts = _parts(self.job)
+        for part in parts:
+            self.newest[part.model] = max(part.last, self.newest.get(part.model, 0))
+        self.total = sum(part.rows for part in parts)
+        for part in parts:
+            if not self.undo.span or part.oldest <= self.undo.span:
+                self._part(part)
+            self.done += part.rows
         self._once_more()
 
     def _journal(self) -> None:
@@ -204,68 +240,72 @@ class _Walk:
         with self.run.effect():
             ImportSpan.objects.bulk_create(made)
 
-    def _span(self, span: ImportSpan) -> None:
-        past = self._past(span.model)
-        place = self.undo.place if self.undo.span == span.pk else 0
-        while place != span.first:
-            self.run.progress(self.done, self.total, _("Taking rows back"))
+    def _part(self, part: Written) -> None:
+        past = self._past(part.model)
+        place = self.undo.place if self.undo.span == part.oldest else 0
+        done, before = self.done, self._rows_done(part.dataset)
+        while place != part.first:
+            so_far = done + self._rows_done(part.dataset) - before
+            self.run.progress(so_far, self.total, _("Taking rows back"))
             # What the import wrote cannot change any more: this needs no lock.
-            until = place - 1 if place else span.last
-            firsts = past.firsts(span.first, until).order_by("-history_id")
+            until = place - 1 if place else part.last
+            firsts = past.firsts(part.first, until).order_by("-history_id")
             ids = list(firsts.values_list("history_id", flat=True)[:CHUNK])
-            place = ids[-1] if len(ids) == CHUNK else span.first
-            self._chunk(span, past, ids, place)
-        self.done += span.rows
+            place = ids[-1] if len(ids) == CHUNK else part.first
+            self._chunk(part, past, ids, place)
+
+    def _rows_done(self, dataset: str) -> int:
+        return sum(self.undo.counters.get(dataset, {}).values())
 
     def _past(self, label: str) -> Past:
         return Past(apps.get_model(label), self.job.change_reason, self.newest[label])
 
-    def _chunk(self, span: ImportSpan, past: Past, ids: Sequence[int], place: int) -> None:
+    def _chunk(self, of: Written, past: Past, ids: Sequence[int], place: int) -> None:
+        nameless = self._nameless(of, past) if place == of.first else {}
         try:
             with self.run.effect():
                 part = backwards.judge(past, ids)
                 backwards.carry_out(past, part, **self.signed)
-                moved = self._note(span, part, place)
+                part.left.update(nameless)
+                moved = self._note(of, part, place)
         except refusals.REFUSED:
-            self._singly(span, past, ids, place)
+            self._singly(of, past, ids, place, nameless)
         else:
             self._keep(moved)
 
-    def _singly(self, span: ImportSpan, past: Past, ids: Sequence[int], place: int) -> None:
+    def _singly(
+        self, of: Written, past: Past, ids: Sequence[int], place: int, nameless: dict[Any, str]
+    ) -> None:
         """Do the same in small transactions, row by row."""
         for start in range(0, len(ids), SINGLY):
-            some = ids[start : start + SINGLY]
+            some, is_last = ids[start : start + SINGLY], start + SINGLY >= len(ids)
             with self.run.effect():
                 part = backwards.judge(past, some)
                 backwards.carry_out_singly(past, part, **self.signed)
-                until = place if start + SINGLY >= len(ids) else some[-1]
-                moved = self._note(span, part, until)
+                part.left.update(nameless if is_last else {})
+                moved = self._note(of, part, place if is_last else some[-1])
             self._keep(moved)
 
-    def _note(self, span: ImportSpan, part: Part, place: int) -> dict[str, Any]:
-        """Write down what was left and how far it came, in the transaction of the rows."""
-        if place == span.first:
-            part.left.update(self._unnamed(span))
-        UndoLeft.objects.bulk_create(
-            UndoLeft(undo=self.undo, dataset=span.dataset, model=span.model, object_id=key, why=why)
-            for key, why in part.left.items()
-        )
-        counts = {"back": len(part.back), "deleted": len(part.away), "left": len(part.left)}
-        return self._move(span.dataset, counts, span=span.pk, place=place)
-
-    def _unnamed(self, span: ImportSpan) -> dict[Any, str]:
-        """Return rows of the span whose history does not tell any more whose it is.
+    def _nameless(self, of: Written, past: Past) -> dict[Any, str]:
+        """Return rows of the part whose history does not tell any more whose it is.
 
         An erasure takes the reasons of a person's history; what it emptied must not come back.
         """
-        past = self._past(span.model)
-        within = past.rows.filter(history_id__range=(span.first, span.last))
-        if within.filter(past.mine).count() >= span.rows:
+        within = past.rows.filter(history_id__range=(of.first, of.last))
+        if within.filter(past.mine).count() >= of.rows:
             return {}
-        nameless = within.filter(history_change_reason=None) | within.filter(
-            history_change_reason=""
+        empty = Q(history_change_reason=None) | Q(history_change_reason="")
+        keys = within.filter(empty).values_list(past.key, flat=True)
+        return dict.fromkeys(keys, UndoLeft.Why.UNKNOWN)
+
+    def _note(self, of: Written, part: Part, place: int) -> dict[str, Any]:
+        """Write down what was left and how far it came, in the transaction of the rows."""
+        UndoLeft.objects.bulk_create(
+            UndoLeft(undo=self.undo, dataset=of.dataset, model=of.model, object_id=key, why=why)
+            for key, why in part.left.items()
         )
-        return dict.fromkeys(nameless.values_list(past.key, flat=True), UndoLeft.Why.UNKNOWN)
+        counts = {"back": len(part.back), "deleted": len(part.away), "left": len(part.left)}
+        return self._move(of.dataset, counts, span=of.oldest, place=place)
 
     def _move(self, dataset: str, counts: dict[str, int], **place: int) -> dict[str, Any]:
         """Write counters and place; LostError when another worker goes on with this undo."""

@@ -1,10 +1,12 @@
 """Undoing an import: what goes back, what goes away, what stays and is listed."""
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Max, Sum
 
 from backoffice.accounts.models import User
@@ -23,10 +25,10 @@ from orders.models import Order
 from sellers.models import Membership, Product, Seller
 from tests.factories import make_customer, make_order
 from tests.people import make_person
-from tests.processes import python
+from tests.processes import ROOT
 from tests.sheets.journal import change, finished, left, make, stored, take_back
 from tests.sheets.made import book, bring_in, line
-from tests.sheets.test_engine import MODELS, WORKER, wait_for
+from tests.sheets.test_engine import MODELS
 
 TEST = purposes.register("tests.undo", "Compared in a test")
 State = ImportJob.State
@@ -373,34 +375,13 @@ def test_undo_of_an_import_that_failed_by_itself_asks_for_no_right(ada: User) ->
     assert not Customer.objects.exists()
 
 
-@pytest.mark.django_db(transaction=True)
-def test_killed_worker_changes_nothing_in_the_end(oli: User) -> None:
-    rows = kept(1_500, oli)
-    before = stored(Customer)
-    job = finished(oli)
-    for start_at in range(0, 1_500, 20):
-        change(job, rows[start_at : start_at + 20], country="Spain")
-    make(job, customers(500))
-    rows[7].country = "Norway"
-    save_with_history(rows[7], actor=oli)
-    edited = stored(Customer)[rows[7].pk]
-    begun = undo.begin(job, actor=oli)
-    with python(*WORKER, BACKOFFICE_JOB_LOST_AFTER="4") as first:
-        wait_for(lambda: _at(begun).step >= 4)
-        first.kill()
-        first.wait()
-    assert _at(begun).state == Undo.State.RUNNING
-    assert Customer.objects.filter(country="Spain").exists()
-    with python(*WORKER, BACKOFFICE_JOB_LOST_AFTER="4"):
-        wait_for(lambda: _at(begun).state == Undo.State.DONE)
-    begun = _at(begun)
-    assert stored(Customer) == {**before, rows[7].pk: edited}
-    assert undo.totals(begun) == {"back": 1_499, "deleted": 500, "left": 1}
-    mine = Customer.history.filter(history_change_reason=begun.change_reason)
-    assert mine.filter(history_type="~").count() == 1_499
-    assert mine.filter(history_type="-").count() == 500
-    assert left(begun) == {(str(rows[7].pk), "edited")}
-
-
-def _at(begun: Undo) -> Undo:
-    return Undo.objects.select_related("import_job").get(pk=begun.pk)
+@pytest.mark.both_databases
+def test_large_import_comes_back_also_when_workers_are_killed() -> None:
+    database = "sqlite" if connection.vendor == "sqlite" else "postgres"
+    command = [sys.executable, str(ROOT / "tests" / "soak" / "soak_undo.py")]
+    options = [f"--databases={database}", "--rows=2000", "--kills=2", "--seed=7"]
+    done = subprocess.run(
+        [*command, *options], capture_output=True, text=True, timeout=600, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "2000 rows, 50 edited since" in done.stdout

@@ -18,6 +18,7 @@ from backoffice.files import content, links
 from backoffice.files import services as files
 from backoffice.policy import may
 from backoffice.sheets import services, workbooks
+from backoffice.sheets.admin import undoing
 from backoffice.sheets.admin.base import OneImport, State, standing
 from backoffice.sheets.admin.check import dataset_rows, described
 from backoffice.sheets.errors import ReadError
@@ -53,6 +54,7 @@ class ResultPage(OneImport):
         sums = [CheckSum.from_json(one) for one in job.sums]
         return {
             **self.frame(request, job),
+            **undoing.links(self, job, request.user),
             "summary": job.summary,
             "totals": totals(job),
             "seconds": _seconds(job),
@@ -179,8 +181,7 @@ class FailedRowsPage(OneImport):
     def post(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
         """Make the workbook and send the person to it."""
         job = self.job(kwargs["number"])
-        if job.owner_id != request.user.pk or not request.user.has_perm("sheets.add_importjob"):
-            raise PermissionDenied
+        services.must_own(job, signed_in(request))
         if not job.problems.filter(severity=Severity.FAILED).exists():
             raise Http404
         try:

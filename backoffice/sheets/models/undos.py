@@ -14,9 +14,9 @@ from backoffice.sheets.models.imports import ImportJob
 class Undo(models.Model):
     """Brings the rows of one import back to their versions before it.
 
-    `step` fences as that of the import does; `span` is the id of the span that is being undone
-    (the newest comes first), 0 before the first, and `place` the id of the oldest of its history
-    rows that is done, 0 for none.
+    `step` fences as that of the import does. The newest part of the journal is undone first;
+    `span` is the id of the oldest span of the part that is being undone, 0 before the first, and
+    `place` the id of the oldest of its history rows that is done, 0 for none.
     """
 
     class State(models.TextChoices):
