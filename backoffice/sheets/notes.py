@@ -1,15 +1,26 @@
 """What a person has to know about a file before any of it is taken, in words."""
 
+import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from backoffice.sheets.guard import letters
+from backoffice.sheets.headers import suggest_header
+
 if TYPE_CHECKING:
     from backoffice.sheets.reader import Inspection, Outline
 
-MANY_NAMES = 8
+MANY_NAMES: Final = 8
+_IDENTITY: Final = re.compile(
+    r"zip|post|plz|code|\bids?\b|_id\b|number|\bn[ro]\b|phone|tel|ean|iban|sku|번호|코드",
+    re.IGNORECASE,
+)
+_SHORTEST: Final = 4
+_LONGEST_NAME: Final = 40
 
 
 def remarks(inspection: "Inspection", sheets: Sequence["Outline"]) -> list[str]:
@@ -46,6 +57,12 @@ def _of_sheet(sheet: "Outline") -> Iterator[str]:
     if sheet.blank:
         text = ngettext("%s blank row is skipped.", "%s blank rows are skipped.", sheet.blank)
         yield _named(sheet, text % f"{sheet.blank:,}")
+    for letter, name, usual, short in short_identities(sheet):
+        text = _(
+            "Column %(letter)s (%(name)s): most values have %(usual)s digits, some %(short)s. "
+            "Leading zeros may have been lost."
+        )
+        yield _named(sheet, text % {"letter": letter, "name": name, "usual": usual, "short": short})
     if sheet.spaces:
         yield _named(sheet, _("Cells that hold white space only are read as empty."))
 
@@ -68,3 +85,22 @@ def _hidden_rows(sheet: "Outline") -> str:
 
 def _named(sheet: "Outline", text: str) -> str:
     return f"{sheet.name}: {text}" if sheet.name else text
+
+
+def short_identities(sheet: "Outline") -> Iterator[tuple[str, str, int, int]]:
+    """Yield (letter, header, usual length, shorter length) of columns that may have lost zeros.
+
+    A program that takes a postcode for a number drops its zeros; the first rows show it.
+    """
+    above = [row for row in sheet.head if row.number <= suggest_header(sheet.head, sheet.columns)]
+    names = above[-1].cells if above else ()
+    for place, name in enumerate(names):
+        if not isinstance(name, str) or not _IDENTITY.search(name):
+            continue
+        cells = [row.cells[place] for row in sheet.head[len(above) :] if place < len(row.cells)]
+        lengths = Counter(len(str(cell)) for cell in cells if cell is not None)
+        if not lengths or not all(str(cell).isdecimal() for cell in cells if cell is not None):
+            continue
+        usual = lengths.most_common(1)[0][0]
+        if usual > _SHORTEST and max(lengths) == usual and len(lengths) > 1:
+            yield letters(place + 1), name.strip()[:_LONGEST_NAME], usual, min(lengths)
