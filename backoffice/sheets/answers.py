@@ -55,9 +55,14 @@ def open_formats(user: User, tenant: str = "") -> list[Format]:
     return [form for form in formats.everything() if may_import(user, form, tenant)]
 
 
+def owns(job: ImportJob, actor: User) -> bool:
+    """Whether the import is the person's own and they may import."""
+    return job.owner_id == actor.pk and may_upload(actor, job.tenant)
+
+
 def must_own(job: ImportJob, actor: User) -> None:
     """Raise PermissionDenied unless the import is the person's own and they may import."""
-    if job.owner_id != actor.pk or not may_upload(actor, job.tenant):
+    if not owns(job, actor):
         raise PermissionDenied
 
 

@@ -12,10 +12,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from backoffice.jobs.models import Job
-from backoffice.sheets import formats
+from backoffice.sheets import answers, formats
 from backoffice.sheets.formats import Format
 from backoffice.sheets.models import ImportJob
 from backoffice.site import Badge, SitePage
+from backoffice.site.visitors import signed_in
 
 State = ImportJob.State
 STEPS: tuple[tuple[str, str | Promise], ...] = (
@@ -105,8 +106,7 @@ class OneImport(SitePage):
             "crumb": job.original_name,
             "steps": self._steps(job),
             "state_badge": badge(job),
-            "mine": job.owner_id == request.user.pk
-            and request.user.has_perm("sheets.add_importjob"),
+            "mine": answers.owns(job, signed_in(request)),
             "sheets_url": self.url("import_sheets", job),
             "dialect_url": self.url("import_dialect", job),
             "mapping_url": self.url("import_mapping", job),

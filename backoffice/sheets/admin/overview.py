@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -49,10 +50,18 @@ class ImportsPage(SitePage):
     permission = "sheets.view_importjob"
     template_name = "sheets/imports.html"
 
+    def tenant(self, request: HttpRequest) -> str:
+        """Return the key of the one shop whose imports these are; "" for all."""
+        return ""
+
+    def jobs(self, request: HttpRequest) -> QuerySet[ImportJob]:
+        """Return the imports that are listed."""
+        return ImportJob.objects.select_related("owner", "job")
+
     def context(self, request: HttpRequest, **kwargs: Any) -> dict[str, Any]:
         """Return the newest imports and, for those who may, the form."""
-        jobs = ImportJob.objects.select_related("owner", "job")[:_SHOWN]
-        may_add = request.user.has_perm("sheets.add_importjob")
+        jobs = self.jobs(request)[:_SHOWN]
+        may_add = answers.may_upload(signed_in(request), self.tenant(request))
         return {
             "upload_form": UploadForm() if may_add else None,
             "rows": [
@@ -72,12 +81,15 @@ class ImportsPage(SitePage):
 
     def post(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
         """Take a file."""
-        if not request.user.has_perm("sheets.add_importjob"):
+        tenant = self.tenant(request)
+        if not answers.may_upload(signed_in(request), tenant):
             raise PermissionDenied
         form = UploadForm(request.POST, request.FILES)
         if form.is_valid():
             try:
-                job = services.take(form.cleaned_data["file"], signed_in(request))
+                job = services.take(
+                    form.cleaned_data["file"], signed_in(request), tenant=tenant
+                )
             except ReadError as error:
                 form.add_error("file", str(error))
             else:

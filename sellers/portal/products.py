@@ -1,4 +1,4 @@
-"""Seller pages: a shop's own products."""
+"""A shop's own products."""
 
 from decimal import Decimal
 from typing import Any, ClassVar, cast
