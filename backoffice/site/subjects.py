@@ -55,11 +55,17 @@ def _of_model(site: Any, request: HttpRequest, label: str, wanted: set[str]) -> 
             text = capfirst(str(model._meta.verbose_name_plural))
             subjects[label, key] = Subject(text, shown.list_url() if shown else "")
         elif key in rows:
-            url = shown.record_url(rows[key]) if shown else ""
+            url = shown.record_url(rows[key]) if shown else _own_page(request, rows[key])
             subjects[label, key] = Subject(f"{name} {rows[key]}", url)
         else:
             subjects[label, key] = Subject(f"{name} {key}")
     return subjects
+
+
+def _own_page(request: HttpRequest, row: Any) -> str:
+    """Return the page of a record that is not in the admin, for who may view it."""
+    has_page = hasattr(row, "get_absolute_url")
+    return row.get_absolute_url() if has_page and may(request.user, "view", row) else ""
 
 
 def _rows(model: Any, wanted: set[str]) -> list[Any]:

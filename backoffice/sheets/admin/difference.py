@@ -17,6 +17,7 @@ from backoffice.sheets.models import ImportJob, Status
 
 _A_PAGE = 25
 
+
 class _Records(Sequence[staging.Staged]):
     """The staged records of some statuses, a page at a time."""
 
@@ -113,7 +114,12 @@ def _tabs(shapes: dict[str, Shape], totals: dict[str, Any], now: str) -> list[di
 
 def _chips(counts: dict[Status, int], chosen: Status | None) -> list[dict[str, Any]]:
     return [
-        {"key": one.name.lower(), "label": BADGES[one].text, "count": counts[one], "on": one == chosen}
+        {
+            "key": one.name.lower(),
+            "label": BADGES[one].text,
+            "count": counts[one],
+            "on": one == chosen,
+        }
         for one in ORDER
     ]
 

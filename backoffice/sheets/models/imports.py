@@ -6,6 +6,7 @@ from typing import Any, BinaryIO, ClassVar, Literal, cast
 
 from django.conf import settings
 from django.db import models
+from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from backoffice.files import sealing
@@ -132,6 +133,10 @@ class ImportJob(models.Model):
 
     def __str__(self) -> str:
         return self.original_name
+
+    def get_absolute_url(self) -> str:
+        """Return the page on which it is to be looked at; staff only."""
+        return reverse("admin:import", args=[self.public_id])
 
     @property
     def use(self) -> str:
