@@ -151,7 +151,9 @@ class KeepPage(OneImport):
         form = KeepForm(request.POST, sheets=_choices(job))
         if form.is_valid():
             try:
-                kept = keeping.keep(job, actor=signed_in(request), **form.cleaned_data)
+                chosen = dict(form.cleaned_data)
+                chosen["sheet"] = job.sheets[int(chosen["sheet"])]["name"]
+                kept = keeping.keep(job, actor=signed_in(request), **chosen)
             except ValidationError as error:
                 form.add_error(None, error)
             else:
@@ -166,7 +168,8 @@ class KeepPage(OneImport):
 
 
 def _choices(job: ImportJob) -> list[tuple[str, str]]:
-    return [(one["name"], one["name"] or job.original_name) for one in job.sheets]
+    """Return the sheets by their place: the one sheet of a csv file has no name."""
+    return [(str(at), one["name"] or job.original_name) for at, one in enumerate(job.sheets)]
 
 
 def _stem(job: ImportJob) -> str:

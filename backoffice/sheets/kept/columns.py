@@ -82,9 +82,9 @@ class Column:
         """Return the column of a sheet that `as_json` gave away."""
         return cls(**{**values, "ref": f"c{values['index']}", "kind": Kind(values["kind"])})
 
-    def under(self, ref: str) -> Self:
-        """Return the same column by another name."""
-        return replace(self, ref=ref)
+    def among(self, ref: str = "") -> Self:
+        """Return the column of some rows, by another ref; the totals of all rows go."""
+        return replace(self, ref=ref or self.ref, totals={})
 
     def shown(self, cell: Cell, currency: str = "") -> str:
         """Return a cell as people read it: the mask of a masked one, "" of an empty one."""

@@ -284,7 +284,7 @@ class JoinFrame(Frame):
         self._sides = {"l": (left, left_places), "r": (right, right_places)}
         self.size = len(left_places)
         self.columns = [
-            column.under(f"{side}.{column.ref}")
+            column.among(f"{side}.{column.ref}")
             for side, (frame, _places) in self._sides.items()
             for column in frame.columns
         ]
@@ -308,7 +308,7 @@ class Part(Frame):
 
     def __init__(self, whole: Frame, places: Sequence[int]) -> None:
         self._whole, self._places = whole, places
-        self.columns, self.size = whole.columns, len(places)
+        self.columns, self.size = [one.among() for one in whole.columns], len(places)
 
     def cells(self, ref: str) -> Cells:
         """Return the cells of these rows."""

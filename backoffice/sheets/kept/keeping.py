@@ -31,7 +31,7 @@ from backoffice.jobs.models import Job
 from backoffice.jobs.run import CancelledError, JobError, JobRun, LostError
 from backoffice.policy import register_scope
 from backoffice.policy.registry import STAFF
-from backoffice.sheets import answers, reader
+from backoffice.sheets import answers, dialects, reader
 from backoffice.sheets.errors import ReadError
 from backoffice.sheets.guard import letters
 from backoffice.sheets.kept import recognise, vault
@@ -103,7 +103,7 @@ def keep(
         raise PermissionDenied
     if not source.file or sheet not in {one["name"] for one in source.sheets}:
         raise ValidationError(_("Upload the file again and choose one of its sheets."))
-    if answers.must_say_dialect(source):
+    if must_say(source):
         raise ValidationError(_("Say first how the text of the file is written."))
     _free_name(name, actor)
     kept = KeptSheet(
@@ -126,6 +126,18 @@ def keep(
         facts = {"sha256": source.sha256, "shared": shared, "days": days}
         record(KEPT, actor=actor, subject=kept, context=facts)
     return kept
+
+
+def must_say(source: ImportJob) -> bool:
+    """Whether somebody has to say first how a csv file is written.
+
+    Marks of decimals and the order of dates are read off whole columns here; those that may be
+    read in two ways stay text.
+    """
+    if not answers.must_say_dialect(source):
+        return False
+    guess = dialects.guess(source)
+    return guess is None or not set(guess.unsure) <= {"decimal", "thousands", "dates"}
 
 
 def _free_name(name: str, actor: User) -> None:

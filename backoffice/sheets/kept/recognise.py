@@ -59,7 +59,7 @@ _DAY: Final = re.compile(
 )
 _MINUS: Final = str.maketrans({"\N{MINUS SIGN}": "-", "\N{NO-BREAK SPACE}": " "})
 _LONGEST_NUMBER: Final = 15
-_MOST_DECIMALS: Final = 9
+_MOST_DECIMALS: Final = 15
 _ORDERS: Final = ("ymd", "mdy", "dmy")
 
 
@@ -74,7 +74,8 @@ def text_of(raw: Raw) -> str:
     if isinstance(raw, Mapping):
         return raw["d"].removesuffix("T00:00:00").replace("T", " ") if "d" in raw else ""
     if isinstance(raw, float):
-        return format(Decimal(repr(raw)), "f").removesuffix(".0")
+        # Fifteen digits, as spreadsheet programs show them: 2.9500000000000002 is 2.95.
+        return format(Decimal(format(raw, ".15g")), "f")
     return str(raw)
 
 
@@ -91,7 +92,7 @@ class Guess:
     decimals: str = ""
     dates: str = ""
     _open: set[str] = field(default_factory=lambda: {"point", "comma", "money", *_ORDERS})
-    _scale: int = 0
+    _scales: dict[str, int] = field(default_factory=dict)
     _real: bool = False
     _phones: int = 0
     _emails: bool = False
@@ -120,7 +121,9 @@ class Guess:
             self._open.clear()
             return
         self._open &= {"point", "comma"}
-        self._sized(text_of(raw))
+        sized = [self._sized(text_of(raw), name) for name in ("point", "comma")]
+        if not all(sized):
+            self._open.clear()
 
     def _text(self, text: str) -> None:
         self._seen += 1
@@ -134,25 +137,23 @@ class Guess:
             if not _FITS[name](self, plain):
                 self._open.discard(name)
 
-    def _sized(self, number: str) -> bool:
+    def _sized(self, number: str, name: str) -> bool:
         """Note how many decimals a number has; False for one that is an identifier."""
         whole, _point, rest = number.lstrip("+-").partition(".")
-        if len(whole) + len(rest) > _LONGEST_NUMBER or len(rest) > _MOST_DECIMALS:
-            self._open.clear()
-        if len(whole) > 1 and whole.startswith("0"):
-            self._open -= {"point", "comma", "money"}
-        self._scale = max(self._scale, len(rest))
-        return True
+        if len(whole) > _LONGEST_NUMBER or len(rest) > _MOST_DECIMALS:
+            return False
+        self._scales[name] = max(self._scales.get(name, 0), len(rest))
+        return len(whole) <= 1 or not whole.startswith("0")
 
     def fits_point(self, text: str) -> bool:
         """Whether it is a number with a decimal point."""
         fits = bool(_POINT.fullmatch(text)) and any(map(str.isdigit, text))
-        return fits and self._sized(text.replace(",", ""))
+        return fits and self._sized(text.replace(",", ""), "point")
 
     def fits_comma(self, text: str) -> bool:
         """Whether it is a number with a decimal comma."""
         fits = bool(_COMMA.fullmatch(text)) and any(map(str.isdigit, text))
-        return fits and self._sized(_with_point(text))
+        return fits and self._sized(_with_point(text), "comma")
 
     def fits_money(self, text: str) -> bool:
         """Whether it is an amount with its currency."""
@@ -160,7 +161,7 @@ class Guess:
         if found is None:
             return False
         self._money.add(found[1])
-        return self._sized(found[0])
+        return self._sized(found[0], "money")
 
     @property
     def mask(self) -> str:
@@ -200,15 +201,15 @@ class Guess:
         number = {"point", "comma"} & self._open
         if not number:
             only = next(iter(self._money)) if len(self._money) == 1 else ""
-            scale = max(self._scale, *(exponent(code) for code in self._money))
+            scale = max(self._scales["money"], *(exponent(code) for code in self._money))
             return Reading(Kind.MONEY, scale=scale, currency=only)
         comma = number == {"comma"} or ("comma" in number and self.decimals == ",")
+        scale = self._scales["comma" if comma else "point"]
         currency = currency_in(self.header)
         if currency:
-            scale = max(self._scale, exponent(currency))
-            return Reading(Kind.MONEY, scale=scale, currency=currency, comma=comma)
-        kind = Kind.DECIMAL if self._scale else Kind.WHOLE
-        return Reading(kind, scale=self._scale, comma=comma)
+            most = max(scale, exponent(currency))
+            return Reading(Kind.MONEY, scale=most, currency=currency, comma=comma)
+        return Reading(Kind.DECIMAL if scale else Kind.WHOLE, scale=scale, comma=comma)
 
     def _order(self) -> str:
         """Return the one order of day and month that all dates allow; "" for none or several."""
