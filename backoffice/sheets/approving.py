@@ -59,9 +59,10 @@ def is_asked(job: ImportJob) -> bool:
     """Whether the rule asks for an approval that these staged rows do not have."""
     if not is_wanted(job):
         return False
-    request = ApprovalRequest.objects.filter(pk=job.request_id, kind=KIND).first()
-    granted = request is not None and request.state in _GRANTED
-    return not (granted and request.snapshot == facts(job))  # type: ignore[union-attr]
+    request = ApprovalRequest.objects.filter(pk=job.request_id or 0, kind=KIND).first()
+    if request is None or request.state not in _GRANTED:
+        return True
+    return bool(request.snapshot != facts(job))
 
 
 def staged_hash(job: ImportJob) -> str:

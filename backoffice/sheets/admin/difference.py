@@ -22,10 +22,10 @@ class _Records(Sequence[staging.Staged]):
     """The staged records of some statuses, a page at a time."""
 
     def __init__(self, job: ImportJob, dataset: str, statuses: list[Status], count: int) -> None:
-        self.job, self.dataset, self.statuses, self.count = job, dataset, statuses, count
+        self.job, self.dataset, self.statuses, self.size = job, dataset, statuses, count
 
     def __len__(self) -> int:
-        return self.count
+        return self.size
 
     def __getitem__(self, part: Any) -> Any:
         size = part.stop - part.start
@@ -80,7 +80,7 @@ class DifferencePage(OneImport):
             return {"hidden": True}
         statuses = list(ORDER) if status is None else [status]
         records = _Records(job, shape.dataset, statuses, sum(counts[one] for one in statuses))
-        page = Paginator(records, _A_PAGE).get_page(request.GET.get("p"))  # type: ignore[arg-type]
+        page = Paginator(records, _A_PAGE).get_page(request.GET.get("p"))
         try:
             staged = list(page.object_list)
         except DamagedError:
