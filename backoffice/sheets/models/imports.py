@@ -89,6 +89,8 @@ class ImportJob(models.Model):
         verbose_name=_("profile"),
     )
     origin = models.CharField(_("came"), max_length=8, choices=Origin, default=Origin.PAGE)
+    reference = models.CharField(_("reference"), max_length=80, blank=True)
+    """What a program calls the file: the same once more makes no second import."""
     tenant = models.CharField(_("shop"), max_length=60, blank=True)
     """The key of the one shop whose rows it may touch; "" for staff."""
     request_id = models.BigIntegerField(_("approval"), null=True, blank=True)
