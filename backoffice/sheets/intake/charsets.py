@@ -85,8 +85,8 @@ def _hangul(text: str) -> float:
     """Korean text is nearly all syllables; other text read as Korean has Chinese characters."""
     wide = [letter for letter in text if ord(letter) >= _ASCII]
     good = sum(1 for letter in wide if "\uac00" <= letter <= "\ud7a3" and _in(letter, "euc-kr"))
-    marks = sum(1 for letter in wide if not letter.isalpha())
-    return (good + 0.9 * marks) / max(len(wide), 1) if good else 0.0
+    marks = sum(1 for letter in wide if "\u2000" <= letter <= "\u303f" or letter > "\uff00")
+    return (good + min(marks, good // 4)) / max(len(wide), 1)
 
 
 def _japanese(text: str) -> float:
