@@ -14,4 +14,12 @@ class Migration(migrations.Migration):
             name="reference",
             field=models.CharField(blank=True, max_length=80, verbose_name="reference"),
         ),
+        migrations.AddConstraint(
+            model_name="importjob",
+            constraint=models.UniqueConstraint(
+                condition=~models.Q(reference=""),
+                fields=("owner", "reference"),
+                name="import_reference_once",
+            ),
+        ),
     ]

@@ -132,6 +132,13 @@ class ImportJob(models.Model):
             ("undo_importjob", _("Can undo anybody's import")),
             ("approve_importjob", _("Can approve an import")),
         )
+        constraints = [
+            models.UniqueConstraint(
+                fields=["owner", "reference"],
+                condition=~models.Q(reference=""),
+                name="import_reference_once",
+            )
+        ]
 
     def __str__(self) -> str:
         return self.original_name
