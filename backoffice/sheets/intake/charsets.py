@@ -27,6 +27,7 @@ _SAMPLE: Final = 256 * 1024
 _BLOCK: Final = 1024 * 1024
 _ASCII: Final = 128
 _JIS_FIRST: Final = range(0xB0, 0xD0)
+_KS_SYLLABLES: Final = range(0xB0, 0xC9)
 
 
 def ranked(data: bytes) -> tuple[list[str], bool]:
@@ -84,7 +85,7 @@ def rate(data: bytes, encoding: str) -> float:
 def _hangul(text: str) -> float:
     """Korean text is nearly all syllables; other text read as Korean has Chinese characters."""
     wide = [letter for letter in text if ord(letter) >= _ASCII]
-    good = sum(1 for letter in wide if "\uac00" <= letter <= "\ud7a3" and _in(letter, "euc-kr"))
+    good = sum(1 for letter in wide if _lead(letter, "euc-kr") in _KS_SYLLABLES)
     marks = sum(1 for letter in wide if "\u2000" <= letter <= "\u303f" or letter > "\uff00")
     return (good + min(marks, good // 4)) / max(len(wide), 1)
 
@@ -124,10 +125,6 @@ def _latin(weight: float, favoured: str = "") -> Callable[[str], float]:
         return weight * good / max(total, 1) + (plus if good else 0.01)
 
     return measure
-
-
-def _in(letter: str, encoding: str) -> bool:
-    return _lead(letter, encoding) > 0
 
 
 def _lead(letter: str, encoding: str) -> int:
