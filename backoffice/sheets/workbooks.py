@@ -5,6 +5,7 @@ corrected. Rows that were taken already stand in it where a corrected row can on
 beside them (`Format.companions`); they come out as unchanged.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from io import BytesIO
@@ -14,8 +15,9 @@ from django.utils.translation import gettext as _
 from openpyxl import Workbook
 from openpyxl.comments import Comment
 from openpyxl.styles import Font, PatternFill
+from openpyxl.utils import get_column_letter
 
-from backoffice.sheets import exports, formats, reader
+from backoffice.sheets import dialects, exports, formats, reader, spoken
 from backoffice.sheets.formats import Format
 from backoffice.sheets.mapping import SheetMapping
 from backoffice.sheets.models import ImportJob, ImportProblem
@@ -24,9 +26,15 @@ from backoffice.sheets.reader import CellError, RawRow
 from backoffice.sheets.runs import sheet_rows
 
 BAD: Final = PatternFill("solid", fgColor="FCE8E6")
+HEAD: Final = Font(bold=True)
 QUIET: Final = Font(color="5F6D77", italic=True)
 DATE_FORMAT: Final = "yyyy-mm-dd hh:mm"
 _COMMENT_SIZE: Final = (120, 320)
+_NOT_IN_NAMES: Final = re.compile(r"[\[\]:*?/\\]")
+_LONGEST: Final = 31
+"""Characters of a sheet's name."""
+_NARROW: Final = 10
+_WIDE: Final = 48
 Place = tuple[str, int]
 
 
@@ -36,7 +44,7 @@ def failed_rows(job: ImportJob) -> bytes:
     problems: dict[Place, list[ImportProblem]] = defaultdict(list)
     for one in job.problems.filter(severity=Severity.FAILED):
         problems[one.sheet, one.row].append(one)
-    beside = form.companions(sheet_rows(job, form), set(problems))
+    beside = _companions(job, form, set(problems))
     book = Workbook(write_only=True)
     _Sheets(book, job, form, problems).fill(_wanted(job, {*problems, *beside}))
     file = BytesIO()
@@ -44,15 +52,26 @@ def failed_rows(job: ImportJob) -> bytes:
     return file.getvalue()
 
 
+def _companions(job: ImportJob, form: Format, failed: set[Place]) -> set[Place]:
+    """Return the rows that the failed ones need; the file is not read where no format asks."""
+    if type(form).companions is Format.companions:
+        return set()
+    return form.companions(sheet_rows(job, form), failed)
+
+
 def _wanted(job: ImportJob, places: set[Place]) -> Iterator[RawRow]:
-    """Yield the header rows and the wanted rows, in the order of the file."""
-    headers = {name: job.mapping[name]["header_row"] for name in job.chosen}
+    """Yield the rows of the headers and the wanted rows, in the order of the file."""
+    maps = {name: SheetMapping.from_json(job.mapping[name]) for name in job.chosen}
     sheets = {sheet for sheet, _row in places}
     for row in reader.rows(job, sheets=job.chosen):
         if row.sheet in sheets and (
-            (row.sheet, row.number) in places or row.number == headers[row.sheet]
+            (row.sheet, row.number) in places or _is_header(maps[row.sheet], row)
         ):
             yield row
+
+
+def _is_header(one: SheetMapping, row: RawRow) -> bool:
+    return one.header_row - one.header_rows < row.number <= one.header_row
 
 
 class _Sheets:
@@ -66,34 +85,41 @@ class _Sheets:
         problems: dict[Place, list[ImportProblem]],
     ) -> None:
         self.book = book
-        self.form = form
         self.problems = problems
         self.maps = {name: SheetMapping.from_json(job.mapping[name]) for name in job.chosen}
+        spoken_by = dialects.of(job)
+        self.plain = {name: _plain(form, one, spoken_by) for name, one in self.maps.items()}
         self.sheets: dict[str, Any] = {}
 
     def fill(self, rows: Iterator[RawRow]) -> None:
         """Write header and rows of each sheet."""
         for row in rows:
-            sheet = self.sheets.get(row.sheet) or self._sheet(row.sheet)
+            sheet = self.sheets.get(row.sheet) or self._sheet(row)
             sheet.append(self._cells(sheet, row))
 
-    def _sheet(self, name: str) -> Any:
-        sheet = self.book.create_sheet(name or "Sheet1")
-        sheet.freeze_panes = "A2"
-        self.sheets[name] = sheet
+    def _sheet(self, first: RawRow) -> Any:
+        """Return a new sheet; its columns are as wide as their headers."""
+        sheet = self.book.create_sheet(_NOT_IN_NAMES.sub("_", first.sheet)[:_LONGEST] or "Sheet1")
+        sheet.freeze_panes = f"A{self.maps[first.sheet].header_rows + 1}"
+        for number, head in enumerate(first.cells, 1):
+            width = min(max(len(str(head or "")) + 3, _NARROW), _WIDE)
+            sheet.column_dimensions[get_column_letter(number)].width = width
+        self.sheets[first.sheet] = sheet
         return sheet
 
     def _cells(self, sheet: Any, row: RawRow) -> list[Any]:
-        places = self.maps[row.sheet].columns
-        width = max(len(row.cells), *(place + 1 for place in places.values()))
+        one = self.maps[row.sheet]
+        places = one.columns
+        width = max(len(row.cells), *(place + 1 for place in places.values()), 1)
+        if _is_header(one, row):
+            return [_header(sheet, row, index) for index in range(width)]
         made = [self._cell(sheet, row, index) for index in range(width)]
-        if row.number == self.maps[row.sheet].header_row:
-            return made
         wrong = self.problems.get((row.sheet, row.number), [])
-        for one in wrong:
-            cell = made[places.get(one.column, min(places.values()))]
+        first = min(places.values(), default=0)
+        for problem in wrong:
+            cell = made[places.get(problem.column, first)]
             cell.fill = BAD
-            cell.comment = _comment(one.wrong, one.what_to_do, cell.comment)
+            cell.comment = _comment(problem.wrong, problem.what_to_do, cell.comment)
         if not wrong:
             for cell in made:
                 cell.font = QUIET
@@ -102,13 +128,38 @@ class _Sheets:
             )
         return made
 
-    @staticmethod
-    def _cell(sheet: Any, row: RawRow, index: int) -> Any:
+    def _cell(self, sheet: Any, row: RawRow, index: int) -> Any:
         value = row.cells[index] if index < len(row.cells) else None
-        made = exports.cell(sheet, None if isinstance(value, CellError) else value)
+        say = self.plain[row.sheet].get(index)
+        said = value if say is None else say(value)
+        # What the dialect cannot read stays as it was written.
+        kept = value if isinstance(said, CellError) else said
+        made = exports.cell(sheet, None if isinstance(kept, CellError) else kept)
         if made.is_date:
             made.number_format = DATE_FORMAT
         return made
+
+
+def _plain(
+    form: Format, one: SheetMapping, dialect: dialects.Dialect | None
+) -> dict[int, spoken.Say]:
+    """Return column of the sheet -> what puts texts of a csv file into the plain way.
+
+    A workbook has no dialect. A column that is changed first stays as it is written.
+    """
+    found = {
+        one.columns[column.key]: spoken.saying(column.read, dialect)
+        for column in form.columns
+        if column.key in one.columns and not one.transforms.get(column.key)
+    }
+    return {place: say for place, say in found.items() if say is not None}
+
+
+def _header(sheet: Any, row: RawRow, index: int) -> Any:
+    value = row.cells[index] if index < len(row.cells) else None
+    made = exports.cell(sheet, None if isinstance(value, CellError) else value)
+    made.font = HEAD
+    return made
 
 
 def _comment(wrong: str, what_to_do: str, present: Comment | None) -> Comment:

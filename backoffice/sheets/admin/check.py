@@ -209,12 +209,9 @@ def _one_of_each(job: ImportJob) -> Iterable[ImportProblem]:
 
 def dataset_rows(form: Format | None, counts: dict[str, dict[str, int]]) -> list[dict[str, Any]]:
     """Return the counts of data sets with their labels, in the order of the format."""
-    labels: dict[str, str] = {}
-    for step in form.steps if form else ():
-        labels.setdefault(step.dataset, str(step.label))
     return [
-        {"key": key, "label": labels.get(key, key), **counts[key]}
-        for key in labels
+        {"key": key, "label": shape.label, **counts[key]}
+        for key, shape in differences.shapes(form).items()
         if key in counts
     ]
 

@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
-from django.db.models import Model
+from django.db.models import Max, Min, Model
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import NoReverseMatch, reverse
@@ -16,16 +16,16 @@ from simple_history.utils import get_history_manager_for_model
 from backoffice.audit.services import record
 from backoffice.files import content, links
 from backoffice.files import services as files
-from backoffice.policy import may
-from backoffice.sheets import services, workbooks
+from backoffice.policy import may, may_many, scope
+from backoffice.sheets import differences, services, workbooks
 from backoffice.sheets.admin import undoing
 from backoffice.sheets.admin.base import OneImport, State, standing
 from backoffice.sheets.admin.check import dataset_rows, described
+from backoffice.sheets.differences import Shape
 from backoffice.sheets.errors import ReadError
 from backoffice.sheets.formats import CheckSum, Format
 from backoffice.sheets.models import ImportJob
 from backoffice.sheets.problems import Severity
-from backoffice.sheets.resources import SheetResource
 from backoffice.site.visitors import signed_in
 
 _A_PAGE = 50
@@ -121,16 +121,18 @@ class RowsPage(OneImport):
         """Return a page of records with links to their pages, for those who may see them."""
         job = self.job(kwargs["number"])
         form = self.form(job)
-        step = _resource(form, kwargs["dataset"])
-        model: type[Model] = step._meta.model
+        step = differences.shapes(form).get(kwargs["dataset"])
+        if step is None:
+            raise Http404
+        model = step.model
         if not may(request.user, step.seen_with or "view", model):
             raise PermissionDenied
-        history = get_history_manager_for_model(model)
-        written = history.filter(history_change_reason=job.change_reason).order_by("history_id")
+        written = _written(job, model)
         page = Paginator(written.values_list("id", "history_type"), _A_PAGE).get_page(
             request.GET.get("p")
         )
-        found = model._default_manager.in_bulk([pk for pk, _kind in page.object_list])
+        seen = self._seen(request, step, [pk for pk, _kind in page.object_list])
+        hidden = {"text": _("a record that you may not see"), "url": ""}
         return {
             **self.frame(request, job),
             "title": step.label,
@@ -138,13 +140,18 @@ class RowsPage(OneImport):
             "page_subtitle": _("What this import created or changed."),
             "page": page,
             "rows": [
-                {
-                    "text": str(found.get(pk, pk)),
-                    "url": self._record_url(model, pk),
-                    "created": kind == "+",
-                }
-                for pk, kind in page.object_list
+                {**seen.get(pk, hidden), "created": kind == "+"} for pk, kind in page.object_list
             ],
+        }
+
+    def _seen(self, request: HttpRequest, shape: Shape, keys: list[Any]) -> dict[Any, Any]:
+        """Return key -> name and link, of the rows that the person may view."""
+        records = list(scope(request.user, shape.model._default_manager.filter(pk__in=keys)))
+        allowed = None if shape.seen_with else may_many(request.user, "view", records)
+        return {
+            row.pk: {"text": str(row), "url": self._record_url(shape.model, row.pk)}
+            for row in records
+            if allowed is None or allowed[row.pk]
         }
 
     def _record_url(self, model: type[Model], pk: int) -> str:
@@ -161,11 +168,15 @@ class RowsPage(OneImport):
         return [*above, (job.original_name, self.url("import_result", job))]
 
 
-def _resource(form: Format | None, dataset: str) -> type[SheetResource]:
-    for step in form.steps if form else ():
-        if step.dataset == dataset and issubclass(step, SheetResource):
-            return step
-    raise Http404
+def _written(job: ImportJob, model: type[Model]) -> Any:
+    """Return the history rows of the import; the journal says between which they lie."""
+    bounds = job.spans.filter(model=model._meta.label).aggregate(
+        first=Min("first"), last=Max("last")
+    )
+    history = get_history_manager_for_model(model).filter(history_change_reason=job.change_reason)
+    if bounds["first"] is not None:
+        history = history.filter(history_id__gte=bounds["first"], history_id__lte=bounds["last"])
+    return history.order_by("history_id")
 
 
 class FailedRowsPage(OneImport):
