@@ -158,7 +158,11 @@ def test_columns_that_are_not_read_and_not_named_are_said(oli: User) -> None:
 
 
 def test_headers_are_chosen_by_hand(oli: User) -> None:
-    rows = [["Order", None, "Goods"], ["No", "of", "Code"], [600001, 1, "10001"]]
+    rows: list[list[object]] = [
+        ["Order", None, "Goods"],
+        ["No", "of", "Code"],
+        [600001, 1, "10001"],
+    ]
     job = upload(book([*rows], head=["", "", ""]), oli)
     assert (job.chosen, job.sheets[0]["recognised"]) == ([], False)
     client = signed_in(oli)
@@ -233,7 +237,8 @@ def test_empty_workbook_of_a_format_is_known_when_it_comes_back(oli: User) -> No
     assert "Rechnungsnummer" in shown
     answer = client.get(reverse("admin:sheet_template", args=[form.key]))
     content = b"".join(answer.streaming_content)  # type: ignore[attr-defined]
-    names = [cell.value for cell in next(iter(load_workbook(BytesIO(content)).active.rows))]
+    sheet = load_workbook(BytesIO(content)).worksheets[0]
+    names = [str(cell.value) for cell in next(iter(sheet.rows))]
     assert mapping.match(names, form) == {one.key: at for at, one in enumerate(form.columns)}
     assert client.get(reverse("admin:sheet_format", args=["no-such"])).status_code == 404
 

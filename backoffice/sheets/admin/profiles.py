@@ -141,7 +141,7 @@ class ProfilePage(_OneProfile, SitePage):
         profile = self.profile(kwargs["number"])
         form = profiles.form_of(profile)
         actor = signed_in(request)
-        here = {"args": [profile.public_id]}
+        here = [profile.public_id]
         return {
             "profile": profile,
             "title": profile.name,
@@ -151,10 +151,10 @@ class ProfilePage(_OneProfile, SitePage):
             "layouts": [_layout(one, form) for one in profile.mapping.get("layouts", ())],
             "dialect": _dialect(profile.dialect),
             "mode": ImportJob.Mode(profile.mode).label,
-            "rename_url": reverse(f"{self.site.name}:sheet_profile_rename", **here)
+            "rename_url": reverse(f"{self.site.name}:sheet_profile_rename", args=here)
             if actor.has_perm("sheets.change_importprofile")
             else "",
-            "delete_url": reverse(f"{self.site.name}:sheet_profile_delete", **here)
+            "delete_url": reverse(f"{self.site.name}:sheet_profile_delete", args=here)
             if actor.has_perm("sheets.delete_importprofile")
             else "",
         }
