@@ -132,9 +132,20 @@ def assign(
                 return changed, (stored.name, Bad(INVALID, (("message", message),)))
             continue
         setattr(instance, name, value)
-        if getattr(instance, name) != before:
+        if _is_other(stored, before, getattr(instance, name)):
             changed.append(name)
     return changed, None
+
+
+def _is_other(stored: Any, before: Any, now: Any) -> bool:
+    """Whether another value would be stored; of masked fields the clear values decide.
+
+    Behind the mask a typed value never equals a stored one, and then the same file would change
+    every row again.
+    """
+    if isinstance(stored, MaskedMixin):
+        return bool(stored.get_prep_value(before) != stored.get_prep_value(now))
+    return bool(before != now)
 
 
 def refused(instance: Model) -> tuple[str, Bad] | None:

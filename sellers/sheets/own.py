@@ -130,9 +130,9 @@ class OwnProducts(SheetResource):
             amount = values.pop("price", None)
             if amount is not None:
                 values["price_minor"] = Money.of(amount, coin).minor
-            yield record, {**values, "seller_id": self._shop.pk, **self._new(values, coin)}
+            yield record, {**values, "seller_id": self._shop.pk, **self._made_with(values, coin)}
 
-    def _new(self, values: dict[str, Any], coin: str) -> dict[str, Any]:
+    def _made_with(self, values: dict[str, Any], coin: str) -> dict[str, Any]:
         if values["code"] in self._coins:
             return {}
         return {"currency": coin, "status": values.get("status") or Product.Status.DRAFT.value}

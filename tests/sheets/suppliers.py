@@ -56,7 +56,12 @@ def upload(client: Client, path: Path) -> ImportJob:
 
 
 def finish(client: Client, job: ImportJob) -> ImportJob:
-    """Take an upload as it was recognised through mapping, check and run."""
+    """Take an upload through the check, the mapping as it is shown and the check again, and run.
+
+    What a profile reads for sure goes to the check at once; its mapping can be changed there.
+    """
+    if job.state == ImportJob.State.CHECKING:
+        _work(job)
     answer = client.post(page("import_mapping", job), _as_shown(client, job))
     assert answer.status_code == 302, answer.context.get("error")
     _work(job)
