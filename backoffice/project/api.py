@@ -1,7 +1,9 @@
 """The addresses of the API under /api/v1/, its OpenAPI description, and a page to read that."""
 
+from importlib import import_module
 from typing import Any, override
 
+from django.apps import apps
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import include, path, re_path
@@ -79,6 +81,9 @@ router.register("change-requests", ChangeRequestViewSet, basename="changerequest
 router.register("payments", PaymentViewSet, basename="payment")
 router.register("refunds", RefundViewSet, basename="refund")
 router.register("approvals", ApprovalViewSet, basename="approval")
+if apps.is_installed("backoffice.sheets"):
+    imports = import_module("backoffice.sheets.api")
+    router.register("imports", imports.ImportViewSet, basename="import")
 
 app_name = "api"
 urlpatterns = [

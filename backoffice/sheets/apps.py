@@ -50,6 +50,11 @@ class SheetsConfig(AppConfig):
         ),
     }
 
+    api_scopes = {
+        "imports:read": _("Read imports"),
+        "imports:write": _("Bring in, check, start and undo imports"),
+    }
+
     def ready(self) -> None:
         """Find the formats of the apps, in their `sheets` modules, and the handlers of the jobs."""
         autodiscover_modules("sheets")

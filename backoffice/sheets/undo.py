@@ -31,7 +31,7 @@ from backoffice.audit.services import record
 from backoffice.jobs import registry
 from backoffice.jobs import services as jobs
 from backoffice.jobs.run import CancelledError, JobRun, LostError
-from backoffice.sheets import backwards, formats
+from backoffice.sheets import answers, backwards, formats
 from backoffice.sheets.backwards import Part, Past
 from backoffice.sheets.models import ImportJob, ImportSpan, Undo, UndoLeft
 from backoffice.sheets.services import StateError
@@ -50,8 +50,7 @@ _STOPPED = (Undo.State.FAILED, Undo.State.CANCELLED)
 
 def is_allowed(job: ImportJob, user: User) -> bool:
     """Say whether the person may undo this import: their own, or anybody's with the right."""
-    mine = job.owner_id == user.pk and user.has_perm("sheets.add_importjob")
-    return mine or user.has_perm(RIGHT)
+    return answers.owns(job, user) or user.has_perm(RIGHT)
 
 
 def is_open(job: ImportJob) -> bool:

@@ -16,6 +16,7 @@ LISTS = [
     "approvals",
     "change-requests",
     "customers",
+    "imports",
     "orders",
     "payments",
     "products",

@@ -71,6 +71,7 @@ def fuzz(request: pytest.FixtureRequest, settings: Settings, db: None) -> Fuzz:
         "approvals": str(rows["approvalrequest"].pk),
         "change-requests": str(rows["changerequest"].number),
         "customers": rows["customer"].number,
+        "imports": str(rows["importjob"].public_id),
         "orders": rows["order"].number,
         "payments": str(rows["payment"].pk),
         "products": str(rows["product"].pk),

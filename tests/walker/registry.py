@@ -382,6 +382,11 @@ REGISTRY: dict[str, Fill] = {
     },
     "api:customer-list": once(),
     "api:customer-detail": row("customer", field="number", parameter="number"),
+    "api:import-list": once(),
+    **{
+        f"api:import-{name}": row("importjob", field="public_id", parameter="number")
+        for name in ("check", "detail", "problems", "start", "undo")
+    },
     "api:order-list": once(),
     "api:order-detail": BothShops("order", field="number", parameter="number"),
     "api:order-cancel": BothShops("order", field="number", parameter="number"),
