@@ -162,7 +162,7 @@ def test_private_things_of_others_are_not_there(
         assert client.post(address, POSTED).status_code == 404, address
     assert state() == before
     page = body(client, reverse("admin:kept"))
-    assert "Orders" not in page
+    assert "Orders.csv" not in page
     assert "No sheet is kept yet" in page
     for name, thing in things:  # who oversees sees them, masked as all do
         assert signed_in(ada).get(at(name, thing)).status_code == 200, name
