@@ -271,5 +271,5 @@ class RowWriter(engine.Writer):
         return alike and self.statuses[index] == Status.SKIPPED
 
     def _place(self, index: int) -> tuple[str, int]:
-        """Return where a row stands in the file; the Resource may have added or left out some."""
-        return self.places[index] if len(self.places) == self.sizes[0] else ("", index + 1)
+        """Return where a row stands in the file; one that the Resource added stands nowhere."""
+        return self.places[index] if index < len(self.places) else ("", index + 1)

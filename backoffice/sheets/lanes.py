@@ -15,6 +15,8 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from backoffice.jobs.run import LostError
+from backoffice.sheets.engine import TakenOverError
 from backoffice.sheets.models import ImportJob, ImportLane
 
 _PAUSE: Final = 0.3
@@ -52,13 +54,8 @@ def _taken(job: ImportJob, key: str) -> bool:
     if not lane.filter(free).exists():
         return False
     # The condition names the holder that was seen: of two who look at once, one wins.
-    return bool(
-        ImportLane.objects.filter(key=key, import_job=holder).update(import_job=job, taken_at=now)
-        if holder is not None
-        else ImportLane.objects.filter(key=key, import_job=None).update(
-            import_job=job, taken_at=now
-        )
-    )
+    seen = lane.filter(import_job=holder) if holder else lane.filter(import_job=None)
+    return bool(seen.filter(free).update(import_job=job, taken_at=now))
 
 
 def renew(job: ImportJob, keys: Sequence[str]) -> None:
@@ -82,5 +79,9 @@ def held(
     take(job, keys, waiting, fence)
     try:
         yield
-    finally:
+    except (LostError, TakenOverError, LostLaneError):
+        raise  # whoever has the import now has its lanes
+    except BaseException:
         leave(job)
+        raise
+    leave(job)

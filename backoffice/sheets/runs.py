@@ -20,9 +20,11 @@ from backoffice.sheets import (
     differences,
     engine,
     formats,
+    lanes,
     reader,
     staged,
     staging,
+    wholes,
 )
 from backoffice.sheets.byrow import RowCheck
 from backoffice.sheets.checking import Check
@@ -178,14 +180,41 @@ def run_import(run: JobRun) -> dict[str, Any]:
 
 
 def _write(job: ImportJob, form: Format, run: JobRun) -> list[dict[str, Any]]:
-    """Write what is not written yet; return the check sums."""
+    """Write what is not written yet, when nobody else writes such records; return the sums."""
+    wholes.require_possible(job)
+    derivation = None if isinstance(form, ResourceFormat) else derive(job, form, run)
+    keys = _lanes(form)
+
+    def fence() -> None:
+        run.fence()
+        lanes.renew(job, keys)
+
+    while True:
+        try:
+            with lanes.held(job, keys, lambda text: run.progress(0, 1, text), run.fence):
+                with wholes.kept(job):
+                    _writer(job, form, derivation).run(run.progress, fence)
+                if isinstance(form, ResourceFormat):
+                    return staged.sums(job, form)
+                assert derivation is not None  # noqa: S101 - one of the two kinds of formats
+                return _measured(form, derivation)
+        except lanes.LostLaneError:
+            job.refresh_from_db()
+
+
+def _writer(job: ImportJob, form: Format, derivation: Derivation | None) -> Any:
     if isinstance(form, ResourceFormat):
-        staged.writer(job, form, actor=job.owner).run(run.progress, run.fence)
-        return staged.sums(job, form)
-    derivation = derive(job, form, run)
-    writer = engine.Writer(job, form, derivation, actor=job.owner)
-    writer.run(run.progress, run.fence)
-    return _measured(form, derivation)
+        return staged.writer(job, form, actor=job.owner)
+    assert derivation is not None  # noqa: S101 - one of the two kinds of formats
+    return engine.Writer(job, form, derivation, actor=job.owner)
+
+
+def _lanes(form: Format) -> list[str]:
+    """Return the models that the format writes: two imports of one take turns."""
+    if isinstance(form, ResourceFormat):
+        return [form.model._meta.label]
+    made = [getattr(one, "_meta", one) for one in form.steps]
+    return sorted({one.model._meta.label for one in made if hasattr(one, "model")})
 
 
 def _measured(form: Format, derivation: Derivation) -> list[dict[str, Any]]:
@@ -222,6 +251,7 @@ def _stop(job: ImportJob, run: JobRun, state: str, message: str) -> None:
         _finish(job, state=state, message=message[:300], finished_at=timezone.now())
         if job.started_at is not None:
             _record_end(job, Outcome.FAILED, message)
+    wholes.take_back(job)
 
 
 def _finish(job: ImportJob, **values: Any) -> None:

@@ -29,7 +29,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent.parent
 ROWS = 100_000
 STOCK_ROWS, TUNED_ROWS = 2_000, 20_000
-TIMES = 3
+TIMES = int(os.environ.get("TIMES", "3"))
 STOCK, TUNED, BARE = 40, 8, 2.5
 MEGABYTES = 600
 # On Linux ru_maxrss is in kilobytes.

@@ -202,7 +202,8 @@ def test_rows_counts_errors_and_history_are_those_of_import_data(
     assert ways.way_of(registered).way == way
     found = stored()
     assert found[:2] == expected[:2]
-    if not registered._meta.use_bulk:
+    # In bulk it writes no history, and without a difference it writes what is as it was.
+    if not (registered._meta.use_bulk or registered._meta.skip_diff):
         assert found[2] == expected[2]
     assert (
         Seller.history.filter(history_change_reason=job.change_reason).count() == len(found[2]) - 3
