@@ -8,7 +8,7 @@ DEV := @.ci/bootstrap dev &&
 .DEFAULT_GOAL := help
 .PHONY: help run web worker backends reset shell test lint format types imports deploy migrations \
 	messages catalogues test-sqlite test-postgres test-browser postgres bench-sheets bench-audit \
-	bench-exports bench-history bench-masking bench-refunds mutate-masking fuzz-masking soak-jobs soak-refunds soak-race soak-login soak-policy soak-walk soak-import soak-undo fuzz-api fuzz-approvals audit wheel lock clean
+	bench-exports bench-history bench-masking bench-refunds mutate-masking fuzz-masking soak-jobs soak-refunds soak-race soak-login soak-policy soak-walk soak-import soak-undo fuzz-sheets fuzz-api fuzz-approvals audit wheel lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -105,6 +105,9 @@ soak-import: ## the workbook on both databases, whole, sheet after sheet and aga
 
 soak-undo: ## a large import is undone, some rows edited since, workers killed: ROWS=100000 KILLS=10 DATABASES=sqlite,postgres
 	$(DEV) exec $(PY) tests/soak/soak_undo.py --strict --rows $(or $(ROWS),100000) --kills $(or $(KILLS),10) --databases $(or $(DATABASES),sqlite,postgres)
+
+fuzz-sheets: ## files and rows by chance, from upload to undo: no crash, no file left behind, nothing half applied: MINUTES=60
+	$(DEV) export BACKOFFICE_WHOLE=1 FUZZ_MINUTES=$(or $(MINUTES),60) && $(PY) -m pytest -q -n0 -s tests/sheets/test_fuzz.py tests/sheets/test_attacks.py tests/sheets/test_awkward.py
 
 fuzz-api: ## schemathesis over the whole API on both databases: EXAMPLES=100
 	$(DEV) export BACKOFFICE_FUZZ_EXAMPLES=$(or $(EXAMPLES),100) && $(PY) -m pytest -q -n0 tests/project/test_api_fuzz.py && $(PY) .ci/postgres $(PY) -m pytest -q -n0 tests/project/test_api_fuzz.py

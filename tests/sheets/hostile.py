@@ -133,15 +133,19 @@ def xlsb(*records: tuple[int, bytes], state: int = 0) -> dict[str, bytes]:
     """Return the members of a binary workbook with one sheet of these records."""
     kind = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/worksheet"
     space = "http://schemas.openxmlformats.org/package/2006/relationships"
+    framed = [(129, b""), (148, bytes(16)), (145, b""), *records, (146, b""), (130, b"")]
     relations = (
         f'<Relationships xmlns="{space}">'
         f'<Relationship Id="r1" Type="{kind}" Target="worksheets/sheet1.bin"/></Relationships>'
     )
     bundle = pack("<II", state, 1) + _wide("r1") + _wide("S")
     return {
-        "xl/workbook.bin": record(156, bundle),
+        "xl/workbook.bin": record(143, b"")
+        + record(156, bundle)
+        + record(144, b"")
+        + record(132, b""),
         "xl/_rels/workbook.bin.rels": relations.encode(),
-        "xl/worksheets/sheet1.bin": b"".join(record(*one) for one in records),
+        "xl/worksheets/sheet1.bin": b"".join(record(*one) for one in framed),
     }
 
 
