@@ -1,6 +1,7 @@
 """What is noted of the sheets of an upload, and which mappings are proposed for them."""
 
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import Any, Final
 
 from backoffice.sheets import mapping
@@ -11,6 +12,7 @@ from backoffice.sheets.problems import quote
 from backoffice.sheets.reader import Outline, RawRow
 
 LONGEST_HEADER: Final = 60
+_WIDE: Final = 3
 
 
 def propose(job: ImportJob, sheets: Sequence[Outline], choices: Sequence[Format]) -> None:
@@ -63,8 +65,26 @@ def headed(
         "header_row": number,
         "header_rows": count,
         "above": above,
+        "notes_below": _notes_below(head, number, filled, columns) if sure else 0,
         "rows": max(filled - upto, 0) if sure else filled,
         "headers": [
             mapping.harmless(name[:LONGEST_HEADER]) if sure else quote(name) for name in names
         ],
     }
+
+
+def _notes_below(head: Sequence[RawRow], number: int, filled: int, columns: int) -> int:
+    """Return how many rows at the end of a short sheet hold one text and nothing else.
+
+    Only where all rows are among the first ones: the end of a long sheet is not known yet.
+    """
+    if columns < _WIDE or filled > len(head):
+        return 0
+    below = [row for row in head if row.number > number]
+    notes = takewhile(_is_note, reversed(below))
+    return sum(1 for _row in notes)
+
+
+def _is_note(row: RawRow) -> bool:
+    texts = [cell for cell in row.cells if cell is not None and cell != ""]
+    return len(texts) == 1 and isinstance(texts[0], str)

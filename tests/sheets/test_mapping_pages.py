@@ -192,6 +192,10 @@ def test_text_is_asked_about_before_the_mapping(oli: User) -> None:
     before = state()
     shown = client.post(address("import_dialect", job), {"do": "preview", **said(delimiter=",")})
     assert "Rechnung;Artikel" in shown.content.decode()
+    shown = client.post(address("import_dialect", job), {"do": "preview", **said()})
+    assert shown.content.decode().count("2011-04-03 12:00:00") == 1
+    shown = client.post(address("import_dialect", job), {"do": "preview", **said(dates="ymd")})
+    assert "neither a number nor a date" in shown.content.decode()
     for wrong in ({"dates": "unsaid"}, {"dates": "never"}, {"thousands": ","}):
         answer = client.post(address("import_dialect", job), said(**wrong))
         assert answer.status_code == 422, wrong
@@ -250,6 +254,7 @@ def test_title_rows_of_a_real_sheet_are_found(oli: User) -> None:
     assert [one["above"] for one in job.sheets] == [4, 4]
     services.choose(job, ["arts"], actor=oli, headers={"arts": (5, 1)})
     assert job.sheets[0]["headers"][:2] == ["Name", "Profession"]
+    assert (job.sheets[0]["rows"], job.sheets[0]["notes_below"]) == (12, 2)
 
 
 def test_header_of_three_rows_is_joined(oli: User) -> None:

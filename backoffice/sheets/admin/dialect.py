@@ -1,5 +1,6 @@
 """How the text of a csv file is written: guessed, shown with real rows, confirmed by a person."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,17 +10,19 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from backoffice.sheets import dialects, services
+from backoffice.sheets import cells, dialects, services, spoken
 from backoffice.sheets.admin.base import OneImport
 from backoffice.sheets.admin.sheets_page import cell_text
 from backoffice.sheets.dialects import Dialect, Guess
 from backoffice.sheets.errors import ReadError
 from backoffice.sheets.intake.charsets import ENCODINGS
 from backoffice.sheets.models import ImportJob
+from backoffice.sheets.reader import CellError
 from backoffice.site.visitors import signed_in
 
 _ROWS = 12
 _COLUMNS = 30
+_FIGURES = re.compile(r"[+-]?[\d.,' ]+|\d{1,4}[./-]\d{1,2}[./-]\d{1,4}.*")
 _UNSAID = "unsaid"
 LABELS: Mapping[str, str | Promise] = {
     "encoding": gettext_lazy("Letters (encoding)"),
@@ -145,16 +148,18 @@ def _choices(guess: Guess) -> dict[str, list[tuple[str, str]]]:
     likely = [name for name in guess.encodings if name in ENCODINGS]
     encodings = [*likely, *(name for name in ENCODINGS if name not in likely)]
     return {
-        "encoding": [
-            (name, f"{name.upper()} · {SCRIPTS[name]}" if name in SCRIPTS else name.upper())
-            for name in encodings
-        ],
+        "encoding": [(name, encoding_words(name)) for name in encodings],
         "delimiter": _listed(dialects.DELIMITERS),
         "quote": _listed(dialects.QUOTES),
         "decimal": _listed(dialects.DECIMALS),
         "thousands": _listed(dialects.THOUSANDS),
         "dates": _listed(dialects.DATES),
     }
+
+
+def encoding_words(name: str) -> str:
+    """Return an encoding with the scripts that it is for."""
+    return f"{name.upper()} · {SCRIPTS[name]}" if name in SCRIPTS else name.upper()
 
 
 def _listed(known: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -179,4 +184,41 @@ def _preview(job: ImportJob, values: Mapping[str, str]) -> dict[str, Any]:
         return {"preview_error": str(error)}
     except (ValueError, OSError):
         return {"preview_error": _("The file cannot be read so.")}
-    return {"preview": [[cell_text(cell) for cell in row[:_COLUMNS]] for row in rows]}
+    width = min(max(map(len, rows), default=0), _COLUMNS)
+    read = _Reading(Dialect.from_json(values))
+    return {"preview": [[read.cell(row[at] if at < len(row) else "") for at in range(width)]
+                        for row in rows]}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A text of the file and, where it is a number or a date, what it means."""
+
+    text: str
+    read: str = ""
+    wrong: bool = False
+
+
+class _Reading:
+    """Says what numbers and dates of a dialect mean."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._says = [
+            say
+            for read in (cells.moment("UTC"), cells.decimal)
+            if (say := spoken.saying(read, dialect)) is not None
+        ]
+
+    def cell(self, text: str) -> Cell:
+        """Return the cell for the page; a word means itself."""
+        shown = cell_text(text)
+        if not text.strip()[:1].isdigit() and text.strip()[:1] not in {"+", "-"}:
+            return Cell(shown)
+        for say in self._says:
+            meant = say(text)
+            if isinstance(meant, CellError):
+                wrong = _FIGURES.fullmatch(text.strip()) is not None
+                return Cell(shown, _("neither a number nor a date") if wrong else "", wrong=wrong)
+            if meant != text:
+                return Cell(shown, str(meant))
+        return Cell(shown)

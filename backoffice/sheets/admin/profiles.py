@@ -11,9 +11,10 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy
 
 from backoffice.sheets import dialects, exports, formats, profiles, services, ways
-from backoffice.sheets.admin.dialect import LABELS
+from backoffice.sheets.admin.dialect import LABELS, encoding_words
 from backoffice.sheets.admin.drafts import typed
 from backoffice.sheets.formats import Format
+from backoffice.sheets.intake.charsets import ENCODINGS
 from backoffice.sheets.models import ImportJob, ImportProfile
 from backoffice.sheets.transforms import TRANSFORMS
 from backoffice.site import DialogPage, SitePage
@@ -188,7 +189,8 @@ def _step(step: list[Any]) -> str:
 
 
 def _dialect(kept: Mapping[str, str]) -> list[tuple[str, str]]:
-    words = {
+    words: dict[str, Mapping[str, Any]] = {
+        "encoding": {name: encoding_words(name) for name in ENCODINGS},
         "delimiter": dialects.DELIMITERS,
         "quote": dialects.QUOTES,
         "decimal": dialects.DECIMALS,
