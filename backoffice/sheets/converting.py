@@ -7,12 +7,20 @@ Widget and validators run once for each different value. They give what import-e
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any, Final
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.core.validators import MaxLengthValidator, MaxValueValidator, MinValueValidator
+from django.core.validators import (
+    DecimalValidator,
+    MaxLengthValidator,
+    MaxValueValidator,
+    MinValueValidator,
+)
 from django.db import models
 from django.db.models.fields import NOT_PROVIDED
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from import_export import widgets
 from import_export.fields import Field
@@ -90,6 +98,9 @@ class Source:
         kinds = set(map(type, values))
         if self._is_ready(values, kinds):
             return list(values), {}
+        quick = self._numbers(values, kinds) or self._moments(values, kinds)
+        if quick is not None:
+            return quick, {}
         # 1, 1.0 and True are one key of a dict, but not one text.
         apart = bool in kinds and len(kinds) > 1
         keys: Sequence[Any] = list(zip(map(type, values), values, strict=True)) if apart else values
@@ -124,6 +135,46 @@ class Source:
         if kinds == {int} and widget is widgets.IntegerWidget:
             return isinstance(stored, models.IntegerField) and self._within(values)
         return False
+
+    def _numbers(self, values: Sequence[Any], kinds: set[type]) -> list[Any] | None:
+        """Return decimals of plain numbers that all fit; None where each has to be looked at."""
+        stored = self.stored
+        validators = {type(one) for one in stored.validators}
+        if (
+            not kinds
+            or not kinds <= {int, float}
+            or type(self.field.widget) is not widgets.DecimalWidget
+            or type(stored) is not models.DecimalField
+            or stored.choices
+            or not validators <= {DecimalValidator}
+        ):
+            return None
+        texts = list(map(str, values))
+        most = 10 ** (stored.max_digits - stored.decimal_places)
+        longest = max(len(one.partition(".")[2]) for one in texts)
+        # "1e-07" and "nan" have letters; what is not smaller than itself is no number.
+        plain = not any("e" in one or "n" in one for one in texts)
+        if plain and longest <= stored.decimal_places and -most < min(values) <= max(values) < most:
+            return list(map(Decimal, texts))
+        return None
+
+    def _moments(self, values: Sequence[Any], kinds: set[type]) -> list[Any] | None:
+        """Return local moments in UTC; None where each has to be looked at."""
+        stored = self.stored
+        if (
+            kinds != {datetime}
+            or not settings.USE_TZ
+            or type(self.field.widget) is not widgets.DateTimeWidget
+            or type(stored) is not models.DateTimeField
+            or stored.choices
+            or stored.validators
+            or any(one.tzinfo is not None for one in values)
+        ):
+            return None
+        zone = timezone.get_current_timezone()
+        if str(zone) == "UTC":
+            return [one.replace(tzinfo=UTC) for one in values]
+        return [one.replace(tzinfo=zone).astimezone(UTC) for one in values]
 
     def _within(self, values: Sequence[int]) -> bool:
         validators = self.stored.validators

@@ -224,7 +224,10 @@ def column_reader(
     ]
 
     def read(rows: Sequence[RawRow]) -> dict[str, list[Value]]:
-        return {one.column.key: one.values(rows) for one in known}
+        # Rows of one length are turned into columns at once.
+        alike = len({len(row.cells) for row in rows}) == 1
+        columns = list(zip(*(row.cells for row in rows), strict=True)) if alike else []
+        return {one.column.key: one.values(rows, columns) for one in known}
 
     return read
 
@@ -252,12 +255,16 @@ class _Source:
             return self.constant
         return value
 
-    def values(self, rows: Sequence[RawRow]) -> list[Value]:
-        """Return the cells of many rows."""
+    def values(
+        self, rows: Sequence[RawRow], columns: Sequence[tuple[Value, ...]] = ()
+    ) -> list[Value]:
+        """Return the cells of many rows; `columns` are theirs where they have one length."""
         place = self.place
         others = (self.constant, self.change, self.say)
         if place is None or any(one is not None for one in others):
             return [self.value(row.cells) for row in rows]
+        if place < len(columns):
+            return list(columns[place])
         return [row.cells[place] if place < len(row.cells) else None for row in rows]
 
 
