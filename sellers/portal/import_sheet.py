@@ -8,7 +8,7 @@ import uuid
 from typing import Any
 
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -45,6 +45,11 @@ class OfShop(OneImport):
     """A page of one import of the person's own shop."""
 
     permission = IMPORT
+    offers_undo = False  # staff undo an import of a shop
+
+    def go(self, name: str, job: ImportJob) -> HttpResponse:
+        """Send to another page; what staff undid is shown as what came of it."""
+        return super().go("import_result" if name == "import_undone" else name, job)
 
     def job(self, number: uuid.UUID) -> ImportJob:
         """Return the import; 404 for that of another shop or of the staff."""

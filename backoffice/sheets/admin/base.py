@@ -71,6 +71,7 @@ class OneImport(SitePage):
 
     permission = "sheets.view_importjob"
     step = ""
+    offers_undo = True
 
     def job(self, number: uuid.UUID) -> ImportJob:
         """Return the import, or raise Http404."""

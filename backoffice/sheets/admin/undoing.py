@@ -36,6 +36,8 @@ BADGES = {
 
 def links(page: OneImport, job: ImportJob, user: Any) -> dict[str, str]:
     """Return where the undo is asked for, and where it is shown; "" for where it is not."""
+    if not page.offers_undo:
+        return {"undo_url": "", "undone_url": ""}
     begun = job.state in {State.UNDOING, State.UNDONE}
     may = not begun and undo.is_allowed(job, user) and undo.is_open(job)
     return {
