@@ -479,6 +479,8 @@ BACKOFFICE_JOB_LOST_AFTER = env.number("BACKOFFICE_JOB_LOST_AFTER", 15)
 BACKOFFICE_JOBS_KEPT_DAYS = env.number("BACKOFFICE_JOBS_KEPT_DAYS", 90)
 # name -> {"kind", "cron" of five fields in TIME_ZONE, "params"}; see docs/jobs.md
 BACKOFFICE_SCHEDULE: dict[str, dict[str, Any]] = {}
+# name -> {"path", "profile", "actor"}: folders whose files come in by themselves; docs/sheets.md
+BACKOFFICE_SHEET_FOLDERS: dict[str, dict[str, Any]] = {}
 # Where mails lead, and how they leave: to the terminal in development.
 BACKOFFICE_BASE_URL = env.text(
     "BACKOFFICE_BASE_URL",

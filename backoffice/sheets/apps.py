@@ -61,6 +61,8 @@ class SheetsConfig(AppConfig):
         import_module("backoffice.sheets.runs")
         import_module("backoffice.sheets.export_jobs")
         import_module("backoffice.sheets.undo")
+        import_module("backoffice.sheets.folders").register()
+        import_module("backoffice.sheets.checks")
         import_module("backoffice.sheets.kept.keeping")
         import_module("backoffice.sheets.kept.erasing").register()
         guard = import_module("backoffice.accounts.guarded").guard

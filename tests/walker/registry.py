@@ -346,7 +346,22 @@ REGISTRY: dict[str, Fill] = {
         for name in ("", "_rename", "_delete")
     },
     "admin:imports": once(),
+    "admin:import_drops": once(),
     **{f"admin:{name}": an_import for name in IMPORT_PAGES},
+    **{f"admin:{name}": once() for name in ("kept", "kept_join_new", "kept_chart_new")},
+    "admin:import_keep": an_import,
+    **{
+        f"admin:kept_{name}": row("keptsheet", field="public_id", parameter="number")
+        for name in ("sheet", "progress", "export", "share", "mask", "delete", "promote")
+    },
+    **{
+        f"admin:kept_join{name}": row("keptjoin", field="public_id", parameter="number")
+        for name in ("", "_export", "_share", "_delete")
+    },
+    **{
+        f"admin:kept_chart{name}": row("keptchart", field="public_id", parameter="number")
+        for name in ("", "_delete")
+    },
     "admin:jobs": once(),
     **{
         f"admin:{name}": row("job", field="public_id", parameter="key")
