@@ -74,17 +74,18 @@ def headed(
 
 
 def _notes_below(head: Sequence[RawRow], number: int, filled: int, columns: int) -> int:
-    """Return how many rows at the end of a short sheet hold one text and nothing else.
+    """Return how many rows at the end of a short sheet hold a text or two and nothing else.
 
     Only where all rows are among the first ones: the end of a long sheet is not known yet.
     """
     if columns < _WIDE or filled > len(head):
         return 0
     below = [row for row in head if row.number > number]
-    notes = takewhile(_is_note, reversed(below))
+    notes = takewhile(lambda row: _is_note(row, columns), reversed(below))
     return sum(1 for _row in notes)
 
 
-def _is_note(row: RawRow) -> bool:
-    texts = [cell for cell in row.cells if cell is not None and cell != ""]
-    return len(texts) == 1 and isinstance(texts[0], str)
+def _is_note(row: RawRow, columns: int) -> bool:
+    """Whether at most a third of the cells is filled, with nothing but texts."""
+    filled = [cell for cell in row.cells if cell is not None and cell != ""]
+    return len(filled) <= columns // _WIDE and all(isinstance(cell, str) for cell in filled)

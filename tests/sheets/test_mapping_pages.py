@@ -254,7 +254,7 @@ def test_title_rows_of_a_real_sheet_are_found(oli: User) -> None:
     assert [one["above"] for one in job.sheets] == [4, 4]
     services.choose(job, ["arts"], actor=oli, headers={"arts": (5, 1)})
     assert job.sheets[0]["headers"][:2] == ["Name", "Profession"]
-    assert (job.sheets[0]["rows"], job.sheets[0]["notes_below"]) == (12, 2)
+    assert (job.sheets[0]["rows"], job.sheets[0]["notes_below"]) == (14, 4)
 
 
 def test_header_of_three_rows_is_joined(oli: User) -> None:

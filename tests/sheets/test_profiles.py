@@ -205,3 +205,19 @@ def test_first_rows_go_with_the_file(oli: User) -> None:
     ImportJob.objects.filter(pk=job.pk).update(created_at="2000-01-01T00:00:00Z")
     services.forget()
     assert not ImportHead.objects.filter(import_job=job).exists()
+
+
+def test_text_that_can_be_cut_in_two_ways_is_cut_as_the_profile_knows(oli: User) -> None:
+    text = "Beleg;Art;Stk;Wann;Pence;p,q,r,s,t,u\n600001;10001;2;2011-07-01 12:00;255;a,b,c,d,e,f\n"
+    job = upload(text.encode(), oli, "a.csv")
+    assert job.dialect == {}
+    services.read_as(job, Dialect("utf-8", ";"), actor=oli)
+    services.choose(job, [""], actor=oli, headers={"": (1, 1)})
+    columns = {"invoice": 0, "code": 1, "quantity": 2, "placed_at": 3, "price": 4}
+    one = SheetMapping(1, columns, transforms={"price": [["scale", -2]]})
+    services.map_columns(job, formats.get("online-retail"), {"": one}, actor=oli)
+    kept = profiles.keep(job, "Tassen", actor=oli)
+    again = upload(text.replace("600001", "600002").encode(), oli, "b.csv")
+    assert (again.profile, again.dialect["delimiter"], again.chosen) == (kept, ";", [""])
+    run(check(again))
+    assert OrderLine.objects.get().total_minor == 510
