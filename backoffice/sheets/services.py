@@ -186,7 +186,11 @@ def _begin(job: ImportJob, kind: str, states: list[Any], then: str, actor: User)
 
 
 def cancel(job: ImportJob, *, actor: User) -> None:
-    """Stop a check or an import at its next safe point; rows that are written stay."""
+    """Stop a check or an import at its next safe point; rows that are written stay.
+
+    Raises PermissionDenied, StateError.
+    """
+    must_own(job, actor)
     if job.job is None or job.job.finished:
         raise StateError(_("Nothing runs that could be stopped."))
     jobs.cancel(job.job, actor=actor)

@@ -19,7 +19,7 @@ from tests.sheets.made import HEAD, book, bring_in, check, line, run, upload
 
 pytestmark = pytest.mark.django_db
 State = ImportJob.State
-SHOPS = ("Supplier number", "Company name", "State")
+SHOPS = ("Seller ID", "Shop name", "State")
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def test_rows_of_a_plain_resource(oli: User) -> None:
     assert [row[0].value for row in sheet.iter_rows(min_row=2)] == ["008", "009"]
     assert sheet["B2"].comment is not None
     assert sheet["C3"].comment is not None
-    good = {"Company name": lambda _old: "Plates", "State": lambda _old: "active"}
+    good = {"Shop name": lambda _old: "Plates", "State": lambda _old: "active"}
     again = bring_in(mended(content, good), oli)
     assert again.created == 2
     assert set(Seller.objects.filter(code__startswith="00").values_list("code", flat=True)) == {
@@ -115,7 +115,7 @@ def test_header_of_two_rows_stays_one(oli: User) -> None:
     sheet = made.active
     assert sheet is not None
     sheet.title = "Shops"
-    for row in (["List of shops"], ["Supplier", "Company", "State"], ["number", "name", ""],
+    for row in (["List of shops"], ["Seller", "Shop", "State"], ["ID", "name", ""],
                 ["011", "Cups", "active"], ["012", "Pots", "nonsense"]):  # fmt: skip
         sheet.append(row)
     file = BytesIO()
@@ -127,7 +127,7 @@ def test_header_of_two_rows_stays_one(oli: User) -> None:
     assert job.total("created") == 1
     content = workbooks.failed_rows(job)
     back = load_workbook(BytesIO(content))["Shops"]
-    assert [back["A1"].value, back["A2"].value, back["A3"].value] == ["Supplier", "number", "012"]
+    assert [back["A1"].value, back["A2"].value, back["A3"].value] == ["Seller", "ID", "012"]
     assert back.freeze_panes == "A3"
 
 
