@@ -15,15 +15,17 @@ import json
 import os
 import resource
 import sys
+import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from backoffice.sheets.intake import batches, bounds, kinds, texts
+from backoffice.sheets.intake import archives, batches, bounds, kinds, slices, texts
 from backoffice.sheets.intake.bounds import Inspection, RefusedError
 
 BLOCK = 1024 * 1024
@@ -95,7 +97,8 @@ def _read(task: dict[str, Any], file: BinaryIO) -> None:
     _allow(task)
     file.seek(0)
     if found.kind == "csv":
-        _send(task, "", texts.rows(file, found.guess["dialect"] | task["dialect"]), found)
+        rows = texts.rows(file, found.guess["dialect"] | task["dialect"])
+        _send(task, "", [(1, rows)], found)
     else:
         _workbook(task, file, found)
 
@@ -120,10 +123,38 @@ def _workbook(task: dict[str, Any], file: BinaryIO, found: Inspection) -> None:
             chosen = wanted is None or meta.name in wanted
             if not chosen or meta.typ != SheetTypeEnum.WorkSheet or meta.name not in found.sheets:
                 continue
+            if pieces := _slices(task, meta.name, file, found):
+                _send(task, meta.name, pieces, found)
+                continue
             sheet = book.get_sheet_by_name(meta.name)
-            _send(task, meta.name, _cells(sheet), found)
+            _send(task, meta.name, [(1, _cells(sheet))], found)
             if merged := _merged(sheet):
                 _tell({"merged": merged})
+
+
+def _slices(
+    task: dict[str, Any], name: str, file: BinaryIO, found: Inspection
+) -> Iterator[tuple[int, Iterator[list[Any]]]] | None:
+    """Return what yields (first row, rows) of the slices of a large sheet; None for another."""
+    if found.kind != "xlsx":
+        return None
+    meter = archives.Meter(zipfile.ZipFile(file))
+    path = slices.large(meter, name, task["slice"])
+    return _sliced(slices.workbooks(meter, path, task["slice"]), name) if path else None
+
+
+def _sliced(
+    workbooks: Iterator[io.BytesIO], name: str
+) -> Iterator[tuple[int, Iterator[list[Any]]]]:
+    from python_calamine import CalamineWorkbook  # noqa: PLC0415 - only under the limits
+
+    for place in workbooks:
+        with CalamineWorkbook.from_filelike(place) as book:
+            place.close()
+            sheet = book.get_sheet_by_name(name)
+            if sheet.start:
+                # The library begins at the first row of the sheet, wherever the slice begins.
+                yield sheet.start[0] + 1, islice(_cells(sheet), sheet.start[0], None)
 
 
 def _for_library(file: BinaryIO) -> BinaryIO | str:
@@ -148,15 +179,23 @@ def _merged(sheet: Any) -> list[list[int]]:
     ][:1000]
 
 
-def _send(task: dict[str, Any], name: str, rows: Iterable[list[Any]], found: Inspection) -> None:
+def _send(
+    task: dict[str, Any],
+    name: str,
+    pieces: Iterable[tuple[int, Iterable[list[Any]]]],
+    found: Inspection,
+) -> None:
+    """Tell the rows of a sheet, which come in pieces with the number of their first row."""
     notes = found.sheets[name]
     errors: dict[int, dict[int, str]] = {}
     for (row, column), code in notes.errors.items():
         errors.setdefault(row, {})[column] = code
     count = batches.Count()
     _tell({"sheet": name})
-    for batch in batches.encoded(rows, errors, count, limit=task["limit"]):
-        _tell(batch)
+    for first, rows in pieces:
+        count.blank += first - 1 - count.rows - count.blank
+        for batch in batches.encoded(rows, errors, count, first=first, limit=task["limit"]):
+            _tell(batch)
     count.columns = max(count.columns, notes.columns)
     _tell({"end": asdict(count)})
 

@@ -28,6 +28,8 @@ MEMORY: Final = 1024**3
 """Address space of the child, in bytes; what it really holds is about half of it."""
 MEASURING: Final = 300 * 1024**2
 """Its address space until the file is measured."""
+SLICE: Final = 24 * 1024**2
+"""Bytes of XML: a sheet of more than two such slices is read slice by slice."""
 SECONDS: Final = 120
 """Time of the child, by the clock of its processor and by the clock on the wall."""
 LONGEST_LINE: Final = 256 * 1024 * 1024
@@ -269,6 +271,7 @@ def _lines(source: Source, asked: dict[str, Any], seconds: int) -> Iterator[dict
         "seconds": seconds,
         "bytes": MEMORY,
         "measuring": MEASURING,
+        "slice": SLICE,
     } | asked
     with _child(task, source, seconds) as (process, late):
         assert process.stdout is not None  # noqa: S101 - a pipe was asked for

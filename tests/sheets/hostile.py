@@ -56,6 +56,7 @@ def measured(path: Path) -> Told:
     task = {
         "sheets": None, "limit": 30, "dialect": {}, "seen": None, "rows": True,
         "seconds": reader.SECONDS, "bytes": reader.MEMORY, "measuring": reader.MEASURING,
+        "slice": reader.SLICE,
     }  # fmt: skip
     words = [sys.executable, "-c", _WATCH, str(reader.CHILD), str(path), json.dumps(task)]
     done = subprocess.run(words, capture_output=True, check=True, text=True)

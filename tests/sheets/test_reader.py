@@ -106,3 +106,17 @@ def test_child_has_no_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("BACKOFFICE_SECRET_KEY", "secret")
     _inspection, (sheet,), _notes = reader.outline(write(tmp_path, b"a,b\n"))
     assert "BACKOFFICE" not in sheet.name
+
+
+def test_large_sheet_is_read_in_slices_and_nothing_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = [line(number, description="a: <b> & c" if number % 7 else "") for number in range(9000)]
+    lines[5000:5000] = [[], [None], []]
+    path = write(tmp_path, book(lines, lines[:50]))
+    whole = list(reader.rows(path))
+    before = [(one.rows, one.columns, one.blank) for one in reader.outline(path)[1]]
+    monkeypatch.setattr(reader, "SLICE", 400_000)
+    assert list(reader.rows(path)) == whole
+    assert [(one.rows, one.columns, one.blank) for one in reader.outline(path)[1]] == before
+    assert before == [(9001, 8, 3), (51, 8, 0)]

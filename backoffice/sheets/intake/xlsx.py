@@ -48,8 +48,13 @@ def inspect(meter: Meter) -> Inspection:
     return found
 
 
-def _sheets(meter: Meter, found: Inspection) -> dict[str, str]:
+def sheet_paths(meter: Meter) -> dict[str, str]:
     """Return name -> member path of each worksheet, in the order of the workbook."""
+    return _sheets(meter, Inspection("xlsx"))
+
+
+def _sheets(meter: Meter, found: Inspection) -> dict[str, str]:
+    """Return what `sheet_paths` does, and note in `found` which sheets there are."""
     targets: dict[str, str] = {}
     names: dict[str, tuple[str, str]] = {}
 
@@ -80,14 +85,14 @@ def _sheets(meter: Meter, found: Inspection) -> dict[str, str]:
 def _measure(meter: Meter, path: str, notes: SheetNotes) -> None:
     watch = _Watch(notes)
     with damage():
-        for part, rows in _parts(runs(meter.blocks(path))):
+        for part, rows in parts(runs(meter.blocks(path))):
             if not (rows and _plain(part, notes)):
                 watch.parser.Parse(part, False)
         watch.parser.Parse(b"", True)
     watch.finish()
 
 
-def _parts(blocks: Iterator[bytes]) -> Iterator[tuple[bytes, bool]]:
+def parts(blocks: Iterator[bytes]) -> Iterator[tuple[bytes, bool]]:
     """Cut the stream into whole rows (True) and all that stands around them (False)."""
     rest = b""
     for block in blocks:
