@@ -348,6 +348,8 @@ REGISTRY: dict[str, Fill] = {
     "admin:imports": once(),
     "admin:import_drops": once(),
     **{f"admin:{name}": an_import for name in IMPORT_PAGES},
+    "seller:imports": once(),
+    **{f"seller:{name}": an_import for name in IMPORT_PAGES if "_undo" not in name},
     **{f"admin:{name}": once() for name in ("kept", "kept_join_new", "kept_chart_new")},
     "admin:import_keep": an_import,
     **{
