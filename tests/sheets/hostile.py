@@ -53,7 +53,7 @@ def measured(path: Path) -> Told:
 
     A small process starts it: what a child of this one holds would be counted from our own size.
     """
-    task = {
+    task: dict[str, Any] = {
         "sheets": None, "limit": 30, "dialect": {}, "seen": None, "rows": True,
         "seconds": reader.SECONDS, "bytes": reader.MEMORY, "measuring": reader.MEASURING,
         "slice": reader.SLICE,

@@ -193,5 +193,5 @@ def test_cells_that_are_no_texts_stay() -> None:
 def test_number_written_in_a_dialect_comes_back(number: Decimal, marks: tuple[str, str]) -> None:
     decimal, thousands = marks
     grouped = f"{number:,.3f}"
-    written = grouped.translate(str.maketrans({",": thousands or None, ".": decimal}))
+    written = "".join({",": thousands, ".": decimal}.get(mark, mark) for mark in grouped)
     assert said(cells.decimal, Dialect(decimal=decimal, thousands=thousands), written) == number

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
+from struct import pack
 from typing import Any
 
 import pytest
@@ -93,8 +94,8 @@ def seeds() -> list[bytes]:
     """Return files of every kind to begin with."""
     lines = [line(600001 + number, code=10001 + number) for number in range(20)]
     cells = [(row, column) for row in range(9) for column in range(5)]
-    row = hostile.pack("<IIHBB", 3, 0, 0, 0, 0)
-    number = hostile.pack("<IId", 2, 0, 1.5)
+    row = pack("<IIHBB", 3, 0, 0, 0, 0)
+    number = pack("<IId", 2, 0, 1.5)
     made = [
         book(lines, lines),
         ods(),
@@ -359,12 +360,10 @@ def _earlier(stored: Path, kept: set[str]) -> set[str]:
 
 
 def test_error_cells_of_every_kind_are_marked(tmp_path: Path) -> None:
-    row = hostile.pack("<IIHBB", 0, 0, 0, 0, 0)
-    error = hostile.pack("<IIB", 1, 0, 0x2A)
-    binary = archive(hostile.xlsb((0, row), (5, hostile.pack("<IId", 0, 0, 1.5)), (3, error)))
-    old = hostile.compound(
-        hostile.biff((0, 0), more=hostile.pack("<HHHHHBB", 0x0205, 8, 0, 1, 0, 0x2A, 1))
-    )
+    row = pack("<IIHBB", 0, 0, 0, 0, 0)
+    error = pack("<IIB", 1, 0, 0x2A)
+    binary = archive(hostile.xlsb((0, row), (5, pack("<IId", 0, 0, 1.5)), (3, error)))
+    old = hostile.compound(hostile.biff((0, 0), more=pack("<HHHHHBB", 0x0205, 8, 0, 1, 0, 0x2A, 1)))
     for content in (binary, old):
         path = tmp_path / "file"
         path.write_bytes(content)

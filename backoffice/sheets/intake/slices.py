@@ -41,7 +41,8 @@ def workbooks(meter: Meter, path: str, size: int) -> Iterator[io.BytesIO]:
         for name in sorted(meter.names - set(sheet_paths(meter).values()))
         if name.endswith((".xml", ".rels"))
     }
-    head, held, begun = b"", [], False
+    head, begun = b"", False
+    held: list[bytes] = []
     for rows, is_rows in parts(meter.blocks(path)):
         if not is_rows:
             head += b"" if begun else rows
