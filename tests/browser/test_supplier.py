@@ -47,6 +47,7 @@ def map_columns(actor: Actor) -> None:
     """Choose what the headers do not say, cut off a beginning, and look at the values."""
     page = actor.page
     actor.sees("1 row above it is not read")
+    actor.look("import-sheets-csv")
     actor.click("Map the columns", "button")
     page.wait_for_url("**/mapping/")
     actor.sees("Still needed: Invoice, Stock code")
