@@ -8,7 +8,7 @@ DEV := @.ci/bootstrap dev &&
 .DEFAULT_GOAL := help
 .PHONY: help run web worker backends reset shell test lint format types imports deploy migrations \
 	messages catalogues test-sqlite test-postgres test-browser postgres bench-sheets bench-audit \
-	bench-exports bench-history bench-masking bench-refunds mutate-masking fuzz-masking soak-jobs soak-refunds soak-race soak-login soak-policy soak-walk soak-import soak-undo fuzz-sheets fuzz-api fuzz-approvals audit wheel lock clean
+	bench-exports bench-history bench-kept bench-masking bench-refunds mutate-masking fuzz-masking soak-jobs soak-refunds soak-race soak-login soak-policy soak-walk soak-import soak-sheets soak-undo fuzz-sheets fuzz-api fuzz-approvals audit wheel lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -79,6 +79,9 @@ bench-history: ## what the history of 20,000 rows costs
 bench-exports: ## exports beside stock django-import-export, on both databases: ROWS=100000 LONG=1000000 XLSXWRITER=folder
 	$(DEV) $(PY) -m pytest -q -n0 -s tests/benchmarks/bench_exports.py && $(PY) .ci/postgres $(PY) -m pytest -q -n0 -s tests/benchmarks/bench_exports.py
 
+bench-kept: ## pages, joins and charts of large kept sheets, on both databases: ROWS=541909 JOINED=100000
+	$(DEV) $(PY) -m pytest -q -n0 -s tests/benchmarks/bench_kept.py && $(PY) .ci/postgres $(PY) -m pytest -q -n0 -s tests/benchmarks/bench_kept.py
+
 bench-sheets: ## import the workbook: seconds and memory
 	$(DEV) exec $(PY) tests/benchmarks/bench_sheets.py
 
@@ -99,6 +102,9 @@ soak-policy: ## who may do what, drawn by lot: all surfaces agree: SAMPLES=10000
 
 soak-walk: ## everybody goes everywhere alone, and every list is asked every question, on both databases; a browser opens every page
 	$(DEV) export BACKOFFICE_WHOLE=1 && $(PY) -m pytest -q -n auto tests/walker tests/browser/test_policy.py && $(PY) .ci/postgres $(PY) -m pytest -q -n auto tests/walker
+
+soak-sheets: ## all 541,909 rows of Online Retail through the pages: FILES=quarter,csv,xlsx DATABASES=sqlite,postgres
+	$(DEV) exec $(PY) tests/soak/soak_sheets.py --files $(or $(FILES),quarter,csv,xlsx) --databases $(or $(DATABASES),sqlite,postgres)
 
 soak-import: ## the workbook on both databases, whole, sheet after sheet and again, and again in a browser
 	$(DEV) export BACKOFFICE_WHOLE=1 && $(PY) -m pytest -q -n auto tests/orders/test_sheets.py tests/browser/test_import.py && $(PY) .ci/postgres $(PY) -m pytest -q -n auto tests/orders/test_sheets.py

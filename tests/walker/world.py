@@ -21,6 +21,7 @@ from backoffice.audit import verbs
 from backoffice.audit.models import SavedSearch
 from backoffice.audit.services import record, save_with_history
 from backoffice.browser.models import Violation
+from backoffice.files import sealing
 from backoffice.files import services as files
 from backoffice.files.models import KeptFile
 from backoffice.jobs.models import Job
@@ -28,7 +29,17 @@ from backoffice.mail.models import Mail
 from backoffice.masking.models import Alarm, Grant
 from backoffice.masking.values import unseal
 from backoffice.money import Money
-from backoffice.sheets.models import ClearExport, ExportJob, ImportJob, ImportProblem, ImportProfile
+from backoffice.sheets.kept import charting, joining
+from backoffice.sheets.kept.columns import Column
+from backoffice.sheets.kept.vault import Vault, pack_places, pack_texts
+from backoffice.sheets.models import (
+    ClearExport,
+    ExportJob,
+    ImportJob,
+    ImportProblem,
+    ImportProfile,
+    KeptSheet,
+)
 from customers.models import Customer, CustomerMerge, PrivacyCase
 from customers.services import privacy, request_merge
 from orders.models import Charge, DeliveryAddress, Order, OrderLine, Return, ReturnLine
@@ -91,6 +102,7 @@ def build(people: dict[str, User]) -> World:
     world.rows["violation"] = make_violation()
     world.rows["keptfile"] = make_file(people["kim"])
     world.rows["importjob"] = make_import(people["oli"])
+    world.rows |= make_kept(people["oli"])
     world.rows["importprofile"] = ImportProfile.objects.create(
         owner=people["oli"], name="Example & Sons", format="online-retail",
         mapping={"layouts": []},
@@ -124,6 +136,31 @@ def build(people: dict[str, User]) -> World:
         verbs.CHANGED, actor=people["kim"], subject=customer, context={"fields": ["name"]}
     )
     return world
+
+
+def make_kept(owner: User) -> dict[str, Model]:
+    """Return a shared sheet that holds the customer's values, joined with itself, and a chart."""
+    texts = ["first", "second"]
+    columns = [Column("c0", "word"), Column("c1", "who", index=1, mask="text")]
+    kept = KeptSheet(
+        owner=owner, name="Words", shared=True, state=KeptSheet.State.READY, rows=2,
+        file_name="words.csv", columns=[column.as_json() for column in columns],
+    )  # fmt: skip
+    kept.sealed_key = sealing.new_key(kept.use)
+    kept.save()
+    safe = Vault(kept)
+    for index, cells in enumerate([texts, [CUSTOMER[0].value, CUSTOMER[1].value]]):
+        safe.block(kept, "v", index, 0, pack_texts(cells)).save()
+    safe.block(kept, "o", 0, 0, pack_places([0, 1])).save()
+    join = joining.save(
+        actor=owner, name="Twice", left=kept, left_ref="c1", right=kept, right_ref="c1",
+        shared=True,
+    )  # fmt: skip
+    frame = joining.open_join(join, owner).frame
+    chart = charting.save(
+        join, frame, actor=owner, name="Words", kind="bar", group="l.c0", measure="count"
+    )
+    return {"keptsheet": kept, "keptjoin": join, "keptchart": chart}
 
 
 def make_tokens(person: User) -> tuple[Token, User]:

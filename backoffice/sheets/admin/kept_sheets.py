@@ -131,10 +131,12 @@ class KeepPage(OneImport):
     def context(self, request: HttpRequest, **kwargs: Any) -> dict[str, Any]:
         """Return the first rows, which only the person who uploaded the file sees."""
         job = self._mine(request, kwargs)
+        outlines: list[reader.Outline] = []
         try:
+            if not job.file:
+                raise ReadError(_("The file is not kept any more. Upload it again."))  # noqa: TRY301
             _kind, outlines, _notes = reader.outline(job, limit=_HEAD)
         except ReadError as error:
-            outlines = []
             messages.error(request, str(error))
         shown = next((one for one in outlines if not one.hidden), None)
         start = {"header_row": header_row(shown) if shown else 1, "name": _stem(job)}
