@@ -62,7 +62,7 @@ def finish(client: Client, job: ImportJob) -> ImportJob:
     """
     if job.state == ImportJob.State.CHECKING:
         _work(job)
-    answer = client.post(page("import_mapping", job), _as_shown(client, job))
+    answer = client.post(page("import_mapping", job), as_shown(client, job))
     assert answer.status_code == 302, answer.context.get("error")
     _work(job)
     assert job.state == ImportJob.State.CHECKED, (job.state, job.message)
@@ -78,7 +78,7 @@ def page(name: str, job: ImportJob) -> str:
     return reverse(f"admin:{name}", kwargs={"number": job.public_id})
 
 
-def _as_shown(client: Client, job: ImportJob) -> dict[str, Any]:
+def as_shown(client: Client, job: ImportJob) -> dict[str, Any]:
     """Return what the form of the mapping posts when nobody changes anything."""
     shown = client.get(page("import_mapping", job))
     data: dict[str, Any] = {"do": "check", "format": job.format, "twice": "1"}
