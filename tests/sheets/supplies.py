@@ -14,6 +14,7 @@ from simple_history.models import HistoricalRecords
 
 from backoffice.audit.models import ActedFor
 from backoffice.sheets import formats
+from sellers.models import Seller
 
 # simple-history looks for the app of a model; this one is not installed, so it finds this module.
 sys.modules["sheets_tests.models"] = sys.modules[__name__]
@@ -115,6 +116,19 @@ class RuledSupplies(ModelResource):  # type: ignore[misc]
         fields = HEADS
         skip_unchanged = True
         clean_model_instances = True
+
+
+@formats.register
+class PlainSellers(ModelResource):  # type: ignore[misc]
+    """A model of an app that is installed."""
+
+    key, title = "test-sellers", "Plain sellers"
+    permissions = ("sheets.add_importjob",)
+
+    class Meta:
+        model = Seller
+        import_id_fields = ("code",)
+        fields = ("code", "name")
 
 
 def row(number: int, **changes: Any) -> list[Any]:

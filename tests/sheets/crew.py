@@ -1,0 +1,44 @@
+"""A worker's process for one job of an import of `supplies`, that may be killed on its way.
+
+    python -m tests.sheets.crew <job> [before|after <chunk>]
+
+With a moment it kills itself (-9) inside the transaction of that chunk, or right after its commit.
+"""
+
+import os
+import signal
+import sys
+from typing import Any
+
+import django
+
+
+def main() -> None:
+    """Run the job."""
+    django.setup()
+    from backoffice.jobs.run import execute  # noqa: PLC0415 - after django.setup()
+    from tests.sheets import supplies  # noqa: F401, PLC0415 - registers the formats
+
+    job, *moment = sys.argv[1:]
+    if moment:
+        _die(moment[0], int(moment[1]))
+    execute(int(job), worker=f"crew-{os.getpid()}")
+
+
+def _die(moment: str, chunk: int) -> None:
+    from backoffice.sheets.engine import Writer  # noqa: PLC0415 - after django.setup()
+
+    name = {"before": "_checkpoint", "after": "_advance"}[moment]
+    original = getattr(Writer, name)
+
+    def method(self: Any, *args: Any) -> Any:
+        result = original(self, *args)
+        if self.job.step >= chunk - (moment == "before"):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return result
+
+    setattr(Writer, name, method)
+
+
+if __name__ == "__main__":
+    main()
