@@ -11,9 +11,11 @@ from playwright.sync_api import expect
 from backoffice.accounts.models import User
 from customers.models import Customer
 from orders.models import Charge, Order, OrderLine, Return, ReturnLine
-from sellers.models import Product
+from sellers.models import Product, Seller
 from tests.browser import workbooks
 from tests.browser.stage import Actor, Stage, Worker
+from tests.factories import make_seller
+from tests.people import allow
 
 pytestmark = pytest.mark.browser
 
@@ -88,7 +90,8 @@ def _watch(oli: Actor, worker: Worker) -> None:
 
 def number(oli: Actor, label: str) -> int:
     """Return the figure of one of the cards of the result."""
-    card = oli.page.locator(".bo-kpi").filter(has_text=label).first
+    named = oli.page.locator(".bo-kpi-label").filter(has_text=re.compile(rf"^{label}"))
+    card = oli.page.locator(".bo-kpi").filter(has=named).first
     return int(card.locator(".bo-kpi-value").inner_text().replace(",", ""))
 
 
@@ -126,6 +129,57 @@ def _again_changes_nothing(actor: Actor, made: dict[str, int]) -> None:
     assert number(actor, "Created") == 0
     assert number(actor, "Unchanged") == sum(ROWS.values()) + 1
     assert counts() == made
+
+
+@pytest.fixture
+def shopkeeper(oli: User) -> User:
+    """Return somebody of operations who may also import lists of shops."""
+    for name in ("sellers.add_seller", "sellers.change_seller", "sellers.view_seller"):
+        oli = allow(oli, name)
+    return oli
+
+
+def test_difference_is_looked_at_before_anything_is_written(stage: Stage, shopkeeper: User) -> None:
+    for code in ("cups", "pots"):
+        make_seller(code)
+    stage.start_worker()
+    actor = stage.enter(shopkeeper)
+    upload(actor, workbooks.shops(stage.folder / "shops.xlsx"))
+    check(actor)
+    for label, count in (("New", 2), ("Changed", 1), ("Unchanged", 1), ("Failed", 1)):
+        assert number(actor, label) == count, label
+    actor.click("See the difference")
+    actor.look("import-difference")
+    actor.sees("What changes on 1 record")
+    shown = actor.page.get_by_role("table")
+    expect(shown.locator("del")).to_have_text("Cups")
+    expect(shown.locator("ins")).to_have_text("Cups and Saucers")
+    actor.page.get_by_role("link", name="New 2").click()
+    expect(shown).to_contain_text("Plates")
+    expect(shown).not_to_contain_text("Saucers")
+    actor.page.get_by_role("link", name="Failed 1").click()
+    expect(shown).to_contain_text("is not a valid choice")
+    actor.look("import-difference-failed")
+    assert Seller.objects.get(code="cups").name == "Cups"
+    actor.click("Back to the check")
+    start(actor)
+    assert (number(actor, "Created"), number(actor, "Failed")) == (2, 1)
+    assert Seller.objects.get(code="cups").name == "Cups and Saucers"
+    upload(actor, _mended(actor, stage))
+    check(actor)
+    assert (number(actor, "New"), number(actor, "Failed")) == (1, 0)
+    start(actor)
+    codes = ("cups", "pots", "plates", "bowls", "jugs")
+    assert Seller.objects.filter(code__in=codes).count() == len(codes)
+
+
+def _mended(actor: Actor, stage: Stage) -> Path:
+    """Download the failed rows and correct the cells that have a comment."""
+    with actor.page.expect_download() as started:
+        actor.click("xlsx to correct", "button")
+    path = stage.folder / "failed-shops.xlsx"
+    started.value.save_as(path)
+    return workbooks.mended(path, "active")
 
 
 def test_failed_rows_are_corrected_and_come_in(stage: Stage, oli: User) -> None:

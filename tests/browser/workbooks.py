@@ -72,3 +72,36 @@ def corrected(path: Path) -> tuple[Path, int]:
     target = path.with_name("corrected.xlsx")
     book.save(target)
     return target, said
+
+
+def shops(path: Path) -> Path:
+    """Write an awkward list of shops: below a title, one changed, two new, one wrong, one as is."""
+    book = Workbook()
+    sheet = book.active
+    assert sheet is not None
+    sheet.title = "Shops"
+    for row in (
+        ["Our shops in spring"],
+        [],
+        ["Shop ID", "Shop name", "State"],
+        ["cups", "Cups and Saucers", "active"],
+        ["pots", "Pots", "active"],
+        ["plates", "Plates", "active"],
+        ["bowls", "Bowls", "active"],
+        ["jugs", "Jugs", "nonsense"],
+    ):
+        sheet.append(row)
+    book.save(path)
+    return path
+
+
+def mended(path: Path, good: str) -> Path:
+    """Write `good` into each cell that has a comment; return the corrected file."""
+    book = load_workbook(path)
+    for row in book.worksheets[0].iter_rows(min_row=2):
+        for cell in row:
+            if cell.comment:
+                cell.value, cell.comment = good, None
+    target = path.with_name(f"mended-{path.name}")
+    book.save(target)
+    return target
