@@ -82,8 +82,8 @@ bench-exports: ## exports beside stock django-import-export, on both databases: 
 bench-kept: ## pages, joins and charts of large kept sheets, on both databases: ROWS=541909 JOINED=100000
 	$(DEV) $(PY) -m pytest -q -n0 -s tests/benchmarks/bench_kept.py && $(PY) .ci/postgres $(PY) -m pytest -q -n0 -s tests/benchmarks/bench_kept.py
 
-bench-sheets: ## import the workbook: seconds and memory
-	$(DEV) exec $(PY) tests/benchmarks/bench_sheets.py
+bench-sheets: ## import the workbook: seconds and memory; 100,000 rows beside import-export, on both databases
+	$(DEV) $(PY) tests/benchmarks/bench_sheets.py && $(PY) tests/benchmarks/sheets_speed.py && $(PY) .ci/postgres $(PY) tests/benchmarks/sheets_speed.py
 
 soak-jobs: ## kill workers at random moments: KILLS=200 DATABASES=sqlite,postgres
 	$(DEV) exec $(PY) tests/soak/soak_jobs.py --kills $(or $(KILLS),200) --databases $(or $(DATABASES),sqlite,postgres)

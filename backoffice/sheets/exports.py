@@ -59,7 +59,7 @@ def csv_lines(heads: Sequence[str], rows: Iterable[Row]) -> Iterator[str]:
     writer.writerow([safe_text(str(head)) for head in heads])
     yield _MARK + _taken(buffer)
     for batch in batched(rows, _BATCH):
-        writer.writerows([_plain_row(row) for row in batch])
+        writer.writerows(_plain_rows(batch))
         yield _taken(buffer)
 
 
@@ -71,8 +71,19 @@ def _taken(buffer: StringIO) -> str:
     return text
 
 
-def _plain_row(row: Row) -> list[Any]:
-    return [value if type(value) in _AS_IS else _plain(value) for value in row]
+def _plain_rows(batch: Sequence[Row]) -> Iterable[Row]:
+    """Return the rows with texts that no program runs; what holds for a column is asked once."""
+    columns = [_plain_column(values) for values in zip(*batch, strict=True)]
+    return zip(*columns, strict=True) if columns else batch
+
+
+def _plain_column(values: Sequence[Any]) -> Sequence[Any]:
+    kinds = set(map(type, values))
+    if kinds <= _AS_IS:
+        return values
+    if kinds == {str} and ESCAPED.isdisjoint([value[:1] for value in values]):
+        return values
+    return [value if type(value) in _AS_IS else _plain(value) for value in values]
 
 
 def _plain(value: object) -> str:
@@ -80,8 +91,7 @@ def _plain(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, int | float | Decimal | date):
         return str(value)
-    text = xlsx_writer.text_of(value)
-    return f"'{text}" if text[:1] in ESCAPED else text
+    return safe_text(xlsx_writer.text_of(value))
 
 
 def csv_parts(name: str, heads: Sequence[str], rows: Iterable[Row]) -> Iterator[bytes]:

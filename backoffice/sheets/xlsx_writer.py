@@ -41,10 +41,18 @@ _SPECIAL: Final = re.compile(rf"[&<>\r{_FORBIDDEN}]|_x[0-9A-Fa-f]{{4}}|\A[\s=+\-
 # An underscore that would begin an escape, and the characters that need one.
 _ESCAPED: Final = re.compile(rf"_(?=x[0-9A-Fa-f]{{4}}[_{_FORBIDDEN}])|[{_FORBIDDEN}]")
 _MARKUP: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"})
+# Between texts that are looked at as one; where one of them holds it, each is looked at by itself.
+_MARK: Final = "`"
+_EDGES: Final = (f" {_MARK}", *(f"{_MARK}{start}" for start in " =+-@'"))
+_EXACT: Final = 10**MOST_DIGITS
+# A column whose texts stand there so often, on the average, is made from its different texts.
+_FEW: Final = 4
 _NO_NAME: Final = re.compile(r"[\[\]:*?/\\\x00-\x1f]")
 _BEFORE: Final = datetime(1899, 12, 30)  # noqa: DTZ001 - a sheet has no zones
 # Day 60 of a sheet is a 29 February 1900 that never was.
 _FIRST: Final = datetime(1900, 3, 1)  # noqa: DTZ001 - a sheet has no zones
+_RECENT: Final = datetime(1901, 1, 1, tzinfo=UTC)
+_LATE: Final = datetime(9999, 1, 1, tzinfo=UTC)
 _DAY: Final = timedelta(days=1)
 
 _MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
@@ -150,15 +158,14 @@ def _sheet(
     number: int,
 ) -> Generator[bytes, None, list[Row] | None]:
     """Yield the parts of a sheet; return the rows that had no place in it, None for no more."""
-    row, size, first = cells.row, 0, f"{_SHEET}{_columns(len(heads))}<sheetData>"
+    size, first = 0, f"{_SHEET}{_columns(len(heads))}<sheetData>"
     with book.open(f"xl/worksheets/sheet{number}.xml", "w") as file:
         file.write((first + cells.head(heads)).encode())
         room = MOST_ROWS - 1
         while (batch := left or list(islice(rows, BATCH))) and room and size < MOST_BYTES:
             batch, left = batch[:room], batch[room:]
-            cells.sheet, cells.at = number, MOST_ROWS - room
-            data = "".join([row(values) for values in batch]).encode()
-            size += file.write(data)
+            cells.sheet, cells.at = number, MOST_ROWS - room + 1
+            size += file.write(cells.rows(batch).encode())
             room -= len(batch)
             if sink.held >= CHUNK:
                 yield sink.take()
@@ -190,16 +197,49 @@ class Cells:
             datetime: self._moment,
         }
 
-    def row(self, values: Row) -> str:
-        """Return a row. A kind of value that is new here is remembered."""
-        self.at += 1
-        ways = self._ways
-        try:
-            return f"<row>{''.join([ways[type(value)](value) for value in values])}</row>"
-        except KeyError:
-            for value in values:
-                ways.setdefault(type(value), self._way(value))
-        return f"<row>{''.join([ways[type(value)](value) for value in values])}</row>"
+    def rows(self, batch: Sequence[Row]) -> str:
+        """Return the rows, made column by column: what holds for a column is asked once."""
+        columns = [self._column(values) for values in zip(*batch, strict=True)]
+        made = map("".join, zip(*columns, strict=True)) if columns else [""] * len(batch)
+        return f"<row>{'</row><row>'.join(made)}</row>"
+
+    def _column(self, values: Sequence[Any]) -> Sequence[str]:
+        kinds = set(map(type, values))
+        if kinds == {str}:
+            return self._texts(values)
+        if kinds == {int} and min(values) > -_EXACT and max(values) < _EXACT:
+            return [f"<c><v>{value}</v></c>" for value in values]
+        if kinds == {Decimal} and (exact := _exact(values)):
+            return [f"<c><v>{value}</v></c>" for value in exact]
+        if kinds == {datetime} and _is_recent(values):
+            zone = self._zone
+            local = [value.astimezone(zone).replace(tzinfo=None) for value in values]
+            days = [(value - _BEFORE) / _DAY for value in local]
+            return [f'<c s="{_MOMENT}"><v>{day:.9f}</v></c>' for day in days]
+        return self._each(values)
+
+    def _each(self, values: Sequence[Any]) -> Sequence[str]:
+        """Return the cells one by one, so that a text that is cut can be named by its row."""
+        made, first, ways = list[str](), self.at, self._ways
+        for self.at, value in enumerate(values, first):
+            way = ways.get(type(value)) or ways.setdefault(type(value), self._way(value))
+            made.append(way(value))
+        self.at = first
+        return made
+
+    def _texts(self, values: Sequence[str]) -> Sequence[str]:
+        """Return cells of text; all of them are looked at as one, where that is enough."""
+        few = set(values)
+        if max(map(len, few)) > MOST_TEXT // 2:
+            return self._each(values)
+        if len(few) * _FEW < len(values):
+            known = {value: self.text(value) for value in few}
+            return [known[value] for value in values]
+        joined = f"{_MARK}{_MARK.join(values)}{_MARK}"
+        if not _is_plain(joined, len(values)):
+            return self._each(values)
+        made = joined[1:-1].replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+        return [f'<c t="inlineStr"><is><t>{text}</t></is></c>' for text in made.split(_MARK)]
 
     def head(self, heads: Sequence[str]) -> str:
         """Return the row of heads, in bold."""
@@ -266,10 +306,37 @@ class Cells:
             value = _in_zone(value, self._zone)
         if value < _FIRST:
             return self._iso(value)
-        return f'<c s="{_MOMENT}"><v>{(value - _BEFORE) / _DAY!r}</v></c>'
+        return f'<c s="{_MOMENT}"><v>{(value - _BEFORE) / _DAY:.9f}</v></c>'
 
     def _iso(self, value: date) -> str:
         return self.text(str(value))
+
+
+def _exact(values: Sequence[Decimal]) -> list[str]:
+    """Return the numbers as digits; none of them unless all are short enough to stay exact."""
+    digits = list(map(str, values))
+    exact = max(map(len, digits)) <= MOST_DIGITS and not {"N", "I"} & set("".join(digits))
+    return digits if exact else []
+
+
+def _is_recent(values: Sequence[datetime]) -> bool:
+    """Say whether all have a zone, and are times that a sheet can count in any."""
+    known = None not in {value.tzinfo for value in values}
+    return known and min(values) >= _RECENT and max(values) < _LATE
+
+
+def _is_plain(joined: str, count: int) -> bool:
+    """Say whether none of the texts, which stand between marks, needs more than markup.
+
+    What is printable has no control characters, line ends, or halves of pairs.
+    """
+    return (
+        joined.isprintable()
+        and joined.count(_MARK) == count + 1
+        and "_x" not in joined
+        and f"{_MARK}{_MARK}" not in joined
+        and not any(edge in joined for edge in _EDGES)
+    )
 
 
 def _is(value: object, kind: type) -> bool:

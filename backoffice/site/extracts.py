@@ -22,6 +22,7 @@ from django.utils.html import strip_tags
 
 from backoffice.money import Money
 from backoffice.site import columns as columns_of_pages
+from backoffice.site import fetching
 from backoffice.site.cells import label_of
 from backoffice.site.masked import is_masked
 from backoffice.site.values import Badge
@@ -123,10 +124,9 @@ class Extract:
 
     def _tuples(self) -> Iterator[Sequence[Any]]:
         """Yield rows without an object for each."""
-        rows = self.queryset.select_related(None).prefetch_related(None).values_list(*self.names)
+        found = fetching.tuples(self.queryset, self.names, CHUNK)
         worded = [(place, words) for place, words in enumerate(self.words) if words]
-        found = rows.iterator(chunk_size=CHUNK)
-        return (_worded(row, worded) for row in found) if worded else iter(found)
+        return (_worded(row, worded) for row in found) if worded else found
 
     def _objects(self) -> Iterator[Sequence[Any]]:
         """Yield rows of objects, with the computed columns of a chunk at once."""

@@ -68,10 +68,11 @@ def asking(export: ExportJob, user: User, query: str = "") -> HttpRequest:
     """Return a request as the person would make it to see the list; no session, no cookies."""
     request = HttpRequest()
     request.method, request.user = "GET", user
-    request.GET = QueryDict(query)  # type: ignore[assignment]  # nobody changes it
-    request.session = {}  # type: ignore[assignment]  # what an exact search found is not asked again
-    request._messages = CookieStorage(request)  # type: ignore[attr-defined]  # noqa: SLF001
-    request.current_app = export.site  # type: ignore[attr-defined]
+    request.GET = QueryDict(query)
+    # What an exact search found stands in a session: such a list is short, and goes at once.
+    request.session = {}  # type: ignore[assignment]
+    setattr(request, "_messages", CookieStorage(request))  # noqa: B010 - Django's own name for it
+    request.current_app = export.site
     return request
 
 
