@@ -6,6 +6,7 @@ import random
 from collections import Counter
 from decimal import Decimal
 from io import StringIO
+from typing import Any
 
 import pytest
 from django.core.exceptions import PermissionDenied, ValidationError
@@ -319,7 +320,11 @@ def test_matching_a_list_with_a_model_takes_the_right_to_reveal(ann: User, eve: 
     ann, eve = people
     for user in people:
         keep("email,level\nAnna@example.com,gold\nbob@example.com,x\n", user, f"List {user}")
-    arguments = {"left_ref": "c0", "right": "customers.customer", "right_ref": "email"}
+    arguments: dict[str, Any] = {
+        "left_ref": "c0",
+        "right": "customers.customer",
+        "right_ref": "email",
+    }
     join = joining.save(actor=ann, name="J", left=KeptSheet.objects.get(owner=ann), **arguments)
     assert joining.open_join(join, ann).matched.counts.pairs == 1
     assert Event.objects.filter(verb=joining.MATCHED, actor=ann).count() == 1

@@ -7,7 +7,7 @@ from backoffice.sheets.kept import keeping
 from backoffice.site import navigation, staff_site
 
 for page in (*kept_sheets.PAGES, *kept_joins.PAGES, *kept_charts.PAGES):
-    staff_site.add_page(page)  # type: ignore[type-abstract]
+    staff_site.add_page(page)
 
 navigation.add(
     staff_site,

@@ -53,13 +53,15 @@ def address(name: str, thing: Thing) -> str:
 def sheet_of(request: HttpRequest, number: uuid.UUID | str) -> KeptSheet:
     """Return a kept sheet that exists for the person. Raises Http404."""
     rows = scope(signed_in(request), KeptSheet.objects.select_related("owner", "job"))
-    return _found(rows, number)
+    kept: KeptSheet = _found(rows, number)
+    return kept
 
 
 def join_of(request: HttpRequest, number: uuid.UUID | str) -> KeptJoin:
     """Return a join that exists for the person. Raises Http404."""
     rows = scope(signed_in(request), KeptJoin.objects.select_related("owner", "left", "right"))
-    return _found(rows, number)
+    join: KeptJoin = _found(rows, number)
+    return join
 
 
 def chart_of(request: HttpRequest, number: uuid.UUID | str) -> KeptChart:

@@ -150,7 +150,7 @@ def _plain(column: Column, cell: Cell, currency: str) -> object:
 def sums(cells: Cells, currency: str) -> dict[str, int]:
     """Return the exact sum of numbers by currency."""
     if cells.currency is None:
-        return {currency: sum(cells.data)}  # type: ignore[arg-type]
+        return {currency: sum(cells.data)}
     result: dict[str, int] = {}
     for number, code, empty in zip(cells.data, cells.currency, cells.empty, strict=True):
         if not empty:

@@ -258,7 +258,8 @@ class _Field:
         if value is None:
             return None
         if self.column.kind is Kind.MONEY:
-            return int(value) * 10 ** (MONEY_SCALE - exponent(line[1]))
+            more: int = 10 ** (MONEY_SCALE - exponent(line[1]))
+            return int(value) * more
         if isinstance(value, datetime):
             return int((timezone.make_naive(value) - EPOCH.replace(tzinfo=None)).total_seconds())
         if isinstance(value, date):

@@ -338,8 +338,8 @@ def _sheets_matched(join: KeptJoin, left: Frame, right: Frame, own: Column, user
                 "“%(name)s” is not yours: only who keeps a sheet may join it on a masked column."
             )
             raise ValidationError(text % {"name": sheet.name})
-    keys = [_by(one, matching.of_texts(own.mask, _texts(one))) for one in cells]
-    return match(keys[0], keys[1], outer=_outer(join))
+    digests = [_by(one, matching.of_texts(own.mask, _texts(one))) for one in cells]
+    return match(digests[0], digests[1], outer=_outer(join))
 
 
 def _model_matched(

@@ -9,7 +9,7 @@ import json
 import logging
 from array import array
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import batched
 from typing import Any, Final
 
@@ -280,7 +280,7 @@ class _Loading:
 
     def read(self) -> None:
         """Put the raw cells away, and learn what each column may be. Raises ReadError."""
-        for part, rows in enumerate(batched(self._below_header(), vault.SIZE, strict=False)):
+        for part, rows in enumerate(batched(self._below_header(), vault.SIZE)):
             width = max(len(self.guesses), *(len(row.cells) for row in rows))
             self._widen(width)
             with self.run.effect():
@@ -385,7 +385,8 @@ class _Loading:
             index=index,
             scale=reading.scale,
             currency=reading.currency,
-            times=reading.kind is Kind.DATE and any(cell % 86_400 for cell in cells if cell),  # type: ignore[operator]
+            times=reading.kind is Kind.DATE
+            and any(isinstance(cell, int) and cell % 86_400 for cell in cells),
             mask=mask,
             empty=sum(cell is None or cell == "" for cell in cells),
             errors=errors,
@@ -467,9 +468,9 @@ def _raw(value: reader.Value) -> Raw:
     """Return a cell as plain JSON."""
     if isinstance(value, reader.CellError):
         return {"x": value.code}
-    if hasattr(value, "isoformat"):
+    if isinstance(value, datetime):
         return {"d": value.isoformat()}
-    return value  # type: ignore[return-value]
+    return value
 
 
 def _rewrite(row: KeptSheet, change: sealed.Change) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import re
 from array import array
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any, Final
 
@@ -72,7 +72,8 @@ def text_of(raw: Raw) -> str:
     if isinstance(raw, bool):
         return "TRUE" if raw else "FALSE"
     if isinstance(raw, Mapping):
-        return raw["d"].removesuffix("T00:00:00").replace("T", " ") if "d" in raw else ""
+        said = str(raw.get("d", ""))
+        return said.removesuffix("T00:00:00").replace("T", " ")
     if isinstance(raw, float):
         # Fifteen digits, as spreadsheet programs show them: 2.9500000000000002 is 2.95.
         return format(Decimal(format(raw, ".15g")), "f")
@@ -290,8 +291,9 @@ def is_key(header: str) -> bool:
 
 def currency_in(header: str) -> str:
     """Return the currency that a header names ("price_eur", "Total (£)"); "" for none."""
-    for word in _WORD.findall(header):
-        if word.upper() in CODES and (word.isupper() or len(words(header)) > 1):
+    for word in map(str, _WORD.findall(header)):
+        # "try" and "pen" are words too: a code in small letters needs a word of money beside it.
+        if word.upper() in CODES and (word.isupper() or _MONEY_WORDS & words(header)):
             return word.upper()
     return next((code for sign, code in SYMBOLS.items() if sign in header), "")
 
@@ -326,9 +328,10 @@ def seconds_of(text: str, order: str) -> int | None:
     named = dict(zip(order, parts, strict=True))
     if len(named["y"]) != 4 or len(named["m"]) > 2 or len(named["d"]) > 2:  # noqa: PLR2004
         return None
-    clock = [int(part or 0) for part in found.groups()[4:]]
+    hour, minute, second = (int(part or 0) for part in found.groups()[4:])
     try:
-        when = datetime(int(named["y"]), int(named["m"]), int(named["d"]), *clock, tzinfo=UTC)
+        day = date(int(named["y"]), int(named["m"]), int(named["d"]))
+        when = datetime.combine(day, time(hour, minute, second), UTC)
     except ValueError:
         return None
     return int((when - EPOCH).total_seconds())

@@ -13,7 +13,7 @@ import zlib
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -47,7 +47,7 @@ class Vault:
         nonce = os.urandom(_NONCE)
         return nonce + self._cipher.encrypt(nonce, zlib.compress(clear, 1), self._bound(what))
 
-    def open(self, what: str, body: bytes) -> bytes:
+    def open(self, what: str, body: Any) -> bytes:
         """Return the clear bytes. Raises DamagedError for a block that is not as it was kept."""
         sealed = bytes(body)
         try:
@@ -77,7 +77,7 @@ class Cells:
     has one for all.
     """
 
-    data: "list[str] | array[int]"
+    data: "list[Any] | array[Any]"
     empty: bytearray = field(default_factory=bytearray)
     currency: list[str] | None = None
 
@@ -90,14 +90,14 @@ class Cells:
 
     def extend(self, more: "Cells") -> None:
         """Put the rows of the next block behind."""
-        self.data.extend(more.data)  # type: ignore[arg-type]
+        self.data.extend(more.data)
         self.empty.extend(more.empty)
 
     def taken(self, places: Sequence[int]) -> "Cells":
         """Return the cells at these places, in this order; -1 stands for an empty one."""
         if isinstance(self.data, list):
             texts = [*self.data, ""]
-            data: list[str] | array[int] = [texts[place] for place in places]
+            data: list[Any] | array[Any] = [texts[place] for place in places]
         else:
             numbers = array("q", self.data)
             numbers.append(0)
