@@ -165,8 +165,7 @@ def foreign_receivers(model: type[models.Model]) -> list[Any]:
     found: list[Any] = []
     for signal in (pre_init, post_init, pre_save, post_save):
         live = signal._live_receivers(model)  # noqa: SLF001 - there is no public way to ask
-        receivers = [one for group in live for one in group] if isinstance(live, tuple) else live
-        found += [one for one in receivers if not _is_ours(one)]
+        found += [one for group in live for one in group if not _is_ours(one)]
     return found
 
 

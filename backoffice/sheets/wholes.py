@@ -43,11 +43,11 @@ def is_short(job: ImportJob) -> bool:
     if not job.whole or job.step:
         return False
     ways = {name: Way(one["way"]) for name, one in job.ways.items()}
-    seconds = sum(
+    seconds: float = sum(
         sum(counts.values()) * _SECONDS[ways.get(name, Way.BULK)]
         for name, counts in job.summary.get("datasets", {}).items()
     )
-    return seconds <= SHORT
+    return bool(seconds <= SHORT)
 
 
 @contextmanager

@@ -59,7 +59,7 @@ class Upsert:
         self.keys = [_field(model, name) for name in keys]
         self.fields = [_field(model, name) for name in names]
         self.table = self.quote(model._meta.db_table)
-        self.key = self.quote(model._meta.pk.column)
+        self.key = self.quote(str(model._meta.pk.column))
         self.rows = self.quote(f"sheet_{model._meta.db_table}"[:60])
         self.changed = self.quote(f"changed_{model._meta.db_table}"[:60])
         self._others = [one for one in self.fields if one not in self.keys]
