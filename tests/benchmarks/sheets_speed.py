@@ -133,7 +133,7 @@ class Bench:
         from python_calamine import CalamineWorkbook  # noqa: PLC0415
 
         book = CalamineWorkbook.from_filelike(BytesIO(self.content))
-        rows = book.get_sheet_by_index(0).to_python()[1:]
+        rows: list[Any] = book.get_sheet_by_index(0).to_python()[1:]
         table = self.supplies.Supply._meta.db_table
         names = ", ".join((*self.supplies.HEADS, "made_at", "changed_at", "kind"))
         more = ("2020-01-01 00:00:00", "2020-01-01 00:00:00", "sheet")
@@ -144,7 +144,7 @@ class Bench:
                         copy.write_row((int(row[0]), *row[1:], *more))
             else:
                 marks = ", ".join(["%s"] * (len(self.supplies.HEADS) + 3))
-                made = ((int(row[0]), *row[1:6], str(row[6]), row[7], *more) for row in rows)
+                made = [(int(row[0]), *row[1:6], str(row[6]), row[7], *more) for row in rows]
                 with transaction.atomic():
                     cursor.executemany(
                         f"INSERT INTO {table} ({names}) VALUES ({marks})",  # noqa: S608
