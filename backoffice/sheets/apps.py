@@ -63,7 +63,7 @@ class SheetsConfig(AppConfig):
         import_module("backoffice.sheets.undo")
         import_module("backoffice.sheets.folders").register()
         import_module("backoffice.sheets.checks")
-        import_module("backoffice.sheets.kept.keeping")
+        import_module("backoffice.sheets.kept.loading")
         import_module("backoffice.sheets.kept.erasing").register()
         guard = import_module("backoffice.accounts.guarded").guard
         guard("sheets.approve_clearexport", "sheets.approve_importjob")

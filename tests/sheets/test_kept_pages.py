@@ -19,7 +19,7 @@ from backoffice.sheets.kept import charting, joining, keeping
 from backoffice.sheets.kept.frames import SheetFrame
 from backoffice.sheets.models import ImportJob, KeptChart, KeptJoin, KeptSheet
 from tests.clients import signed_in
-from tests.people import make_person
+from tests.people import allow, make_person
 from tests.sheets.kept_made import ITEMS, ORDERS, keep
 
 pytestmark = pytest.mark.django_db
@@ -177,6 +177,21 @@ def test_shared_join_of_private_sheets_is_not_there(
     assert client.get(at("kept_join", join)).status_code == 404
     chart = KeptChart.objects.get(join=join)
     assert client.get(at("kept_chart", chart)).status_code == 404
+    assert "Orders.csv" not in body(client, reverse("admin:kept"))
+    assert at("kept_join", join) not in body(client, reverse("admin:kept"))
+
+
+def test_export_of_a_join_is_no_way_around_that_of_the_records(oli: User) -> None:
+    kept = keep("customer,amount\n1,2\n", allow(oli, "customers.view_customer"))
+    join = joining.save(actor=kept.owner, name="J", left=kept, left_ref="c0",
+                        right="customers.customer", right_ref="number")  # fmt: skip
+    client = signed_in(kept.owner)
+    assert client.get(at("kept_join", join)).status_code == 200
+    address = at("kept_join_export", join)
+    assert not kept.owner.has_perm("customers.export_customer")
+    assert client.post(address, {"format": "csv"}).status_code == 403
+    allow(oli, "customers.export_customer")
+    assert client.post(address, {"format": "csv"}).status_code == 200
 
 
 def test_others_change_nothing_of_what_is_shared(

@@ -2,11 +2,11 @@
 
 from django.utils.translation import gettext_lazy as _
 
-from backoffice.sheets.admin import kept_charts, kept_joins, kept_sheets
+from backoffice.sheets.admin import kept_charts, kept_dialogs, kept_joins, kept_sheets
 from backoffice.sheets.kept import keeping
 from backoffice.site import navigation, staff_site
 
-for page in (*kept_sheets.PAGES, *kept_joins.PAGES, *kept_charts.PAGES):
+for page in (*kept_sheets.PAGES, *kept_dialogs.PAGES, *kept_joins.PAGES, *kept_charts.PAGES):
     staff_site.add_page(page)
 
 navigation.add(

@@ -5,7 +5,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.core.exceptions import BadRequest, ValidationError
+from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
 from django.db.models import Model
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -257,8 +257,16 @@ class ExportJoin(KeptPage):
     def post(self, request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
         """Return it."""
         row = join_of(request, kwargs["number"])
+        if row.right_model and not _may_export_model(request, row):
+            raise PermissionDenied
         frame = part_of(request, opened(request, row))
         return kept_base.export(request, row, frame, address("kept_join", row))
+
+
+def _may_export_model(request: HttpRequest, join: KeptJoin) -> bool:
+    """Say whether the person may export the records too; a join is no way around that right."""
+    offer = joining.offers(signed_in(request)).get(join.right_model)
+    return offer is not None and may(signed_in(request), "export", offer.model).allowed
 
 
 class OfJoin(DialogPage):
