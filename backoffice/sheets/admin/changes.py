@@ -71,6 +71,8 @@ class Lines:
         self._seen: set[str] = set()
         self._related: dict[str, dict[str, str]] = {}
         self._problems: dict[tuple[str, int], list[Any]] = {}
+        form = page.form(job)
+        self._columns = {one.key: one.label for one in form.columns} if form else {}
 
     def of(self, staged: Sequence[Staged]) -> list[Line]:
         """Return the lines, in the same order."""
@@ -121,7 +123,9 @@ class Lines:
         if failed:
             at = Q(sheet__in={one.sheet for one in failed}, row__in=[one.row for one in failed])
             for one in self.job.problems.filter(at, from_run=False):
-                found[one.sheet, one.row].append(one)
+                told = {"column": self._columns.get(one.column, one.column)}
+                told |= {"wrong": one.wrong, "what_to_do": one.what_to_do}
+                found[one.sheet, one.row].append(told)
         self._problems = found
 
     def _address(self, model: type[Model], pk: Any) -> str:

@@ -9,8 +9,8 @@ from django.utils.translation import gettext_lazy
 
 from backoffice.files.sealing import DamagedError
 from backoffice.policy import may
-from backoffice.sheets import differences, staging
-from backoffice.sheets.admin.base import OneImport
+from backoffice.sheets import differences, gates, staging
+from backoffice.sheets.admin.base import OneImport, State
 from backoffice.sheets.admin.changes import BADGES, ORDER, Lines
 from backoffice.sheets.differences import Shape
 from backoffice.sheets.models import ImportJob, Status
@@ -51,7 +51,14 @@ class DifferencePage(OneImport):
         job = self.job(kwargs["number"])
         shapes = differences.shapes(self.form(job))
         totals = {name: one for name, one in staging.totals(job).items() if name in shapes}
-        frame = {**self.frame(request, job), "kept": bool(totals), "ran": bool(job.started_at)}
+        frame = {
+            **self.frame(request, job),
+            "kept": bool(totals),
+            "ran": bool(job.started_at),
+            "ready": job.summary["ready"],
+        }
+        open_now = job.state == State.CHECKED and not gates.why_not(job)
+        frame["may_start"] = frame["mine"] and open_now and not gates.needs_approval(job)
         if not totals:
             return frame
         dataset = request.GET.get("set", "")
