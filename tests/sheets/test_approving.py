@@ -97,10 +97,14 @@ def test_new_check_voids_the_request(job: ImportJob, kim: User) -> None:
 
 
 def test_an_approval_of_other_rows_opens_nothing(job: ImportJob, kim: User, oli: User) -> None:
-    """An approved request is worth nothing once the staged rows are others."""
-    request = asked(job)
-    ApprovalRequest.objects.filter(pk=request.pk).update(snapshot={})
-    assert gates.needs_approval(job)
+    """What was approved once is worth nothing for what a later check staged."""
+    approvals.approve(asked(job), actor=kim)
+    job.refresh_from_db()
+    assert not gates.needs_approval(job)
+    ImportJob.objects.filter(pk=job.pk).update(state=State.CHECKED, started_at=None)
+    check(job)
+    with pytest.raises(gates.ApprovalNeededError):
+        services.start(job, actor=oli)
 
 
 @pytest.mark.parametrize("end", ["reject", "withdraw"])
