@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
+from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -156,7 +157,7 @@ def candidates(actor: User, choices: Iterable[Format], tenant: str = "") -> list
     rows = ImportProfile.objects.filter(format__in=[form.key for form in choices])
     if tenant:
         rows = rows.filter(owner=actor)
-    return list(rows.order_by("-used_at", "name")[:_TRIED])
+    return list(rows.order_by(F("used_at").desc(nulls_last=True), "name")[:_TRIED])
 
 
 def matching(profiles: Iterable[ImportProfile], sheets: Sequence[Outline]) -> list[Match]:
