@@ -33,7 +33,7 @@ def mended(content: bytes, values: dict[str, Callable[[Any], Any]], header: int 
     """Correct each cell that has a comment, by what `values` says of its column."""
     found = load_workbook(BytesIO(content))
     for sheet in found.worksheets:
-        heads = [cell.value for cell in sheet[header]]
+        heads = [str(cell.value) for cell in sheet[header]]
         for row in sheet.iter_rows(min_row=header + 1):
             for head, cell in zip(heads, row, strict=False):
                 if cell.comment and head in values:
