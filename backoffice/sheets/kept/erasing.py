@@ -92,6 +92,10 @@ def register() -> None:
             everywhere=True,
         )
     )
+    sealed = gettext_lazy("Sealed; erased with the rows of the sheet")
+    for name, label in (("blocks", "sheets.keptblock"), ("pairs", "sheets.keptpairs")):
+        place = gettext_lazy("Sealed pieces of kept sheets")
+        subjects.register(Place(f"sheets.kept_{name}", place, label, kept={"body": sealed}))
     subjects.register(
         Place(
             "sheets.kept_joins",
