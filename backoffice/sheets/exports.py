@@ -8,12 +8,10 @@ opened, so an apostrophe is put before it, and before a text that begins with on
 exactly that apostrophe off again: a text that leaves by csv comes in as it was. Numbers stay bare.
 """
 
-import csv
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from io import StringIO
 from itertools import batched
 from math import isfinite
 from typing import Any, Final
@@ -42,7 +40,9 @@ __all__ = [
 ]
 
 XLSX_TYPE: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-_MARK: Final = "\N{ZERO WIDTH NO-BREAK SPACE}"
+BOM: Final = "\N{ZERO WIDTH NO-BREAK SPACE}"
+# What makes quotation marks necessary.
+_MARKS: Final = (",", '"', "\r", "\n")
 # A batch is small enough that the first one is there at once.
 _BATCH: Final = 200
 # What csv writes as str() does; a bool is an int to Python, but its type is not in here.
@@ -54,44 +54,57 @@ Parts = Callable[[str, Sequence[str], Iterable[Row]], Iterator[bytes]]
 
 def csv_lines(heads: Sequence[str], rows: Iterable[Row]) -> Iterator[str]:
     """Yield the csv file in blocks of lines; the heads come before the first row is asked for."""
-    buffer = StringIO()
-    writer = csv.writer(buffer)
-    writer.writerow([safe_text(str(head)) for head in heads])
-    yield _MARK + _taken(buffer)
+    yield BOM + _lines([[str(head) for head in heads]])
     for batch in batched(rows, _BATCH):
-        writer.writerows(_plain_rows(batch))
-        yield _taken(buffer)
+        yield _lines(batch)
 
 
-def _taken(buffer: StringIO) -> str:
-    """Empty the buffer. NUL, which no reader of csv takes, becomes the picture of it."""
-    text = buffer.getvalue().replace("\0", "\N{SYMBOL FOR NULL}")
-    buffer.seek(0)
-    buffer.truncate()
+def _lines(batch: Sequence[Row]) -> str:
+    """Return the rows, made column by column: what holds for a column is asked once."""
+    columns = [_column(values) for values in zip(*batch, strict=True)]
+    if len(columns) == 1:  # an empty line would be no row
+        columns = [[text or '""' for text in columns[0]]]
+    lines = map(",".join, zip(*columns, strict=True)) if columns else [""] * len(batch)
+    return f"{'\r\n'.join(lines)}\r\n"
+
+
+def _column(values: Sequence[Any]) -> Sequence[str]:
+    kinds = set(map(type, values))
+    if kinds <= _AS_IS:
+        if type(None) in kinds:
+            return ["" if value is None else str(value) for value in values]
+        return list(map(str, values))
+    if kinds != {str}:
+        return [_plain(value) for value in values]
+    joined = "\0".join(values)
+    if joined.count("\0") >= len(values) or any(mark in joined for mark in _MARKS):
+        return [_field(value) for value in values]
+    return values if _runs_nothing(values) else list(map(safe_text, values))
+
+
+def _runs_nothing(texts: Sequence[str]) -> bool:
+    return ESCAPED.isdisjoint([text[:1] for text in texts])
+
+
+def _field(text: str) -> str:
+    """Return a text as csv has it. NUL, which no reader takes, becomes the picture of it."""
+    text = safe_text(text).replace("\0", "\N{SYMBOL FOR NULL}")
+    if any(mark in text for mark in _MARKS):
+        return f'"{text.replace('"', '""')}"'
     return text
 
 
-def _plain_rows(batch: Sequence[Row]) -> Iterable[Row]:
-    """Return the rows with texts that no program runs; what holds for a column is asked once."""
-    columns = [_plain_column(values) for values in zip(*batch, strict=True)]
-    return zip(*columns, strict=True) if columns else batch
-
-
-def _plain_column(values: Sequence[Any]) -> Sequence[Any]:
-    kinds = set(map(type, values))
-    if kinds <= _AS_IS:
-        return values
-    if kinds == {str} and ESCAPED.isdisjoint([value[:1] for value in values]):
-        return values
-    return [value if type(value) in _AS_IS else _plain(value) for value in values]
-
-
 def _plain(value: object) -> str:
+    """Return the field of a value of any kind: numbers and dates bare, nothing as nothing."""
+    if isinstance(value, str):
+        return _field(str(value))
+    if value is None:
+        return ""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float | Decimal | date):
         return str(value)
-    return safe_text(xlsx_writer.text_of(value))
+    return _field(xlsx_writer.text_of(value))
 
 
 def csv_parts(name: str, heads: Sequence[str], rows: Iterable[Row]) -> Iterator[bytes]:
