@@ -286,6 +286,8 @@ BACKOFFICE_SEARCHES_PER_DAY = env.number("BACKOFFICE_SEARCHES_PER_DAY", 500)
 BACKOFFICE_TAKEN_PER_DAY = env.number("BACKOFFICE_TAKEN_PER_DAY", 10)
 BACKOFFICE_PALETTE_PER_MINUTE = env.number("BACKOFFICE_PALETTE_PER_MINUTE", 120)
 BACKOFFICE_EXPORTS_PER_HOUR = env.number("BACKOFFICE_EXPORTS_PER_HOUR", 30)
+# Rows of a list that are written while the person waits; more are written by a job.
+BACKOFFICE_EXPORT_AT_ONCE = env.number("BACKOFFICE_EXPORT_AT_ONCE", 5000)
 BACKOFFICE_API_PER_MINUTE = env.number("BACKOFFICE_API_PER_MINUTE", 300)
 BACKOFFICE_API_ADDRESS_PER_MINUTE = env.number("BACKOFFICE_API_ADDRESS_PER_MINUTE", 1200)
 # A function that says in words where an address lies: "package.module.function"; "" for none.

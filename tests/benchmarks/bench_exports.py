@@ -5,9 +5,9 @@ country, note). Stock is measured on fewer rows and counted up: it is linear, or
 seconds of this process on SQLite, of the clock on PostgreSQL, where another process works too.
 Each pair is measured in turn, three times; the medians are compared.
 
-Fails when csv is less than 10 times as fast as stock (50 where COPY serves), xlsx less than 15
-times and less than 5 times xlsxwriter (if there is one: XLSXWRITER=folder), when the first byte
-takes 50 ms, or when memory grows from a tenth of the rows to all of them.
+Fails when csv is less than 10 times as fast as stock (50 where COPY serves, 4 with masks), xlsx
+less than 15 times and less than 5 times xlsxwriter (if there is one: XLSXWRITER=folder), when the
+first byte takes 50 ms, or when memory grows from a tenth of the rows to all of them.
 
     ROWS=100000 LONG=1000000 STOCK=5000 TURNS=3 make bench-exports
 """
@@ -41,6 +41,8 @@ LONG = int(os.environ.get("LONG", "1000000"))
 STOCK = int(os.environ.get("STOCK", "5000"))
 TURNS = int(os.environ.get("TURNS", "3"))
 LEAST_CSV, LEAST_COPY, LEAST_XLSX, LEAST_XLSXWRITER = 10, 50, 15, 5
+# Making masks takes both the same time, which stock hides behind its own.
+LEAST_MASKED = 4
 MOST_FIRST, MOST_GROWTH = 0.05, 12.0
 COLUMNS = ["number", "name", "email", "state", "amount", "at", "country", "note"]
 
@@ -234,7 +236,7 @@ def test_masked_csv(tables: None) -> None:
         "csv with two masked columns",
         lambda n: ours("csv", TakenMasked, n),
         lambda n: stock(CSV, TakenMasked, n),
-        LEAST_CSV,
+        LEAST_MASKED,
     )
 
 
