@@ -10,7 +10,17 @@ from tests.sheets import supplies
 
 
 @pytest.fixture(scope="session")
-def supply_tables(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+def _tables_of_supplies(
+    django_db_setup: None, django_db_blocker: DjangoDbBlocker
+) -> Iterator[None]:
     """Make the tables for the session."""
     with django_db_blocker.unblock(), standing(*supplies.MODELS):
         yield
+
+
+@pytest.fixture
+def supply_tables(_tables_of_supplies: None) -> Iterator[None]:
+    """Have the tables, and the formats for this test alone."""
+    supplies.register()
+    yield
+    supplies.take_out()

@@ -17,8 +17,9 @@ def main() -> None:
     """Run the job."""
     django.setup()
     from backoffice.jobs.run import execute  # noqa: PLC0415 - after django.setup()
-    from tests.sheets import supplies  # noqa: F401, PLC0415 - registers the formats
+    from tests.sheets import supplies  # noqa: PLC0415
 
+    supplies.register()
     job, *moment = sys.argv[1:]
     if moment:
         _die(moment[0], int(moment[1]))

@@ -88,7 +88,6 @@ for _past in (Supply.history.model, Ruled.history.model):
             _column.db_constraint = False
 
 
-@formats.register
 class Supplies(ModelResource):  # type: ignore[misc]
     """Supplies by their own number."""
 
@@ -103,7 +102,6 @@ class Supplies(ModelResource):  # type: ignore[misc]
         skip_unchanged = True
 
 
-@formats.register
 class RuledSupplies(ModelResource):  # type: ignore[misc]
     """The same of a model with a rule."""
 
@@ -118,7 +116,6 @@ class RuledSupplies(ModelResource):  # type: ignore[misc]
         clean_model_instances = True
 
 
-@formats.register
 class PlainSellers(ModelResource):  # type: ignore[misc]
     """A model of an app that is installed."""
 
@@ -129,6 +126,21 @@ class PlainSellers(ModelResource):  # type: ignore[misc]
         model = Seller
         import_id_fields = ("code",)
         fields = ("code", "name")
+
+
+RESOURCES = (Supplies, RuledSupplies, PlainSellers)
+
+
+def register() -> None:
+    """Register the formats; who is done takes them out again: other tests look at all there are."""
+    for one in RESOURCES:
+        formats.register(one)
+
+
+def take_out() -> None:
+    """Take the formats out."""
+    for one in RESOURCES:
+        formats._formats.pop(one.key)
 
 
 def row(number: int, **changes: Any) -> list[Any]:
