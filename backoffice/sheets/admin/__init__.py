@@ -62,6 +62,16 @@ navigation.add(
 navigation.add(
     staff_site,
     group=_("Data in and out"),
+    label=_("Watched folders"),
+    icon="inbox",
+    url_name="import_drops",
+    permission="sheets.view_importjob",
+    order=320,
+)
+
+navigation.add(
+    staff_site,
+    group=_("Data in and out"),
     label=_("Formats and profiles"),
     icon="tune",
     url_name="sheet_formats",
