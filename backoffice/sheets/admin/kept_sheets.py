@@ -145,6 +145,7 @@ class KeepPage(OneImport):
         return {
             "crumb": job.original_name,
             "import_job": job,
+            "must_say": bool(outlines) and keeping.must_say(job),
             "keep_form": KeepForm(initial=start, sheets=_choices(job)),
             "previews": [_preview(one) for one in outlines],
         }
