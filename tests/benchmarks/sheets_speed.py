@@ -67,6 +67,7 @@ class Bench:
         from tests.sheets import supplies  # noqa: PLC0415
 
         call_command("migrate", verbosity=0)
+        supplies.register()
         with connection.schema_editor() as editor:
             for model in supplies.MODELS:
                 editor.create_model(model)
