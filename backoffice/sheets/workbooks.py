@@ -42,8 +42,12 @@ def failed_rows(job: ImportJob) -> bytes:
     """Return the workbook; ReadError when the file is not kept any more."""
     form = formats.get(job.format)
     problems: dict[Place, list[ImportProblem]] = defaultdict(list)
+    said: set[tuple[str, int, str, str]] = set()
     for one in job.problems.filter(severity=Severity.FAILED):
-        problems[one.sheet, one.row].append(one)
+        key = (one.sheet, one.row, one.column, one.code)
+        if key not in said:  # the run may have met again what the check found
+            said.add(key)
+            problems[one.sheet, one.row].append(one)
     beside = _companions(job, form, set(problems))
     book = Workbook(write_only=True)
     _Sheets(book, job, form, problems).fill(_wanted(job, {*problems, *beside}))

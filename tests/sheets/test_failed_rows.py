@@ -10,6 +10,7 @@ from openpyxl import Workbook, load_workbook
 
 from backoffice.accounts.models import User
 from backoffice.sheets import dialects, formats, services, workbooks
+from backoffice.sheets.admin import result
 from backoffice.sheets.models import ImportJob
 from backoffice.sheets.reader import RawRow
 from orders.models import Order, OrderLine
@@ -50,6 +51,7 @@ def test_mended_rows_come_in_and_nothing_is_doubled(oli: User) -> None:
     job = bring_in(book(rows), oli)
     before = (Order.objects.count(), OrderLine.objects.count())
     content = workbooks.failed_rows(job)
+    assert result.totals(job)["failed"] == 3
     sheet = load_workbook(BytesIO(content))["A"]
     assert [cell.value for cell in sheet[1]] == list(HEAD)
     assert sheet.max_row == 4
@@ -81,8 +83,10 @@ def test_rows_of_a_plain_resource(oli: User) -> None:
     assert sheet["B2"].comment is not None
     assert sheet["C3"].comment is not None
     good = {"Shop name": lambda _old: "Plates", "State": lambda _old: "active"}
+    assert result.totals(job)["failed"] == 2
     again = bring_in(mended(content, good), oli)
     assert again.created == 2
+    assert result.totals(again)["failed"] == 0
     assert set(Seller.objects.filter(code__startswith="00").values_list("code", flat=True)) == {
         "007", "008", "009"
     }  # fmt: skip

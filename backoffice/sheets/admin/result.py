@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
-from django.db.models import Max, Min, Model
+from django.db.models import Max, Min, Model, Sum
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import NoReverseMatch, reverse
@@ -24,7 +24,7 @@ from backoffice.sheets.admin.check import dataset_rows, described
 from backoffice.sheets.differences import Shape
 from backoffice.sheets.errors import ReadError
 from backoffice.sheets.formats import CheckSum, Format
-from backoffice.sheets.models import ImportJob
+from backoffice.sheets.models import ImportJob, ImportProblem
 from backoffice.sheets.problems import Severity
 from backoffice.site.visitors import signed_in
 
@@ -61,7 +61,7 @@ class ResultPage(OneImport):
             "sums": sums,
             "sums_agree": bool(sums) and all(one.agrees for one in sums),
             "datasets": self._datasets(job, form),
-            "failed": described(failed[:_SHOWN_FAILED], form),
+            "failed": described(_each_once(failed), form),
             "failed_count": failed.count(),
             "repeated": described(job.problems.filter(code="repeated"), form),
             "done": job.state == State.DONE,
@@ -98,9 +98,24 @@ def totals(job: ImportJob) -> dict[str, int]:
         "updated": job.total("updated"),
         "unchanged": job.total("unchanged"),
         "skipped": job.summary.get("skipped", 0),
-        "failed": job.summary.get("failed", 0) + job.total("failed"),
+        "failed": failed_rows(job),
         "repeated": job.summary.get("repeated", 0),
     }
+
+
+def failed_rows(job: ImportJob) -> int:
+    """Return how many rows failed, be it in the check, while writing, or in both."""
+    failed = job.problems.filter(severity=Severity.FAILED)
+    single = failed.filter(count=1).values("sheet", "row").distinct().count()
+    return single + int(failed.filter(count__gt=1).aggregate(rows=Sum("count"))["rows"] or 0)
+
+
+def _each_once(problems: Any) -> list[ImportProblem]:
+    """Return the first problems; one that the run met again stands there once."""
+    found = {
+        (one.sheet, one.row, one.column, one.code): one for one in problems[: 2 * _SHOWN_FAILED]
+    }
+    return list(found.values())[:_SHOWN_FAILED]
 
 
 def _seconds(job: ImportJob) -> int | None:
