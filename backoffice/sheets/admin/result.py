@@ -106,7 +106,7 @@ def totals(job: ImportJob) -> dict[str, int]:
 def failed_rows(job: ImportJob) -> int:
     """Return how many rows failed, be it in the check, while writing, or in both."""
     failed = job.problems.filter(severity=Severity.FAILED)
-    single = failed.filter(count=1).values("sheet", "row").distinct().count()
+    single = failed.filter(count=1).order_by().values("sheet", "row").distinct().count()
     return single + int(failed.filter(count__gt=1).aggregate(rows=Sum("count"))["rows"] or 0)
 
 
