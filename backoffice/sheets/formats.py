@@ -106,7 +106,7 @@ class Derivation:
     goes on by counting them.
     """
 
-    datasets: dict[str, list[Record]]
+    datasets: Mapping[str, Sequence[Record]]
     problems: list[Problem] = field(default_factory=list)
     sums: list[CheckSum] = field(default_factory=list)
     read: int = 0

@@ -95,7 +95,7 @@ MODELS: tuple[type[models.Model], ...] = (Taken, TakenMasked)
 class Page(BackofficeAdmin):
     """The page of the list that is taken out."""
 
-    list_display = COLUMNS
+    list_display = tuple(COLUMNS)
     ordering = ("id",)
     export_fields: ClassVar[list[str]] = COLUMNS
 
@@ -162,7 +162,7 @@ def xlsxwriter_or_none() -> Any:
     if folder := os.environ.get("XLSXWRITER"):
         sys.path.append(folder)
     try:
-        import xlsxwriter  # noqa: PLC0415 - no dependency of ours
+        import xlsxwriter  # type: ignore[import-not-found]  # noqa: PLC0415 - no dependency of ours
     except ImportError:
         return None
     return xlsxwriter

@@ -24,7 +24,10 @@ from tests.sheets import made
 
 pytestmark = pytest.mark.django_db
 HEAD = ("Code", "Name", "Category", "Price", "State")
-ROWS = [["007", "Enamel cup", "Kitchen", "12.50", "active"], ["A-1", "Plate", None, "3", None]]
+ROWS: list[list[Any]] = [
+    ["007", "Enamel cup", "Kitchen", "12.50", "active"],
+    ["A-1", "Plate", None, "3", None],
+]
 PAGES = (
     "import", "import_sheets", "import_dialect", "import_mapping", "import_check",
     "import_problems", "import_difference", "import_run", "import_progress", "import_result",

@@ -151,8 +151,8 @@ def test_member_that_points_outside_writes_nothing(tmp_path: Path) -> None:
         "<x:v>1</x:v></x:c></row></sheetData></worksheet>"),
         (f'<worksheet xmlns="{MAIN}"><sheetData><row r="1"><c r="&#88;FD1048576"><v>1</v></c></row>'
         "</sheetData></worksheet>"),
-        (f'<worksheet xmlns="{MAIN}"><sheetData><row r="1"><c s="1" r="XFD1048576"><v>1</v></c></row>'
-        "</sheetData></worksheet>"),
+        (f'<worksheet xmlns="{MAIN}"><sheetData><row r="1"><c s="1" r="XFD1048576"><v>1</v></c>'
+        "</row></sheetData></worksheet>"),
         (f"<worksheet xmlns='{MAIN}'><sheetData><row r='1'><c\tr='XFD1048576'><v>1</v></c></row>"
         "</sheetData></worksheet>"),
         (f'<worksheet xmlns="{MAIN}"><sheetData><row r="1048576"><c t="/>"><v>1</v></c>'
@@ -181,7 +181,8 @@ def test_far_cell_is_found_however_it_is_written(sheet: str, encoding: str, tmp_
         ),
         (
             '<table:table-row table:number-rows-repeated="1048575"><table:table-cell/>'
-            '</table:table-row><table:table-row><table:table-cell table:number-columns-repeated="99"/>'
+            "</table:table-row><table:table-row>"
+            '<table:table-cell table:number-columns-repeated="99"/>'
             "<table:table-cell><text:p>x</text:p></table:table-cell></table:table-row>"
         ),
     ],

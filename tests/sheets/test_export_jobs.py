@@ -16,6 +16,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from backoffice import keyring
+from backoffice.accounts import acting
 from backoffice.accounts.models import User
 from backoffice.audit.models import Event
 from backoffice.files import services as files
@@ -251,7 +252,7 @@ def test_nobody_asks_while_acting_for_somebody(
     def refuse() -> None:
         raise PermissionDenied
 
-    monkeypatch.setattr(export_jobs.acting, "refuse", refuse)
+    monkeypatch.setattr(acting, "refuse", refuse)
     assert signed_in(kim).post(EXPORT, {"format": "csv"}).status_code == 403
     assert not ExportJob.objects.exists()
 

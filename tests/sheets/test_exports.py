@@ -24,7 +24,7 @@ from backoffice.site import staff_site
 from backoffice.site.extracts import Extract
 from orders.models import Order
 from tests.factories import make_order
-from tests.sheets.hostile import HOSTILE, OURS, read_rows, texts
+from tests.sheets.hostile_texts import HOSTILE, OURS, read_rows, texts
 
 FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "=cmd|'/c calc'!A0"]
 
@@ -120,7 +120,7 @@ def test_json_is_an_array_of_objects_with_kinds() -> None:
     clear = "+44 20 7946 0958"
     row = [Decimal("22.70"), at, at.date(), None, True, 7, "=1\n", Sealed(phone(clear), clear)]
     heads = list("abcdefgh")
-    parts = list(exports.json_parts("rows", heads, iter([row, [float("nan")] * 8])))
+    parts = list(exports.json_parts("rows", heads, [row, [float("nan")] * 8]))
     first, second = json.loads(b"".join(parts))
     assert list(first.values()) == [
         "22.70", "2011-12-09T12:50:00+00:00", "2011-12-09", None, True, 7, "=1\n", phone(clear),

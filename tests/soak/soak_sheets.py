@@ -214,7 +214,7 @@ def differences(wanted: Any) -> list[str]:
     )  # fmt: skip
     found = []
     for model, count in pairs:
-        rows, history = model._default_manager.count(), model.history.count()  # type: ignore[attr-defined]
+        rows, history = model._default_manager.count(), model.history.count()
         print(f"  {model.__name__:<11}{rows:>9,}   wanted {count:>9,}   history {history:>9,}")
         found += [f"{model.__name__}: {rows}"] if rows != count or history < rows else []
     for model, money in ((Order, wanted.order_money), (Return, wanted.return_money)):

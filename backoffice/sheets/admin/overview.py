@@ -87,9 +87,7 @@ class ImportsPage(SitePage):
         form = UploadForm(request.POST, request.FILES)
         if form.is_valid():
             try:
-                job = services.take(
-                    form.cleaned_data["file"], signed_in(request), tenant=tenant
-                )
+                job = services.take(form.cleaned_data["file"], signed_in(request), tenant=tenant)
             except ReadError as error:
                 form.add_error("file", str(error))
             else:
