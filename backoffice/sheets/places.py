@@ -11,7 +11,7 @@ from backoffice.masking import subjects
 from backoffice.masking.erasing import Erasure, Step
 from backoffice.masking.mentions import Mentions
 from backoffice.masking.subjects import CLEAN, Blocker, Group, Place
-from backoffice.sheets import heads
+from backoffice.sheets import heads, staging
 from backoffice.sheets.models import ImportJob
 
 _FEW = 5
@@ -26,6 +26,7 @@ def forget_uploads(_place: Place, erasure: Erasure, after: Any, _limit: int) -> 
     named = [job for job in found if _holds(job, erasure.group.elsewhere)]
     for job in named:
         heads.forget(job)
+        staging.forget(job)
         job.file.delete(save=False)
         ImportJob.objects.filter(pk=job.pk).update(file="")
     return Step(len(named), found[-1].pk if len(found) == _FEW else None)
@@ -61,13 +62,15 @@ def register() -> None:
                 "dialect": gettext_lazy("Says how the file is read"),
                 "sha256": gettext_lazy("A hash of the whole file"),
                 "format": gettext_lazy("Says how the file is read"),
+                "ways": gettext_lazy("Says how records are written"),
+                "tenant": gettext_lazy("The key of a shop"),
                 "file": gettext_lazy("Our own random name"),
                 "sealed_key": gettext_lazy("A key that opens the file and nothing else"),
             },
         )
     )
     texts = ("original_name", "sheets", "chosen", "mapping", "notes", "summary", "counters", "sums",
-             "message")  # fmt: skip
+             "message", "reference")  # fmt: skip
     subjects.register(
         Place(
             "sheets.imports",
@@ -108,8 +111,75 @@ def register() -> None:
             everywhere=True,
         )
     )
+    _register_staged()
+    _register_undos()
     _register_exports()
     subjects.register_blocker(busy)
+
+
+def _register_staged() -> None:
+    """Say what stays of staged records and of the journal: no value of a row in clear."""
+    subjects.register(
+        Place(
+            "sheets.staged",
+            gettext_lazy("Records of uploaded sheets"),
+            "sheets.stagedpart",
+            kept={
+                "dataset": gettext_lazy("A word of ours"),
+                "statuses": gettext_lazy("What becomes of each record, a letter each"),
+                "body": gettext_lazy("Sealed; deleted with the file"),
+            },
+        )
+    )
+    for model, words in {
+        "sheets.importspan": ("dataset", "model"),
+        "sheets.importlane": ("key",),
+    }.items():
+        subjects.register(
+            Place(
+                model,
+                gettext_lazy("Journal of imports"),
+                model,
+                kept=dict.fromkeys(words, gettext_lazy("Names of formats and models")),
+            )
+        )
+
+
+def _register_undos() -> None:
+    """Say what stays of undos and of watched folders; words that people typed are searched."""
+    subjects.register(
+        Place(
+            "sheets.undos",
+            gettext_lazy("Undos of imports"),
+            "sheets.undo",
+            fields=dict.fromkeys(("reason", "message"), CLEAN),
+            kept={"counters": gettext_lazy("Counts of rows")},
+            everywhere=True,
+        )
+    )
+    subjects.register(
+        Place(
+            "sheets.undo_left",
+            gettext_lazy("Rows that an undo left as they are"),
+            "sheets.undoleft",
+            kept=dict.fromkeys(
+                ("dataset", "model", "object_id"), gettext_lazy("Names of models, and keys")
+            ),
+        )
+    )
+    subjects.register(
+        Place(
+            "sheets.dropped",
+            gettext_lazy("Files of watched folders"),
+            "sheets.droppedfile",
+            fields=dict.fromkeys(("name", "message"), CLEAN),
+            kept={
+                "folder": gettext_lazy("A name of the settings"),
+                "sha256": gettext_lazy("A hash of the whole file"),
+            },
+            everywhere=True,
+        )
+    )
 
 
 def _register_exports() -> None:

@@ -129,7 +129,9 @@ def test_files_of_others_stay(customer: Customer, people: dict[str, User]) -> No
     spread(customer, people)
     erase(customer, people)
     assert [kept.name for kept in KeptFile.objects.all()] == ["other.csv"]
-    assert [bool(job.file) for job in ImportJob.objects.order_by("pk")] == [False, True]
+    jobs = ImportJob.objects.order_by("pk")
+    assert [bool(job.file) for job in jobs] == [False, True]
+    assert [job.parts.count() for job in jobs] == [0, 1]
 
 
 def test_number_that_is_an_address_is_replaced(kim: User, people: dict[str, User]) -> None:

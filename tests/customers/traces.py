@@ -27,7 +27,9 @@ from backoffice.files.models import KeptFile
 from backoffice.jobs.models import Job, JobLog
 from backoffice.mail.models import Mail
 from backoffice.masking.services import give_grant
+from backoffice.sheets import staging
 from backoffice.sheets.models import ImportJob, ImportProblem
+from backoffice.sheets.staging import Part
 from customers.models import Customer, PrivacyCase
 from customers.services import privacy
 from orders.models import ChangeRequest, DeliveryAddress, Order, OrderNote, Parcel
@@ -142,6 +144,8 @@ def leave_files(people: dict[str, User]) -> None:
         job.sealed_key = sealing.new_key(job.use)
         files.store([made], job.file, name=name, key=job.sealed_key, use=job.use)
         job.save()
+        part = Part("customers", 0, 0, [""], [2], "n", [None], {"name": [NAME]})
+        staging.put(job, part)
         ImportProblem.objects.create(import_job=job, code="unknown", row=2, severity="failed",
                                      params={"value": f"{NAME}"})  # fmt: skip
 

@@ -7,6 +7,7 @@ import pytest
 from django.core.checks import CheckMessage
 from pytest_django import Settings
 
+from payments.gateways import check_gateways
 from payments.gateways.adyen import Adyen
 from payments.gateways.settling import check_settling
 from payments.gateways.stripe import Stripe
@@ -34,6 +35,11 @@ def test_settling_that_means_nothing(entry: Mapping[str, Any], settings: Setting
 def test_settling_that_means_something(settings: Settings) -> None:
     settings.GATEWAYS = {"simulator": {"SETTLING": {"ZONE": "Asia/Seoul", "LAG_DAYS": 2}}}
     assert told(check_settling()) == []
+
+
+def test_gateway_named_as_sheets_are(settings: Settings) -> None:
+    settings.GATEWAYS = {**settings.GATEWAYS, "sheet": settings.GATEWAYS["manual"]}
+    assert told(check_gateways()) == ["payments.E002"]
 
 
 @pytest.mark.parametrize(
