@@ -12,16 +12,17 @@ from typing import Any, Final, Protocol
 from django.db import connections, models
 from django.db.models import QuerySet
 
+from backoffice.sheets.intake.escapes import ESCAPED
+
 CHUNK: Final = 64 * 1024
 _UTC: Final = "{0} AT TIME ZONE 'UTC'"
-_TEXT: Final = (
-    r"CASE WHEN left({0}, 1) IN ('''', '=', '+', '-', '@', E'\t', E'\r', E'\n')"
-    " THEN '''' || {0} ELSE {0} END"
-)
+# The code of the first character, 0 for an empty text: numbers are compared faster than texts.
+_STARTS: Final = ", ".join(str(ord(start)) for start in sorted(ESCAPED))
+_TEXT: Final = f"CASE WHEN ascii({{0}}) IN ({_STARTS}) THEN '''' || {{0}} ELSE {{0}} END"
+# The usual moment, of whole seconds, is a cast: `to_char` takes several times as long.
 _MOMENT: Final = (
-    f"to_char({_UTC}, 'YYYY-MM-DD HH24:MI:SS') || "
-    f"CASE WHEN date_trunc('second', {{0}}) = {{0}} THEN '' ELSE to_char({_UTC}, '.US') END"
-    " || '+00:00'"
+    f"CASE WHEN date_trunc('second', {{0}}) = {{0}} THEN ({_UTC})::text "
+    f"ELSE to_char({_UTC}, 'YYYY-MM-DD HH24:MI:SS.US') END || '+00:00'"
 )
 _YES_OR_NO: Final = "CASE WHEN {0} THEN 'true' WHEN NOT {0} THEN 'false' END"
 # By the very class: a field that derives from one may bring its values in another way.
@@ -80,19 +81,18 @@ def parts(rows: Any) -> Iterator[bytes] | None:
 def _copied(rows: Copyable, ways: list[str]) -> Iterator[bytes]:
     statement, params = _statement(rows, ways)
     passed: Callable[[int], None] = getattr(rows, "passed", lambda _rows: None)
-    held, size = list[bytes](), 0
-    with (
-        _connection(rows) as connection,
-        connection.cursor() as cursor,
-        _opened(cursor)(statement, params) as copy,
-    ):
-        for line in copy:
-            held.append(bytes(line))
-            size += len(line)
-            if size >= CHUNK:
-                passed(len(held))
-                yield b"".join(held)
-                held, size = [], 0
+    held, size = list[Any](), 0
+    with _connection(rows) as connection, connection.cursor() as cursor:
+        # Moments are written by ISO 8601, whatever the server's setting is.
+        cursor.execute("SET datestyle TO ISO")
+        with _opened(cursor)(statement, params) as copy:
+            for line in copy:
+                held.append(line)
+                size += len(line)
+                if size >= CHUNK:
+                    passed(len(held))
+                    yield b"".join(held)
+                    held, size = [], 0
     passed(len(held))
     yield b"".join(held)
 

@@ -25,6 +25,8 @@ from backoffice.sheets import formats, gates, guard, heads, looking, profiles, s
 from backoffice.sheets.answers import (
     StateError,
     choose,
+    form_of,
+    is_ready,
     map_columns,
     may_import,
     may_upload,
@@ -138,10 +140,17 @@ def _keep(file: UploadedFile, actor: User) -> ImportJob:
 def check(job: ImportJob, *, actor: User) -> Job:
     """Start the check of every row. Nothing is written but what was found.
 
-    Raises StateError, also while nobody said how a csv file is written.
+    Raises PermissionDenied, and StateError, also while nobody said how a csv file is written or
+    which column is which.
     """
     must_own(job, actor)
     must_know_dialect(job)
+    form = form_of(job)
+    # The check tells which records there are: who may not import them is not told.
+    if form is not None and not may_import(actor, form, job.tenant):
+        raise PermissionDenied
+    if not is_ready(job):
+        raise StateError(_("Say first which sheet is read, and which column is which."))
     # Who waits for an approval may check anew; the request is void then.
     states = [ImportJob.State.UPLOADED, ImportJob.State.CHECKED, ImportJob.State.WAITING]
     return _begin(job, CHECK, states, ImportJob.State.CHECKING, actor)

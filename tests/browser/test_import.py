@@ -100,7 +100,7 @@ def test_workbook_comes_in_once(stage: Stage, oli: User) -> None:
     actor = stage.enter(oli)
     upload(actor, WORKBOOK)
     for name in ("Year 2009-2010", "Year 2010-2011"):
-        expect(actor.page.get_by_label(name)).to_be_checked()
+        expect(actor.page.get_by_role("checkbox", name=name)).to_be_checked()
     actor.sees(f"{LINES:,} rows")
     check(actor)
     assert number(actor, "Rows") == LINES
