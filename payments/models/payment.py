@@ -10,7 +10,7 @@ from simple_history.models import HistoricalRecords
 from backoffice.audit.models import ActedFor
 from backoffice.money import Money
 from orders.models import Order
-from payments.states import PaymentState, payment_state
+from payments.states import SHEET, PaymentState, payment_state
 
 CURRENCY = r"^[A-Z]{3}$"
 REFERENCE = 200
@@ -69,6 +69,11 @@ class Payment(models.Model):
                 name="payment_captured_reserved_refunded",
             ),
             models.CheckConstraint(condition=Q(currency__regex=CURRENCY), name="payment_currency"),
+            # No gateway here took it, so none can give it back, whichever way somebody tries.
+            models.CheckConstraint(
+                condition=~Q(gateway=SHEET) | Q(reserved_minor=0, refunded_minor=0),
+                name="payment_of_sheet_stays",
+            ),
         ]
 
     def __str__(self) -> str:

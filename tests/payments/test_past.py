@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.db import IntegrityError, transaction
 from django.test import override_settings
 
 from backoffice.accounts.models import User
@@ -74,6 +75,19 @@ def test_none_of_it_can_be_refunded_from_here(order: Order, oli: User) -> None:
         # Not even where somebody calls a gateway so, which the system check forbids.
         assert choosing.why_not(payment, payment.refundable) is not None
         assert "payments.E002" in {one.id for one in check_gateways()}
+
+
+@pytest.mark.parametrize(
+    "held", [{"reserved_minor": 1}, {"reserved_minor": 1, "refunded_minor": 1}]
+)
+def test_the_database_refuses_to_give_it_back(
+    order: Order, oli: User, held: dict[str, int]
+) -> None:
+    bring_in([[order.number, 1, "boleto", 70]], oli)
+    with pytest.raises(IntegrityError, match="payment_of_sheet_stays"), transaction.atomic():
+        Payment.objects.filter(gateway=SHEET).update(**held)
+    Payment.objects.filter(gateway=SHEET).update(gateway="manual")
+    assert Payment.objects.update(**held) == 1
 
 
 def test_the_gateways_are_not_asked_about_it(order: Order, oli: User) -> None:
