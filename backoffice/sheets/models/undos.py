@@ -84,6 +84,7 @@ class UndoLeft(models.Model):
 
         EDITED = "edited", _("Edited since")
         USED = "used", _("Used by other rows")
+        WITH = "with", _("Belongs to a row that stays")
         GONE = "gone", _("Deleted since")
         UNKNOWN = "unknown", _("No version before is known")
         REFUSED = "refused", _("Its version before does not fit any more")
@@ -103,6 +104,7 @@ class UndoLeft(models.Model):
         verbose_name_plural = _("rows left as they are")
         ordering = ["id"]
         default_permissions = ()
+        indexes = [models.Index(fields=["undo", "model", "object_id"], name="undo_left_row")]
 
     def __str__(self) -> str:
         return f"{self.model} {self.object_id}"
