@@ -7,6 +7,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from backoffice.accounts import acting
 from backoffice.accounts.models import User
 from backoffice.sheets import (
     cells,
@@ -61,7 +62,11 @@ def owns(job: ImportJob, actor: User) -> bool:
 
 
 def must_own(job: ImportJob, actor: User) -> None:
-    """Raise PermissionDenied unless the import is the person's own and they may import."""
+    """Raise PermissionDenied unless the import is the person's own and they may import.
+
+    Also while somebody acts for them: the worker writes in one name, not in two.
+    """
+    acting.refuse()
     if not owns(job, actor):
         raise PermissionDenied
 

@@ -17,6 +17,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from backoffice.accounts import acting
 from backoffice.accounts.models import User
 from backoffice.audit import verbs
 from backoffice.audit.services import record
@@ -215,6 +216,7 @@ def keep(
 
     Raises PermissionDenied and ProfileError. `replace` overwrites a profile of that name.
     """
+    acting.refuse()
     if job.owner_id != actor.pk or not actor.has_perm("sheets.add_importprofile"):
         raise PermissionDenied
     values = {
@@ -273,6 +275,7 @@ def _layouts(job: ImportJob) -> list[dict[str, Any]]:
 
 def rename(profile: ImportProfile, name: str, *, actor: User, supplier: str = "") -> None:
     """Give it another name. Raises PermissionDenied, ProfileError."""
+    acting.refuse()
     if not actor.has_perm("sheets.change_importprofile"):
         raise PermissionDenied
     name, supplier = _cleaned(name), _cleaned(supplier, needed=False)
@@ -286,6 +289,7 @@ def rename(profile: ImportProfile, name: str, *, actor: User, supplier: str = ""
 
 def delete(profile: ImportProfile, *, actor: User) -> None:
     """Delete it; imports that were read by it stay as they are. Raises PermissionDenied."""
+    acting.refuse()
     if not actor.has_perm("sheets.delete_importprofile"):
         raise PermissionDenied
     with transaction.atomic():

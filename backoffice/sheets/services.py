@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from backoffice.accounts import sealed
+from backoffice.accounts import acting, sealed
 from backoffice.accounts.models import User
 from backoffice.audit import verbs
 from backoffice.audit.services import record
@@ -94,6 +94,7 @@ def take(
     key of the one shop whose rows it may touch. Raises PermissionDenied, and ReadError, with
     nothing kept, for a file that cannot be read or that the profile does not fit.
     """
+    acting.refuse()
     if not may_upload(actor, tenant):
         raise PermissionDenied
     if file.size is None or file.size > guard.MAX_BYTES:

@@ -24,6 +24,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from backoffice import refusals
+from backoffice.accounts import acting
 from backoffice.accounts.models import User
 from backoffice.audit import history, verbs
 from backoffice.audit.models import Outcome
@@ -70,8 +71,10 @@ def begin(job: ImportJob, *, actor: User, reason: str = "", by_itself: bool = Fa
     `by_itself` says that an import which was all or nothing failed; nobody's right is asked then.
     Raises PermissionDenied, and StateError when there is nothing (more) to undo.
     """
-    if not (by_itself or is_allowed(job, actor)):
-        raise PermissionDenied
+    if not by_itself:
+        acting.refuse()
+        if not is_allowed(job, actor):
+            raise PermissionDenied
     with transaction.atomic():
         undo = _opened(job, actor, reason, by_itself=by_itself)
         begun = jobs.start(UNDO, actor=actor, title=job.original_name, params={"undo": undo.pk})

@@ -11,6 +11,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from backoffice.accounts import acting
 from backoffice.jobs.models import Job
 from backoffice.sheets import answers, formats
 from backoffice.sheets.formats import Format
@@ -107,7 +108,7 @@ class OneImport(SitePage):
             "crumb": job.original_name,
             "steps": self._steps(job),
             "state_badge": badge(job),
-            "mine": answers.owns(job, signed_in(request)),
+            "mine": answers.owns(job, signed_in(request)) and not acting.is_acting(),
             "sheets_url": self.url("import_sheets", job),
             "dialect_url": self.url("import_dialect", job),
             "mapping_url": self.url("import_mapping", job),

@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from backoffice.accounts import acting
 from backoffice.sheets import answers, services
 from backoffice.sheets.admin.base import OneImport, badge, home
 from backoffice.sheets.errors import ReadError
@@ -54,6 +55,10 @@ class ImportsPage(SitePage):
         """Return the key of the one shop whose imports these are; "" for all."""
         return ""
 
+    def _may_add(self, request: HttpRequest) -> bool:
+        allowed = answers.may_upload(signed_in(request), self.tenant(request))
+        return allowed and not acting.is_acting()
+
     def jobs(self, request: HttpRequest) -> QuerySet[ImportJob]:
         """Return the imports that are listed."""
         return ImportJob.objects.select_related("owner", "job")
@@ -61,7 +66,7 @@ class ImportsPage(SitePage):
     def context(self, request: HttpRequest, **kwargs: Any) -> dict[str, Any]:
         """Return the newest imports and, for those who may, the form."""
         jobs = self.jobs(request)[:_SHOWN]
-        may_add = answers.may_upload(signed_in(request), self.tenant(request))
+        may_add = self._may_add(request)
         return {
             "upload_form": UploadForm() if may_add else None,
             "rows": [
@@ -82,7 +87,7 @@ class ImportsPage(SitePage):
     def post(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
         """Take a file."""
         tenant = self.tenant(request)
-        if not answers.may_upload(signed_in(request), tenant):
+        if not self._may_add(request):
             raise PermissionDenied
         form = UploadForm(request.POST, request.FILES)
         if form.is_valid():

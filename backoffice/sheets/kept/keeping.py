@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from backoffice.accounts import sealed
+from backoffice.accounts import acting, sealed
 from backoffice.accounts.models import User
 from backoffice.audit import verbs
 from backoffice.audit.services import record
@@ -51,7 +51,8 @@ register_scope(KeptJoin, STAFF, visible)
 
 
 def must(actor: User, *rights: str) -> None:
-    """Raise PermissionDenied for a person without one of the rights."""
+    """Raise PermissionDenied for a person without one of the rights, and while one acts for them."""
+    acting.refuse()
     if not all(actor.has_perm(right) for right in rights):
         raise PermissionDenied
 
