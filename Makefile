@@ -103,8 +103,8 @@ soak-policy: ## who may do what, drawn by lot: all surfaces agree: SAMPLES=10000
 soak-walk: ## everybody goes everywhere alone, and every list is asked every question, on both databases; a browser opens every page
 	$(DEV) export BACKOFFICE_WHOLE=1 && $(PY) -m pytest -q -n auto tests/walker tests/browser/test_policy.py && $(PY) .ci/postgres $(PY) -m pytest -q -n auto tests/walker
 
-soak-sheets: ## all 541,909 rows of Online Retail through the pages: FILES=quarter,csv,xlsx DATABASES=sqlite,postgres
-	$(DEV) exec $(PY) tests/soak/soak_sheets.py --files $(or $(FILES),quarter,csv,xlsx) --databases $(or $(DATABASES),sqlite,postgres)
+soak-sheets: ## all 541,909 rows of Online Retail, and Olist, through the pages: FILES=quarter,csv,quarter-xlsx,xlsx,olist DATABASES=sqlite,postgres
+	$(DEV) exec $(PY) tests/soak/soak_sheets.py --files $(or $(FILES),quarter,csv,quarter-xlsx,xlsx,olist) --databases $(or $(DATABASES),sqlite,postgres)
 
 soak-import: ## the workbook on both databases, whole, sheet after sheet and again, and again in a browser
 	$(DEV) export BACKOFFICE_WHOLE=1 && $(PY) -m pytest -q -n auto tests/orders/test_sheets.py tests/browser/test_import.py && $(PY) .ci/postgres $(PY) -m pytest -q -n auto tests/orders/test_sheets.py
