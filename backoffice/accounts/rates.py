@@ -21,6 +21,7 @@ _RATES: dict[str, tuple[tuple[str, int], ...]] = {
     "search": (("BACKOFFICE_SEARCHES_PER_MINUTE", _MINUTE), ("BACKOFFICE_SEARCHES_PER_DAY", _DAY)),
     "palette": (("BACKOFFICE_PALETTE_PER_MINUTE", _MINUTE),),
     "export": (("BACKOFFICE_EXPORTS_PER_HOUR", _HOUR),),
+    "upload": (("BACKOFFICE_UPLOADS_PER_HOUR", _HOUR),),
     "taken": (("BACKOFFICE_TAKEN_PER_DAY", _DAY),),
     "api": (("BACKOFFICE_API_PER_MINUTE", _MINUTE),),
     "api_address": (("BACKOFFICE_API_ADDRESS_PER_MINUTE", _MINUTE),),

@@ -286,6 +286,8 @@ BACKOFFICE_SEARCHES_PER_DAY = env.number("BACKOFFICE_SEARCHES_PER_DAY", 500)
 BACKOFFICE_TAKEN_PER_DAY = env.number("BACKOFFICE_TAKEN_PER_DAY", 10)
 BACKOFFICE_PALETTE_PER_MINUTE = env.number("BACKOFFICE_PALETTE_PER_MINUTE", 120)
 BACKOFFICE_EXPORTS_PER_HOUR = env.number("BACKOFFICE_EXPORTS_PER_HOUR", 30)
+# Files for an import or a kept sheet, by page or API; those of a watched folder are not counted.
+BACKOFFICE_UPLOADS_PER_HOUR = env.number("BACKOFFICE_UPLOADS_PER_HOUR", 120)
 # Rows of a list that are written while the person waits; more are written by a job.
 BACKOFFICE_EXPORT_AT_ONCE = env.number("BACKOFFICE_EXPORT_AT_ONCE", 5000)
 BACKOFFICE_API_PER_MINUTE = env.number("BACKOFFICE_API_PER_MINUTE", 300)

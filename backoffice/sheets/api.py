@@ -24,6 +24,7 @@ from backoffice.sheets.errors import ReadError
 from backoffice.sheets.models import ImportJob, ImportProblem, ImportProfile
 from backoffice.sheets.services import StateError
 from backoffice.site.api import ReadViewSet, refusals
+from backoffice.site.api_access import spend
 
 _COUNTS = ("read", "ready", "repeated", "skipped", "failed")
 
@@ -155,6 +156,7 @@ class ImportViewSet(ReadViewSet):
         given = form.validated_data
         if known := self._known(given["reference"]):
             return self.answer(known)
+        spend("upload", str(self.person.pk), actor=self.person)
         job = self._taken(given)
         try:
             services.check(job, actor=self.person)

@@ -29,6 +29,8 @@ from backoffice.sheets.intake import archives, batches, bounds, kinds, slices, t
 from backoffice.sheets.intake.bounds import Inspection, RefusedError
 
 BLOCK = 1024 * 1024
+LONG_LINE = 8 * 1024 * 1024
+"""A batch that is longer is told in pieces."""
 MERGED_ROWS = 40
 """Merged cells are told of so many rows: they matter for headers."""
 
@@ -36,6 +38,7 @@ MERGED_ROWS = 40
 def main() -> int:
     """Read the file that the task describes; the exit code is 0 when told all."""
     task = json.loads(sys.stdin.buffer.readline())
+    task["heads"] = None if task["limit"] is None else batches.Heads(task["limit"])
     _limit(task)
     try:
         with _taken(sys.stdin.buffer) as file:
@@ -65,7 +68,25 @@ def _allow(task: dict[str, Any]) -> None:
 
 
 def _tell(line: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(line, separators=(",", ":")) + "\n")
+    _write(_told(line))
+
+
+def _tell_rows(batch: dict[str, Any]) -> None:
+    text = _told(batch)
+    if len(text) <= LONG_LINE or len(batch["cols"][0][1]) == 1:
+        _write(text)
+        return
+    del text
+    for half in batches.halves(batch):
+        _tell_rows(half)
+
+
+def _told(line: dict[str, Any]) -> str:
+    return json.dumps(line, separators=(",", ":"))
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(text + "\n")
     sys.stdout.flush()
 
 
@@ -194,8 +215,8 @@ def _send(
     _tell({"sheet": name})
     for first, rows in pieces:
         count.blank += first - 1 - count.rows - count.blank
-        for batch in batches.encoded(rows, errors, count, first=first, limit=task["limit"]):
-            _tell(batch)
+        for batch in batches.encoded(rows, errors, count, first=first, heads=task["heads"]):
+            _tell_rows(batch)
     count.columns = max(count.columns, notes.columns)
     _tell({"end": asdict(count)})
 

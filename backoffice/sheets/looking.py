@@ -8,7 +8,7 @@ from django.core.exceptions import PermissionDenied
 from django.utils.translation import gettext as _
 
 from backoffice.accounts.models import User
-from backoffice.sheets import heads, layouts, profiles, reader
+from backoffice.sheets import heads, layouts, patience, profiles, reader
 from backoffice.sheets.dialects import Dialect, Guess
 from backoffice.sheets.errors import ReadError
 from backoffice.sheets.formats import Format
@@ -19,6 +19,7 @@ _OTHER_DIALECTS: Final = 5
 _SAME_DAYS: Final = frozenset({"dmy", "mdy"})
 
 
+@patience.shared()
 def look(job: ImportJob, actor: User, choices: Sequence[Format]) -> list[Outline]:
     """Propose how an unsaved import is read; return its sheets with their first rows.
 
@@ -41,6 +42,7 @@ def look(job: ImportJob, actor: User, choices: Sequence[Format]) -> list[Outline
     return _taken(job, sheets, found, guess, choices)
 
 
+@patience.shared()
 def again(
     job: ImportJob, dialect: Dialect, actor: User, choices: Sequence[Format]
 ) -> list[Outline]:

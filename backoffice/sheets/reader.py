@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -16,6 +17,7 @@ from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple
 from django.utils.translation import gettext as _
 
 from backoffice.files.sealing import CHUNK, DamagedError
+from backoffice.sheets import patience
 from backoffice.sheets.errors import ReadError, refusal
 from backoffice.sheets.guard import Source
 from backoffice.sheets.notes import remarks
@@ -32,7 +34,11 @@ SLICE: Final = 24 * 1024**2
 """Bytes of XML: a sheet of more than two such slices is read slice by slice."""
 SECONDS: Final = 120
 """Time of the child, by the clock of its processor and by the clock on the wall."""
-LONGEST_LINE: Final = 256 * 1024 * 1024
+_OUT_OF_TIME: Final = (-signal.SIGKILL, -signal.SIGXCPU)
+LONGEST_LINE: Final = 64 * 1024 * 1024
+"""Bytes of JSON that are held at once: a row of such a length is refused."""
+LONGEST_HEAD: Final = 8 * 1024 * 1024
+"""The same for a look, by which a page waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +107,8 @@ class Outline:
 
 def inspect(source: Source) -> Inspection:
     """Return what the child sees without reading any rows. Raises ReadError, as `rows` does."""
-    with _as_kept():
-        for line in _lines(source, {"rows": False}, SECONDS):
+    with _as_kept(), patience.look() as wall:
+        for line in _lines(source, {"rows": False}, wall=wall, longest=LONGEST_HEAD):
             if "seen" in line:
                 return Inspection(**line["seen"])
     raise refusal("damaged")
@@ -113,13 +119,16 @@ def outline(
 ) -> tuple[Inspection, list[Outline], list[str]]:
     """Return the inspection, each sheet with its first `limit` rows, and notes for people.
 
+    Long texts are cut, and rows are left out where the first ones of all sheets hold very much.
+
     A csv file is read by the dialect, else by that of the source, else as it is guessed. Raises
     ReadError, as `rows` does.
     """
     inspection = Inspection("")
     result: list[Outline] = []
-    with _as_kept():
-        for line in _lines(source, {"limit": limit} | _spoken(source, dialect), SECONDS):
+    task = {"limit": limit} | _spoken(source, dialect)
+    with _as_kept(), patience.look() as wall:
+        for line in _lines(source, task, wall=wall, longest=LONGEST_HEAD):
             if "seen" in line:
                 inspection = Inspection(**line["seen"])
             elif "sheet" in line:
@@ -261,7 +270,15 @@ def _value(raw: Any) -> Value:
     return CellError("odd-type", str(raw.get("x", "")))
 
 
-def _lines(source: Source, asked: dict[str, Any], seconds: int) -> Iterator[dict[str, Any]]:
+def _lines(
+    source: Source,
+    asked: dict[str, Any],
+    seconds: int = patience.ON_PROCESSOR,
+    *,
+    wall: float | None = None,
+    longest: int = LONGEST_LINE,
+) -> Iterator[dict[str, Any]]:
+    """Yield what the child tells, in so many seconds of its processor, and by the clock."""
     task = {
         "sheets": None,
         "limit": None,
@@ -273,9 +290,9 @@ def _lines(source: Source, asked: dict[str, Any], seconds: int) -> Iterator[dict
         "measuring": MEASURING,
         "slice": SLICE,
     } | asked
-    with _child(task, source, seconds) as (process, late):
+    with _child(task, source, wall or seconds) as (process, late):
         assert process.stdout is not None  # noqa: S101 - a pipe was asked for
-        for line in _bounded(process.stdout):
+        for line in _bounded(process.stdout, longest):
             if "refused" in line:
                 raise refusal(*line["refused"])
             if "error" in line:
@@ -284,12 +301,13 @@ def _lines(source: Source, asked: dict[str, Any], seconds: int) -> Iterator[dict
                 return
             yield line
         process.wait()
-        raise refusal("slow" if late.is_set() else "damaged")
+        slow = late.is_set() or process.returncode in _OUT_OF_TIME
+        raise refusal("slow" if slow else "damaged")
 
 
 @contextmanager
 def _child(
-    task: dict[str, Any], source: Source, seconds: int
+    task: dict[str, Any], source: Source, seconds: float
 ) -> Iterator[tuple[subprocess.Popen[bytes], threading.Event]]:
     """Run the child; it is gone when the block is left, however that happens."""
     late = threading.Event()
@@ -331,8 +349,10 @@ def _hand_over(process: subprocess.Popen[bytes], task: dict[str, Any], source: S
         shutil.copyfileobj(file, pipe, CHUNK)
 
 
-def _bounded(stream: IO[bytes]) -> Iterator[dict[str, Any]]:
-    while data := stream.readline(LONGEST_LINE):
+def _bounded(stream: IO[bytes], longest: int) -> Iterator[dict[str, Any]]:
+    while data := stream.readline(longest):
         if not data.endswith(b"\n"):
+            if len(data) == longest:  # the child waits to be read on: it would not end by itself
+                raise refusal("slow")
             return
         yield json.loads(data)

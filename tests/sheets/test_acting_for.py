@@ -80,7 +80,9 @@ def _nothing() -> Any:
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_no_verb_works_while_acting(verb: str, checked: ImportJob, oli: User, another: None) -> None:
+def test_no_verb_works_while_acting(
+    verb: str, checked: ImportJob, oli: User, another: None
+) -> None:
     with pytest.raises(PermissionDenied, match="act for somebody"):
         VERBS[verb](checked, oli)
     checked.refresh_from_db()

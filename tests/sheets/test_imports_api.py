@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
+from pytest_django import Settings
 
 from backoffice.accounts import tokens
 from backoffice.accounts.models import User
@@ -22,7 +23,7 @@ HEAD = (
     "InvoiceNo", "StockCode", "Description", "Quantity", "InvoiceDate", "UnitPrice", "CustomerID",
     "Country",
 )  # fmt: skip
-OK, CREATED, BAD, FORBIDDEN, MISSING = 200, 201, 400, 403, 404
+OK, CREATED, BAD, FORBIDDEN, MISSING, TOO_MANY = 200, 201, 400, 403, 404, 429
 
 
 def work() -> None:
@@ -37,6 +38,20 @@ def drop(client: Client, content: bytes, **more: str) -> Any:
 
 def post(client: Client, number: str, verb: str, **data: str) -> Any:
     return client.post(f"{LIST}{number}/{verb}/", data, content_type="application/json")
+
+
+@pytest.mark.django_db
+def test_uploads_are_counted_with_those_of_the_pages(oli: User, settings: Settings) -> None:
+    settings.BACKOFFICE_UPLOADS_PER_HOUR = 1
+    client = signed_in(suppliers.keep_profiles(oli))
+    content = book([line()], head=HEAD)
+    assert drop(client, content, reference="A").status_code == CREATED
+    assert drop(client, content, reference="A").status_code == OK  # known: nothing is read
+    again = drop(client, content, reference="B")
+    assert (again.status_code, "Retry-After" in again) == (TOO_MANY, True)
+    file = SimpleUploadedFile("orders.xlsx", content)
+    assert client.post("/admin/imports/", {"file": file}).status_code == TOO_MANY
+    assert ImportJob.objects.count() == 1
 
 
 @pytest.mark.django_db

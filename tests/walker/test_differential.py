@@ -26,6 +26,7 @@ _FREE = (
     "BACKOFFICE_API_ADDRESS_PER_MINUTE",
     "BACKOFFICE_EXPORTS_PER_HOUR",
     "BACKOFFICE_PALETTE_PER_MINUTE",
+    "BACKOFFICE_UPLOADS_PER_HOUR",
 )
 asked_by_chance = settings(
     max_examples=EXAMPLES or 40,

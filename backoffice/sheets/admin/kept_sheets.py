@@ -1,5 +1,6 @@
 """Kept sheets: the list, the keeping, the table with its filters, and what is done with it."""
 
+from dataclasses import replace
 from typing import Any
 
 from django import forms
@@ -14,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from backoffice.policy import scope
-from backoffice.sheets import reader, services
+from backoffice.sheets import answers, reader, services
 from backoffice.sheets.admin import kept_base
 from backoffice.sheets.admin.base import OneImport
 from backoffice.sheets.admin.kept_base import KeptPage, address, is_mine, sheet_of
@@ -23,6 +24,7 @@ from backoffice.sheets.guard import letters
 from backoffice.sheets.kept import keeping, personal, promoting, recognise
 from backoffice.sheets.kept.frames import SheetFrame
 from backoffice.sheets.models import ImportJob, KeptChart, KeptJoin, KeptSheet
+from backoffice.site import throttling
 from backoffice.site.visitors import signed_in
 
 _SHOWN = 100
@@ -82,6 +84,7 @@ class KeptSheetsPage(KeptPage):
             raise PermissionDenied
         form = FileForm(request.POST, request.FILES)
         if form.is_valid():
+            throttling.spend("upload", request)
             try:
                 job = services.take(form.cleaned_data["file"], signed_in(request))
             except ReadError as error:
@@ -137,7 +140,7 @@ class KeepPage(OneImport):
         try:
             if not job.file:
                 raise ReadError(_("The file is not kept any more. Upload it again."))  # noqa: TRY301
-            _kind, outlines, _notes = reader.outline(job, limit=_HEAD)
+            outlines = _first_rows(job)
         except ReadError as error:
             messages.error(request, str(error))
         shown = next((one for one in outlines if not one.hidden), None)
@@ -170,6 +173,17 @@ class KeepPage(OneImport):
         if job.owner_id != request.user.pk:
             raise PermissionDenied
         return job
+
+
+def _first_rows(job: ImportJob) -> list[reader.Outline]:
+    """Return the sheets with the rows that were kept at the upload; too long ones are read again.
+
+    Raises ReadError.
+    """
+    kept = answers.outlines(job)
+    if any(one.rows and not one.head for one in kept):
+        kept = reader.outline(job, limit=_HEAD)[1]
+    return [replace(one, head=one.head[:_HEAD]) for one in kept]
 
 
 def _choices(job: ImportJob) -> list[tuple[str, str]]:

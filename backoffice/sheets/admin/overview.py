@@ -17,7 +17,7 @@ from backoffice.sheets import answers, services
 from backoffice.sheets.admin.base import OneImport, badge, home
 from backoffice.sheets.errors import ReadError
 from backoffice.sheets.models import ImportJob
-from backoffice.site import SitePage
+from backoffice.site import SitePage, throttling
 from backoffice.site.visitors import signed_in
 
 _SHOWN = 50
@@ -91,6 +91,7 @@ class ImportsPage(SitePage):
             raise PermissionDenied
         form = UploadForm(request.POST, request.FILES)
         if form.is_valid():
+            throttling.spend("upload", request)
             try:
                 job = services.take(form.cleaned_data["file"], signed_in(request), tenant=tenant)
             except ReadError as error:

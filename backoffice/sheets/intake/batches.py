@@ -14,6 +14,11 @@ from typing import Any, Final
 BATCH: Final = 2000
 EXACT: Final = 2**53
 """Beyond this a float no longer holds every whole number."""
+HEAD_TEXT: Final = 300
+"""Characters of a text that the head of a sheet shows."""
+HEAD_LETTERS: Final = 600_000
+"""Characters that all heads of a file have together, and some more for each cell."""
+_CELL: Final = 16
 _PLAIN: Final = frozenset({int, bool, type(None)})
 _TEXT: Final = frozenset({str, type(None)})
 _TIMES: Final = frozenset({dt.datetime, dt.date})
@@ -32,15 +37,38 @@ class Count:
     spaces: int = 0
 
 
+@dataclass(slots=True)
+class Heads:
+    """Only the first `rows` of each sheet are sent, their texts cut, until `letters` are used up.
+
+    Whoever waits for a page holds them in memory, whatever the file is made of.
+    """
+
+    rows: int
+    letters: int = HEAD_LETTERS
+
+    def cut(self, rows: list[list[Any]]) -> list[list[Any]]:
+        """Return the rows that there is room for."""
+        fitting = []
+        for row in rows:
+            if self.letters <= 0:
+                break
+            short = [cell[:HEAD_TEXT] if isinstance(cell, str) else cell for cell in row]
+            texts = (len(cell) for cell in short if isinstance(cell, str))
+            self.letters -= sum(texts) + _CELL * len(short)
+            fitting.append(short)
+        return fitting
+
+
 def encoded(
     rows: Iterable[list[Any]],
     errors: dict[int, dict[int, str]],
     count: Count,
     *,
     first: int = 1,
-    limit: int | None = None,
+    heads: Heads | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """Yield batches of the filled rows, at most `limit` of them; all are counted.
+    """Yield batches of the filled rows, of the first ones only by `heads`; all are counted.
 
     `errors` is row -> column -> code of cells that hold no value, all counted from 1.
     """
@@ -49,13 +77,25 @@ def encoded(
     while batch := list(islice(source, BATCH)):
         _mark(batch, number, errors)
         kept = [at for at, row in enumerate(batch) if _filled(row)]
-        room = len(kept) if limit is None else min(max(limit - count.rows, 0), len(kept))
+        chosen = batch if len(kept) == len(batch) else [batch[at] for at in kept]
+        if heads is not None:
+            chosen = heads.cut(chosen[: max(heads.rows - count.rows, 0)])
         count.blank += len(batch) - len(kept)
         count.rows += len(kept)
-        if room:
-            chosen = batch if room == len(batch) else [batch[at] for at in kept[:room]]
-            yield _batch(chosen, [number + at for at in kept[:room]], count)
+        if chosen:
+            yield _batch(chosen, [number + at for at in kept[: len(chosen)]], count)
         number += len(batch)
+
+
+def halves(batch: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield a batch of more than one row as two."""
+    at, columns = batch["at"], batch["cols"]
+    middle = len(columns[0][1]) // 2
+    first = [[tag, values[:middle]] for tag, values in columns]
+    second = [[tag, values[middle:]] for tag, values in columns]
+    alone = isinstance(at, int)
+    yield {"at": at if alone else at[:middle], "cols": first}
+    yield {"at": at + middle if alone else at[middle:], "cols": second}
 
 
 def _mark(batch: list[list[Any]], number: int, errors: dict[int, dict[int, str]]) -> None:
