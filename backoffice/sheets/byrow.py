@@ -77,6 +77,7 @@ class Rows:
         self._leave_unchanged()
         headers = list(dict.fromkeys(name for one in batches for name in one.cells))
         self.dataset = Dataset(headers=headers)
+        self._own = [one.cells.keys() for one in batches for _row in range(one.size)]
         for one in batches:
             columns = [one.cells.get(name) or [None] * one.size for name in headers]
             for row in zip(*columns, strict=True):
@@ -106,7 +107,7 @@ class Rows:
 
     def one(self, index: int, **kwargs: Any) -> RowResult:
         """Import one row, in a savepoint."""
-        row = dict(zip(self.dataset.headers, self.dataset[index], strict=True))
+        row = self._row(index)
         kwargs |= {"row_number": index + 1, "using_transactions": True, "user": self._actor}
         try:
             with transaction.atomic():
@@ -120,6 +121,13 @@ class Rows:
             result.import_type = RowResult.IMPORT_TYPE_ERROR
             result.errors.append(self.resource.get_error_result_class()(error))
         return result
+
+    def _row(self, index: int) -> dict[str, Any]:
+        """Return a row without the columns that other sheets have and its own has not."""
+        row = dict(zip(self.dataset.headers, self.dataset[index], strict=True))
+        if len(self._own) != len(self.dataset):
+            return row  # the Resource added or dropped rows
+        return {name: cell for name, cell in row.items() if name in self._own[index] or cell}
 
     def _flush(self, actor: Any, reason: str) -> None:
         """Write what the Resource collected to write in bulk, with its history."""

@@ -71,7 +71,7 @@ class Check:
         self.sources: dict[str, Source] = sources(self.resource)
         self.counts = {"new": 0, "existing": 0}
         self.read = self.failed = self.skipped = 0
-        self._brought: set[str] = set()
+        self._lacking: dict[frozenset[str], dict[str, Bad]] = {}
         self._seen: dict[Any, int] = {}
         self._single: dict[str, dict[Any, int]] = {}
         self._first_skipped: tuple[str, int] | None = None
@@ -89,11 +89,7 @@ class Check:
         for sheet, mine in groupby(rows, key=lambda row: row.sheet):
             read = formats.column_reader(self.form, maps[sheet], dialects.of(self.job))
             for part in batched(mine, staging.SIZE):
-                batch = Batch(sheet, [row.number for row in part], read(part))
-                self._brought |= {
-                    one.name for key, one in self.sources.items() if key in batch.cells
-                }
-                yield batch
+                yield Batch(sheet, [row.number for row in part], read(part))
 
     def _look_at(self, batch: Batch) -> None:
         self._convert(batch)
@@ -143,10 +139,12 @@ class Check:
         """Whether the table held any row when it was first asked for."""
         return bool(self.resource.get_queryset().exists())
 
-    @cached_property
-    def lacking(self) -> dict[str, Bad]:
-        """Return what a new record needs and no column of the file brings."""
-        return comparing.lacking(self.form.model, self._brought)
+    def lacking(self, batch: Batch) -> dict[str, Bad]:
+        """Return what a new record needs and no column of its sheet brings."""
+        brought = frozenset(batch.values)
+        if brought not in self._lacking:
+            self._lacking[brought] = comparing.lacking(self.form.model, set(brought))
+        return self._lacking[brought]
 
     def refuse_row(self, batch: Batch, index: int, bad: Bad, name: str) -> None:
         """Note that a record cannot be taken, at the column that brings the field, if one does."""

@@ -163,7 +163,7 @@ def refused(instance: Model) -> tuple[str, Bad] | None:
 
 def _require(check: "Check", batch: "Batch", found: Found) -> None:
     """Refuse new records that lack what the model needs and no column brings."""
-    lacking = check.lacking
+    lacking = check.lacking(batch)
     if not lacking:
         return
     name, bad = next(iter(lacking.items()))

@@ -18,7 +18,7 @@ from simple_history.utils import get_history_manager_for_model
 from backoffice import refusals
 from backoffice.accounts.models import User
 from backoffice.audit import history
-from backoffice.sheets import modes, singles, spans, tenants
+from backoffice.sheets import closed, fresh, modes, singles, spans, tenants
 from backoffice.sheets.formats import Derivation, Format, Record
 from backoffice.sheets.models import ImportJob, ImportProblem
 from backoffice.sheets.problems import Problem, Severity
@@ -71,11 +71,11 @@ class Writer:
             plan = self._planned(step, records)
             try:
                 self._commit(step, plan, len(records), fence)
-            except refusals.REFUSED:
+            except (*refusals.REFUSED, fresh.StaleError):
                 continue
             return
         plan = self._one_by_one(self._planned(step, records), step)
-        self._commit(step, plan, len(records), fence)
+        self._commit(step, plan, len(records), fence, is_last=True)
 
     def _planned(self, step: Step, records: Sequence[Record]) -> Plan:
         plan = step.plan(records, self.derivation)
@@ -100,6 +100,7 @@ class Writer:
         tried: list[tuple[Model, Record | None, list[Any], list[str]]] = [
             *((row, record, good.create, []) for row, record in plan.create),
             *((row, record, good.update, fields) for row, record in plan.update),
+            before=plan.before,
         ]
         over = False
         for row, record, into, written in tried:
@@ -113,7 +114,9 @@ class Writer:
             over = over or singles.told(self.actor, row, names)
         return good
 
-    def _commit(self, step: Step, plan: Plan, count: int, fence: Fence) -> None:
+    def _commit(
+        self, step: Step, plan: Plan, count: int, fence: Fence, *, is_last: bool = False
+    ) -> None:
         now = timezone.now()
         counters = {name: dict(counts) for name, counts in self.job.counters.items()}
         with transaction.atomic():
@@ -123,6 +126,10 @@ class Writer:
                 created = self._create(plan, now)
                 updated = self._update(plan, now)
             step.written([row for row, _record in plan.create], actor=self.actor)
+            if is_last:
+                fresh.leave_out(plan, step)
+            else:
+                fresh.require(plan)
             step.changed(updated, actor=self.actor)
             self._count(counters, step.dataset, plan, created, updated)
             news = [one for one in plan.problems if identity(one) not in self._told]

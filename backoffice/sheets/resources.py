@@ -96,11 +96,20 @@ class Plan:
     """What becomes of each record, in no particular order."""
 
     def note(self, record: Record, status: Status, pk: Any = None) -> None:
+    before: dict[Any, dict[str, Any]] = field(default_factory=dict)
+    """Key of a row that will change -> its columns as they were read (`sees`)."""
         """Note what becomes of a record."""
         self.outcomes.append(Outcome(record, status, pk))
 
     def refuse(self, record: Record, problem: Problem) -> None:
         """Leave the record out, with its problem."""
+    def sees(self, row: Model) -> None:
+        """Note what a row holds, before its values are set.
+
+        A row that is another one when it is to be written makes the chunk be planned again.
+        """
+        self.before[row.pk] = dict(row.__dict__)
+
         self.problems.append(problem)
         self.note(record, Status.FAILED)
 

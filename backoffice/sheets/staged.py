@@ -98,8 +98,12 @@ class StagedStep(Step):
         return plan
 
     def _fields(self, records: Sequence[Staged]) -> list[str]:
-        """Return the model's fields that a changed row is written with."""
-        brought = records[0].values if records else {}
+        """Return the model's fields that a changed row is written with.
+
+        Sheets may bring different columns: what one of them brings is written of all, and of the
+        others it is what the row holds.
+        """
+        brought = dict.fromkeys(name for record in records for name in record.values)
         written = [name for name in brought if name not in {one.name for one in self.keys}]
         return written + [one.name for one in _clocks(self.form.model) if one.name not in written]
 
@@ -131,6 +135,8 @@ class StagedStep(Step):
 
     def _sort(self, plan: Plan, record: Any, values: dict[str, Any], rows: list[Model]) -> None:
         instance = rows[0] if rows else self.form.model()
+        if rows:
+            plan.sees(instance)
         changed, bad = comparing.assign(instance, values, is_new=not rows)
         if bad is None and (changed or not rows):
             bad = comparing.refused(instance)

@@ -54,6 +54,7 @@ class ProductFacts(SheetResource):
             if any(getattr(product, name) != value for name, value in said.items())
         ]
         for product in other:
+            plan.sees(product)
             for name, value in said.items():
                 setattr(product, name, value)
             plan.update.append((product, record))

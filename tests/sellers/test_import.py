@@ -12,7 +12,7 @@ from backoffice.accounts.models import User
 from backoffice.audit.models import Event
 from backoffice.jobs.models import Job
 from backoffice.jobs.run import execute
-from backoffice.sheets import answers, services
+from backoffice.sheets import answers, engine, services
 from backoffice.sheets.models import ImportJob
 from sellers import services as products
 from sellers.models import Membership, Product, Seller
@@ -210,3 +210,27 @@ def test_a_view_only_member_gets_403(sol: User) -> None:
     for name in ("import_mapping", "import_check"):
         assert client.post(address(name, job)).status_code == 403, name
     assert client.post(reverse("seller:imports")).status_code == 403
+
+
+def test_price_of_the_moment_stays_where_the_sheet_brings_none(
+    monkeypatch: pytest.MonkeyPatch, sol: User
+) -> None:
+    mine = product(sol, "007", status=Product.Status.ACTIVE)
+    file = SimpleUploadedFile(
+        "states.xlsx", made.book([["007", "retired"]], head=("Code", "State"))
+    )
+    job = made.check(services.take(file, sol, tenant=shop(sol).code))
+    original = engine.Writer._commit
+    edits = iter([999])
+
+    def commit(self: Any, *args: Any, **kwargs: Any) -> Any:
+        for price in edits:
+            mine.price_minor = price
+            mine.save()
+        return original(self, *args, **kwargs)
+
+    monkeypatch.setattr(engine.Writer, "_commit", commit)
+    made.run(job)
+    mine.refresh_from_db()
+    assert (mine.price_minor, mine.status) == (999, "retired")
+    assert mine.history.latest().price_minor == 999

@@ -128,7 +128,19 @@ class PlainSellers(ModelResource):  # type: ignore[misc]
         fields = ("code", "name")
 
 
-RESOURCES = (Supplies, RuledSupplies, PlainSellers)
+class RowSellers(PlainSellers):
+    """With a row method, which changes nothing."""
+
+    key, title = "test-rows", "Sellers row by row"
+
+    class Meta:
+        fields = ("code", "name", "status")
+
+    def before_import_row(self, row: Any, **kwargs: Any) -> None:
+        """Look at the row."""
+
+
+RESOURCES = (Supplies, RuledSupplies, PlainSellers, RowSellers)
 
 
 def register() -> None:
