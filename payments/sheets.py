@@ -51,6 +51,10 @@ problems.register(
             gettext_lazy("A payment of this reference has another order or amount"),
             gettext_lazy("Left out. What was booked does not change."),
         ),
+        "captured-here": Text(
+            gettext_lazy("A gateway captured this payment: it is here already"),
+            gettext_lazy("Left out: it is not paid twice."),
+        ),
         "payment-currency": Text(
             gettext_lazy("The order is in another currency"),
             gettext_lazy("Left out. Check the currency."),
@@ -84,6 +88,8 @@ class PastPayments(SheetResource):
         numbers = {record.values["order"] for record in records}
         orders = Order.objects.filter(number__in=numbers).order_by()
         self._orders = {one.number: one for one in orders}
+        captured = Payment.objects.filter(order__in=self._orders.values()).exclude(gateway=SHEET)
+        self._captured = set(captured.order_by().values_list("order__number", "reference"))
         for record in records:
             values = record.values
             if values["captured_at"] is None and values["order"] in self._orders:
@@ -92,9 +98,11 @@ class PastPayments(SheetResource):
     def _resolved(
         self, records: Sequence[Record], plan: Plan, coming: Coming | None = None
     ) -> Iterator[tuple[Record, dict[str, Any]]]:
-        """Leave out what is in another currency than its order."""
+        """Leave out what a gateway captured, and what is in another currency than its order."""
         for record, values in super()._resolved(records, plan, coming):
-            if self._orders[record.values["order"]].currency == record.values["currency"]:
+            if (record.values["order"], record.values["reference"]) in self._captured:
+                plan.refuse(record, self.problem("captured-here", record, "reference"))
+            elif self._orders[record.values["order"]].currency == record.values["currency"]:
                 yield record, values
             else:
                 plan.refuse(record, self.problem("payment-currency", record, "currency"))

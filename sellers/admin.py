@@ -61,6 +61,7 @@ class SellerAdmin(BackofficeAdmin):
     inlines = (MembershipInline,)
     badges: ClassVar[dict[str, Any]] = {"status": SHOP_STATES}
     numeric_columns: ClassVar[tuple[str, ...]] = ("products_on_sale",)
+    export_fields: ClassVar[list[str]] = ["code", "name", "status"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Seller]:
         """Count what is on sale in the same query."""
@@ -106,6 +107,16 @@ class ProductAdmin(BackofficeAdmin):
     readonly_fields = ("seller", "code", "list_price")
     badges: ClassVar[dict[str, Any]] = {"status": PRODUCT_STATES}
     numeric_columns: ClassVar[tuple[str, ...]] = ("list_price",)
+    export_fields: ClassVar[list[str]] = [
+        "seller",
+        "code",
+        "name",
+        "category",
+        "list_price",
+        "currency",
+        "status",
+    ]
+    export_codes: ClassVar[dict[str, str]] = {"seller": "code"}
 
     def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """Products come from their shop or from a sheet."""

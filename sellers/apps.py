@@ -16,6 +16,7 @@ class SellersConfig(AppConfig):
             "sellers.view_seller",
             "sellers.change_seller",
             "sellers.add_seller",
+            "sellers.export_seller",
             "sellers.view_product",
             "sellers.change_product",
             "sellers.add_product",

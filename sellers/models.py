@@ -37,6 +37,7 @@ class Seller(models.Model):
         verbose_name = _("seller")
         verbose_name_plural = _("sellers")
         ordering = ["name"]
+        permissions = (("export_seller", _("Can export sellers")),)
 
     def __str__(self) -> str:
         return self.name

@@ -26,6 +26,7 @@ from import_export.instance_loaders import CachedInstanceLoader, ModelInstanceLo
 from import_export.resources import ModelResource
 
 from backoffice.masking.fields import MaskedMixin
+from backoffice.sheets.choices import ChoiceWidget
 
 
 class Way(StrEnum):
@@ -70,6 +71,7 @@ _WIDGETS: Final = frozenset(
         widgets.Widget, widgets.CharWidget, widgets.IntegerWidget, widgets.FloatWidget,
         widgets.DecimalWidget, widgets.BooleanWidget, widgets.DateWidget, widgets.DateTimeWidget,
         widgets.TimeWidget, widgets.DurationWidget, widgets.JSONWidget, widgets.ForeignKeyWidget,
+        ChoiceWidget,
     }
 )  # fmt: skip
 # Receivers of these packages write what the engine writes itself (history), or nothing.

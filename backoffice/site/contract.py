@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         badges: ClassVar[dict[str, dict[str, BadgeKind]]]
         exact_search: ClassVar[list[str]]
         export_fields: ClassVar[list[str]]
+        export_codes: ClassVar[dict[str, str]]
         number_field: ClassVar[str]
         numeric_columns: ClassVar[tuple[str, ...]]
         page_columns: ClassVar[list[PageColumn]]

@@ -111,7 +111,15 @@ class Extract:
     @cached_property
     def fields(self) -> list[Field[Any, Any] | None]:
         """The fields that hold the columns; None where something is computed."""
-        return [_field(self.page.model, name, as_words=self.as_words) for name in self.names]
+        return [
+            None if name in self._codes else _field(self.page.model, name, as_words=self.as_words)
+            for name in self.names
+        ]
+
+    @cached_property
+    def _codes(self) -> dict[str, str]:
+        """Relation -> its field that stands for it, where values leave as they are stored."""
+        return {} if self.as_words else self.page.export_codes
 
     @cached_property
     def words(self) -> list[dict[Any, str]]:
@@ -145,6 +153,9 @@ class Extract:
         return self.queryset.select_related(*related)
 
     def _value(self, obj: Model, name: str) -> Any:
+        if name in self._codes:
+            other = getattr(obj, name)
+            return None if other is None else plain(getattr(other, self._codes[name]))
         try:
             model_field, _attribute, value = lookup_field(name, obj, self.page)
         except ObjectDoesNotExist:

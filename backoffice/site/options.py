@@ -77,6 +77,8 @@ class BackofficeAdmin(
     `badges`          field -> {value: badge kind}; shown in list, head and values.
     `exact_search`    fields that may be searched for by a whole value (masked ones too).
     `export_fields`   what an export holds; none means no export.
+    `export_codes`    relation -> its field that stands for it where values leave as stored: a key
+                      of the database means nothing to who brings the file back.
     `number_field`    public number by which Ctrl K finds a record ("" for none).
     `numeric_columns` computed columns that stand at the right.
     `more_columns`    further columns that a person may choose to see.
@@ -92,6 +94,7 @@ class BackofficeAdmin(
     badges: ClassVar[dict[str, dict[str, BadgeKind]]] = {}
     exact_search: ClassVar[list[str]] = []
     export_fields: ClassVar[list[str]] = []
+    export_codes: ClassVar[dict[str, str]] = {}
     number_field: ClassVar[str] = ""
     numeric_columns: ClassVar[tuple[str, ...]] = ()
     more_columns: ClassVar[tuple[str, ...]] = ()

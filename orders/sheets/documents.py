@@ -111,7 +111,7 @@ class Orders(formats.Format):
     title = gettext_lazy("Orders (one row for each)")
     permissions = ("orders.view_order", "customers.view_customer")
     columns = (
-        Column("number", gettext_lazy("Order"), cells.code, headings.ORDER,
+        Column("number", gettext_lazy("Order"), cells.code, (*headings.ORDER, "Number"),
                goes_to=gettext_lazy("Order number"), how=gettext_lazy("Text, kept as it is"),
                longest=40),
         Column("customer", gettext_lazy("Customer ID"), cells.code, headings.CUSTOMER,

@@ -13,8 +13,8 @@ CUSTOMER = (
     "Cliente", "Número do cliente", "Client", "Numéro de client", "Número de cliente",
 )  # fmt: skip
 PLACED = (
-    "OrderDate", "Order date", "Ordered", "Date", "Bestelldatum", "Datum", "주문일", "주문일시",
-    "Data do pedido", "order_purchase_timestamp", "Date de commande", "Fecha",
+    "OrderDate", "Order date", "Ordered", "Placed", "Date", "Bestelldatum", "Datum", "주문일",
+    "주문일시", "Data do pedido", "order_purchase_timestamp", "Date de commande", "Fecha",
     "Fecha del pedido",
 )  # fmt: skip
 STATUS = (
@@ -77,12 +77,12 @@ REFERENCE = (
     "승인번호", "Referência",
 )  # fmt: skip
 AMOUNT = (
-    "payment_value", "Payment", "Amount paid", "Paid", "Betrag", "Zahlbetrag", "결제금액", "금액",
-    "Valor", "Valor pago", "Montant", "Importe",
+    "payment_value", "Payment", "Amount paid", "Captured", "Betrag", "Zahlbetrag", "결제금액",
+    "금액", "Valor", "Valor pago", "Montant", "Importe",
 )  # fmt: skip
 PAID = (
-    "Paid at", "Payment date", "Paid on", "Zahlungsdatum", "Bezahlt am", "결제일", "결제일시",
-    "Data do pagamento", "Date de paiement", "Fecha de pago",
+    "Paid", "Paid at", "Payment date", "Paid on", "Zahlungsdatum", "Bezahlt am", "결제일",
+    "결제일시", "Data do pagamento", "Date de paiement", "Fecha de pago",
 )  # fmt: skip
 
 # What people call the columns of a sheet with one row for each line of an invoice.

@@ -8,7 +8,13 @@ from django.utils.translation import gettext_lazy as _
 
 from backoffice.money import Money
 from backoffice.sheets import formats
-from backoffice.sheets.resources import Field, ForeignKeyWidget, ModelResource, widgets
+from backoffice.sheets.choices import ChoiceWidget
+from backoffice.sheets.resources import (
+    Field,
+    ForeignKeyWidget,
+    ModelResource,
+    widgets,
+)
 from sellers.models import Product, Seller
 
 
@@ -57,6 +63,7 @@ class Sellers(ModelResource):  # type: ignore[misc]
         ),
         "status": ("State", "Zustand", "상태", "Situação"),
     }  # fmt: skip
+    status = Field(attribute="status", column_name="status", widget=ChoiceWidget(Seller.Status))
 
     class Meta:
         """By code; validated by the model."""
@@ -100,6 +107,7 @@ class Products(ModelResource):  # type: ignore[misc]
         attribute="seller", column_name="seller", widget=ForeignKeyWidget(Seller, "code")
     )
     price = Field(attribute="price_minor", column_name="price", widget=Price())
+    status = Field(attribute="status", column_name="status", widget=ChoiceWidget(Product.Status))
 
     class Meta:
         """By shop and code; validated by the model."""
