@@ -14,6 +14,7 @@ History rows are copied by the database (INSERT … SELECT): values do not trave
 not unmasked, and the whole stays below twice the plain write.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -38,6 +39,22 @@ _HELPERS = {
     "delete": "audit.history.delete",
 }
 _open: ContextVar[bool] = ContextVar("history_is_written", default=False)
+
+
+class OwnReason(str):
+    """A reason that the system gives and tells its own rows by; nobody can type such a one."""
+
+    __slots__ = ()
+
+
+_LIKE_OWN = re.compile(r"\s*(import|undo)\s+[0-9a-f]{8}-[0-9a-f]{4}-", re.IGNORECASE)
+
+
+def told(reason: str) -> str:
+    """Return the reason as it is kept: what somebody typed and looks like ours stands in quotes."""
+    if isinstance(reason, OwnReason) or not _LIKE_OWN.match(reason):
+        return str(reason)
+    return f"“{reason}”"
 
 
 @dataclass(slots=True)
@@ -181,7 +198,7 @@ def delete(rows: Iterable[models.Model], *, actor: Any, reason: str = "") -> int
 def sign(row: models.Model, *, actor: Any, reason: str) -> None:
     """Say who writes the row's next history row, and why."""
     row._history_user = actor if getattr(actor, "pk", None) else None  # type: ignore[attr-defined]
-    row._change_reason = reason or None  # type: ignore[attr-defined]
+    row._change_reason = told(reason) or None  # type: ignore[attr-defined]
 
 
 def note_real_actor(sender: object, history_instance: Any, **kwargs: Any) -> None:
@@ -192,7 +209,7 @@ def note_real_actor(sender: object, history_instance: Any, **kwargs: Any) -> Non
     if signer is not None:
         signer.touched.add(history_instance.instance_type)
         if not history_instance.history_change_reason:
-            history_instance.history_change_reason = signer.reason
+            history_instance.history_change_reason = told(signer.reason)
         if history_instance.history_user_id is None:
             history_instance.history_user_id = getattr(signer.actor, "pk", None)
 
@@ -256,7 +273,7 @@ def _known(
     known = {
         "history_date": at or timezone.now(),
         "history_type": kind,
-        "history_change_reason": reason[: _longest(past)] or None,
+        "history_change_reason": told(reason)[: _longest(past)] or None,
         "history_user": getattr(actor, "pk", None),
     }
     if hasattr(past, "history_real_actor"):

@@ -7,11 +7,13 @@ or another file voids the request. The run begins by itself, as a job of whoever
 """
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any, Final
 
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
+from django.db.models import Model
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -20,11 +22,12 @@ from backoffice.approvals import registry as rules
 from backoffice.approvals import services as approvals
 from backoffice.approvals import voters
 from backoffice.approvals.models import ApprovalRequest
-from backoffice.sheets import formats, services, staging, starting
+from backoffice.sheets import formats, gates, pointers, services, staging, starting
 from backoffice.sheets.answers import StateError, must_own
 from backoffice.sheets.models import ImportJob, Status
 
 KIND: Final = "sheets.import"
+_OPEN: Final = {ApprovalRequest.State.REQUESTED, ApprovalRequest.State.APPROVED}
 _GRANTED: Final = {ApprovalRequest.State.APPROVED, ApprovalRequest.State.EXECUTED}
 
 
@@ -43,7 +46,8 @@ def counts(job: ImportJob) -> dict[str, int]:
     found = staging.totals(job).values()
     return {
         "new": sum(one[Status.NEW] for one in found),
-        "changed": sum(one[Status.CHANGED] for one in found),
+        # Nobody is told which of those with masked values differ: all of them may.
+        "changed": sum(one[Status.CHANGED] + one[Status.BRINGS] for one in found),
     }
 
 
@@ -53,6 +57,17 @@ def is_wanted(job: ImportJob) -> bool:
         return True
     most = limit()
     return most is not None and counts(job)["changed"] > most
+
+
+def was_wanted(job: ImportJob) -> bool:
+    """Whether what an import wrote was, or would be, for others to decide.
+
+    By what it wrote: what the check staged is forgotten with the file.
+    """
+    if job.request_id or job.format in _setting().get("formats", ()):
+        return True
+    most = limit()
+    return most is not None and job.total("updated") > most
 
 
 def is_asked(job: ImportJob) -> bool:
@@ -163,3 +178,11 @@ rules.register(
     )
 )
 starting.register(ask, is_asked)
+gates.decide_undo(was_wanted)
+
+
+@pointers.register
+def _to_be_decided(model: type[Model], keys: Sequence[Any]) -> set[Any]:
+    """Say which records others still have to decide about."""
+    rows = ApprovalRequest.objects.filter(subject_type=model._meta.label_lower, state__in=_OPEN)
+    return pointers.named(rows, "subject_id", keys)

@@ -7,7 +7,7 @@ is copied by the database from the history into the table, masked and sealed val
 indexes as they lie there.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
@@ -19,6 +19,7 @@ from simple_history.utils import get_history_manager_for_model
 
 from backoffice import refusals
 from backoffice.audit import history
+from backoffice.sheets import pointers
 from backoffice.sheets.models import Undo, UndoLeft
 
 _Why = UndoLeft.Why
@@ -29,11 +30,12 @@ MADE: Final = "+"
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """The history of one model, as one import wrote it: by its reason, up to the id `newest`."""
+    """The history of one model, as one import wrote it: by its reason, between two ids."""
 
     model: type[Model]
     reason: str
     newest: int
+    oldest: int = 0
 
     @property
     def rows(self) -> QuerySet[Any]:
@@ -42,8 +44,11 @@ class Past:
 
     @property
     def mine(self) -> Q:
-        """Return what tells the import's history rows: what came later under its reason is none."""
-        return Q(history_change_reason=self.reason, history_id__lte=self.newest)
+        """Return what tells the import's history rows.
+
+        What stands under its reason and came earlier or later is somebody else's.
+        """
+        return Q(history_change_reason=self.reason, history_id__range=(self.oldest, self.newest))
 
     @property
     def key(self) -> str:
@@ -67,14 +72,30 @@ class Past:
         written = self.rows.filter(self.mine, history_id__range=(first, last))
         return written.filter(~Exists(self.older().filter(self.mine)))
 
+    def firsts_of(self, keys: Iterable[Any]) -> list[int]:
+        """Return the ids of the import's first history rows of these rows that are not undone."""
+        written = self.rows.filter(self.mine, **{f"{self.key}__in": list(keys)})
+        firsts = self.not_undone(written.filter(~Exists(self.older().filter(self.mine))))
+        return list(firsts.values_list("history_id", flat=True))
+
+    def not_undone(self, firsts: QuerySet[Any]) -> QuerySet[Any]:
+        """Leave out history rows whose rows the undo of the import has taken back already."""
+        undone = f"{_UNDO}{self.reason.removeprefix(_IMPORT)}"
+        taken = Q(history_change_reason=undone, history_id__gt=self.newest)
+        return firsts.filter(~Exists(self.newer().filter(taken)))
+
 
 @dataclass(slots=True)
 class Part:
-    """What becomes of some rows, by their keys. `back` says which history row each goes back to."""
+    """What becomes of some rows, by their keys. `back` says which history row each goes back to.
+
+    `at` says which history row of the import was the first of each.
+    """
 
     back: dict[Any, int] = field(default_factory=dict)
     away: list[Any] = field(default_factory=list)
     left: dict[Any, str] = field(default_factory=dict)
+    at: dict[Any, int] = field(default_factory=dict)
 
     def leave(self, keys: Iterable[Any], why: str) -> None:
         """Leave these rows as they are."""
@@ -90,23 +111,33 @@ def judge(past: Past, ids: Sequence[int]) -> Part:
     Locks the rows first, so that nobody edits one, or begins to use it, before the transaction
     ends; call it inside one.
     """
+    part = own(past, ids)
+    while users := used(past.model, part.away, {past.model: part.away}):
+        part.leave(users, _Why.USED)
+    return part
+
+
+def own(past: Past, ids: Sequence[int]) -> Part:
+    """Say the same from what the rows went through, whoever uses them."""
     firsts = past.rows.filter(history_id__in=ids)
     present = _locked(past.model, list(firsts.values_list(past.key, flat=True)))
     part = Part()
     found = list(_looked_at(past, firsts))
     edited = _edited(past, {key: at for key, at, *_rest, since in found if since})
-    for key, _at, kind, before, kind_before, _since in found:
+    for key, at, kind, before, kind_before, _since in found:
+        part.at[key] = at
         if key not in present:
             part.left[key] = _Why.GONE
         elif key in edited:
             part.left[key] = _Why.EDITED
+        elif past.model._meta.parents:
+            part.left[key] = _Why.USED if kind == MADE else _Why.UNKNOWN
         elif kind == MADE:
             part.away.append(key)
-        elif before is None or kind_before == GONE or past.model._meta.parents:
+        elif before is None or kind_before == GONE:
             part.left[key] = _Why.UNKNOWN
         else:
             part.back[key] = before
-    _leave_used(past.model, part)
     _leave_unfitting(past, part)
     return part
 
@@ -175,21 +206,14 @@ def _remains(reasons: list[str], undone: set[str]) -> bool:
     return bool(left)
 
 
-def _leave_used(model: type[Model], part: Part) -> None:
-    """Leave the rows that others point at; rows that go together may point at each other."""
-    if model._meta.parents:
-        part.leave(list(part.away), _Why.USED)
-    while used := _used(model, part.away):
-        part.leave(used, _Why.USED)
-
-
-def _used(model: type[Model], keys: list[Any]) -> set[Any]:
-    """Return which of these rows a foreign key points at, but for those of the rows themselves."""
-    found: set[Any] = set()
+def used(
+    model: type[Model], keys: Sequence[Any], going: Mapping[type[Model], Collection[Any]]
+) -> set[Any]:
+    """Return which of these rows something points at, but for rows that go as well."""
+    found = pointers.used(model, keys)
     for users, name in _pointing_at(model) if keys else ():
         rows = users._base_manager.filter(**{f"{name}__pk__in": keys})
-        if users is model:
-            rows = rows.exclude(pk__in=keys)
+        rows = rows.exclude(pk__in=going.get(users, ()))
         found.update(rows.order_by().values_list(f"{name}__pk", flat=True).distinct())
     return found
 

@@ -11,6 +11,7 @@ from backoffice.sheets.problems import Severity
 
 Asked = Callable[[ImportJob], bool]
 _approvals: Final[list[Asked]] = []
+_undos: Final[list[Asked]] = []
 
 
 class ApprovalNeededError(StateError):
@@ -20,6 +21,16 @@ class ApprovalNeededError(StateError):
 def register(is_asked: Asked) -> None:
     """Let `is_asked` say whether an import still has to be approved."""
     _approvals.append(is_asked)
+
+
+def decide_undo(was_wanted: Asked) -> None:
+    """Let `was_wanted` say whether others had to decide about what an import wrote."""
+    _undos.append(was_wanted)
+
+
+def is_undone_by_others(job: ImportJob) -> bool:
+    """Whether somebody else than who made the import has to undo it."""
+    return any(asks(job) for asks in _undos)
 
 
 def why_not(job: ImportJob) -> str:

@@ -18,6 +18,8 @@ from import_export.fields import Field
 from import_export.resources import ModelResource
 from import_export.widgets import ForeignKeyWidget
 
+from backoffice.masking.fields import MaskedMixin
+from backoffice.sheets import closed
 from backoffice.sheets.formats import Derivation, Record
 from backoffice.sheets.models import Status
 from backoffice.sheets.problems import Problem
@@ -94,15 +96,13 @@ class Plan:
     skipped: int = 0
     outcomes: list[Outcome] = field(default_factory=list)
     """What becomes of each record, in no particular order."""
-
-    def note(self, record: Record, status: Status, pk: Any = None) -> None:
     before: dict[Any, dict[str, Any]] = field(default_factory=dict)
     """Key of a row that will change -> its columns as they were read (`sees`)."""
+
+    def note(self, record: Record, status: Status, pk: Any = None) -> None:
         """Note what becomes of a record."""
         self.outcomes.append(Outcome(record, status, pk))
 
-    def refuse(self, record: Record, problem: Problem) -> None:
-        """Leave the record out, with its problem."""
     def sees(self, row: Model) -> None:
         """Note what a row holds, before its values are set.
 
@@ -110,6 +110,8 @@ class Plan:
         """
         self.before[row.pk] = dict(row.__dict__)
 
+    def refuse(self, record: Record, problem: Problem) -> None:
+        """Leave the record out, with its problem."""
         self.problems.append(problem)
         self.note(record, Status.FAILED)
 
@@ -163,6 +165,8 @@ class SheetResource(Step, ModelResource):
     columns: ClassVar[dict[str, str]] = {}
     seen_with: ClassVar[str] = ""
     """The permission that shows the rows, where the model has no page of its own."""
+    closed: frozenset[str] = frozenset()
+    """Masked fields of which the plan of a check tells nothing but that a value is brought."""
 
     def enrich(self, records: Sequence[Record], derivation: Derivation) -> None:
         """Fill in values that depend on the database; called before the look-up."""
@@ -230,20 +234,19 @@ class SheetResource(Step, ModelResource):
         plan.note(record, Status.UNCHANGED, instance.pk)
 
     def _compare(self, plan: Plan, record: Record, values: dict[str, Any], instance: Model) -> None:
-        changed = [
-            name
-            for name in self.overwrite
-            if name in values and getattr(instance, name) != values[name]
-        ]
-        for name in changed:
-            setattr(instance, name, values[name])
-        if not changed:
+        brought = {name: values[name] for name in self.overwrite if name in values}
+        changed = [name for name, value in brought.items() if _differs(instance, name, value)]
+        hidden = closed.brought(self.closed, brought)
+        if not changed and not hidden:
             self._leave(plan, record, instance)
             return
+        plan.sees(instance)
+        for name in changed:
+            setattr(instance, name, values[name])
         problem = self._invalid(instance, record)
         if problem is None:
             plan.update.append((instance, record))
-            plan.note(record, Status.CHANGED, instance.pk)
+            plan.note(record, closed.status(changed, hidden), instance.pk)
         else:
             plan.refuse(record, problem)
 
@@ -322,6 +325,19 @@ class SheetResource(Step, ModelResource):
         return None
 
 
+def _differs(instance: Model, name: str, value: Any) -> bool:
+    """Whether another value would be stored; of masked fields the clear values decide.
+
+    A mask that comes back where it was shown changes nothing; another one is refused later.
+    """
+    before, stored = getattr(instance, name), instance._meta.get_field(name)
+    if not isinstance(stored, MaskedMixin):
+        return bool(before != value)
+    if stored.is_mask(value):
+        return str(before) != value
+    return bool(stored.get_prep_value(before) != stored.get_prep_value(stored.seal(value)))
+
+
 def first_error(error: ValidationError) -> tuple[str, str]:
     """Return the field and the message with parameters but never the value itself."""
     if hasattr(error, "error_dict"):
@@ -346,10 +362,14 @@ class Settlement(Step):
 
     `settle` yields the instances that it changed in `fields`. It must not depend on what one run
     did, only on the rows, so that any order of files ends the same.
+
+    `parts` are the models that a row is added up from, each with its foreign key to the row: an
+    undo takes such a row and its parts back together, or leaves them together.
     """
 
     model: ClassVar[type[Model]]
     fields: ClassVar[tuple[str, ...]]
+    parts: ClassVar[tuple[tuple[type[Model], str], ...]] = ()
 
     def settle(self, records: Sequence[Record]) -> Iterator[Model]:
         """Yield the rows that changed."""

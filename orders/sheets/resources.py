@@ -318,6 +318,7 @@ class OrderTotals(Settlement):
     label = _("Totals of orders")
     model = Order
     fields = ("total_minor",)
+    parts = ((OrderLine, "order"), (Charge, "order"))
 
     def settle(self, records: Sequence[Record]) -> Iterator[Order]:
         """Yield the orders whose total is another."""
@@ -340,6 +341,7 @@ class ReturnTotals(Settlement):
     label = _("Totals of returns")
     model = Return
     fields = ("total_minor",)
+    parts = ((ReturnLine, "parent"), (Charge, "parent"))
 
     def settle(self, records: Sequence[Record]) -> Iterator[Return]:
         """Yield the returns whose total is another."""

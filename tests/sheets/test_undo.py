@@ -17,7 +17,7 @@ from backoffice.jobs import services as jobs
 from backoffice.jobs.models import Job
 from backoffice.jobs.run import JobRun, LostError, execute
 from backoffice.masking import clear, purposes, whole
-from backoffice.sheets import backwards, undo
+from backoffice.sheets import backwards, undo, unwriting
 from backoffice.sheets.models import ImportJob, ImportSpan, Undo
 from backoffice.sheets.services import StateError, start
 from customers.models import Customer
@@ -263,7 +263,7 @@ def test_nothing_to_undo_where_nothing_was_written(oli: User) -> None:
 def test_undo_that_was_stopped_goes_on_where_it_was(
     oli: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(undo, "CHUNK", 2)
+    monkeypatch.setattr(unwriting, "CHUNK", 2)
     rows = kept(7, oli)
     before = stored(Customer)
     job = finished(oli)
@@ -302,7 +302,7 @@ def test_worker_that_lost_the_undo_writes_nothing(oli: User) -> None:
     run = jobs_run(begun)
     Undo.objects.filter(pk=begun.pk).update(step=1)
     with pytest.raises(LostError):
-        undo._Walk(late, run).all()
+        unwriting.Walk(late, run).all()
     assert Customer.objects.count() == 1
 
 

@@ -34,6 +34,12 @@ BADGES = {
 }
 
 
+_WHO = gettext_lazy(
+    "Whoever uploaded the file, or may undo imports of others, can undo it, with the rights to "
+    "import such a file. What somebody else had to approve is undone by somebody else."
+)
+
+
 def links(page: OneImport, job: ImportJob, user: Any) -> dict[str, str]:
     """Return where the undo is asked for, and where it is shown; "" for where it is not."""
     if not page.offers_undo:
@@ -72,7 +78,7 @@ class UndoPage(DialogPage):
     def why_not(self, request: HttpRequest, subject: ImportJob) -> str:
         """Say who may, and when there is nothing to undo."""
         if not undo.is_allowed(subject, signed_in(request)):
-            return _("Whoever uploaded the file, or may undo imports of others, can undo it.")
+            return str(_WHO)
         if not undo.is_open(subject):
             return _("This import wrote nothing, still runs, or was undone already.")
         return ""

@@ -9,6 +9,7 @@ from django.db import models
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
+from backoffice.audit.history import OwnReason
 from backoffice.files import sealing
 from backoffice.files.storage import own_name
 from backoffice.jobs.models import Job
@@ -171,9 +172,9 @@ class ImportJob(models.Model):
         return {"kind": self.kind, "sheets": sheets, "guess": {"dialect": {}}}
 
     @property
-    def change_reason(self) -> str:
+    def change_reason(self) -> OwnReason:
         """What the history rows of this import carry."""
-        return f"import {self.public_id}"
+        return OwnReason(f"import {self.public_id}")
 
     @property
     def is_busy(self) -> bool:

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from backoffice.audit.history import OwnReason
 from backoffice.jobs.models import Job
 from backoffice.sheets.models.imports import ImportJob
 
@@ -71,9 +72,9 @@ class Undo(models.Model):
         return str(self.import_job)
 
     @property
-    def change_reason(self) -> str:
+    def change_reason(self) -> OwnReason:
         """What the history rows of the undo carry."""
-        return f"undo {self.import_job.public_id}"
+        return OwnReason(f"undo {self.import_job.public_id}")
 
 
 class UndoLeft(models.Model):
