@@ -1,7 +1,7 @@
 """How the text of a csv file is written: guessed, shown with real rows, confirmed by a person."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy
 
 from backoffice.sheets import cells, dialects, services, spoken
 from backoffice.sheets.admin.base import OneImport
+from backoffice.sheets.admin.covered import covered
 from backoffice.sheets.admin.sheets_page import cell_text
 from backoffice.sheets.dialects import Dialect, Guess
 from backoffice.sheets.errors import ReadError
@@ -186,8 +187,20 @@ def _preview(job: ImportJob, values: Mapping[str, str]) -> dict[str, Any]:
         return {"preview_error": _("The file cannot be read so.")}
     width = min(max(map(len, rows), default=0), _COLUMNS)
     read = _Reading(Dialect.from_json(values))
-    return {"preview": [[read.cell(row[at] if at < len(row) else "") for at in range(width)]
-                        for row in rows]}  # fmt: skip
+    names = [[text] for text in rows[0]] if rows else []
+    return {
+        "preview": [
+            [
+                read.cell(_at(row, at), names[at] if number and at < len(names) else [])
+                for at in range(width)
+            ]
+            for number, row in enumerate(rows)
+        ]
+    }
+
+
+def _at(row: Sequence[str], at: int) -> str:
+    return row[at] if at < len(row) else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,9 +222,12 @@ class _Reading:
             if (say := spoken.saying(read, dialect)) is not None
         ]
 
-    def cell(self, text: str) -> Cell:
-        """Return the cell for the page; a word means itself."""
-        shown = cell_text(text)
+    def cell(self, text: str, called: Sequence[str]) -> Cell:
+        """Return the cell for the page; a word means itself, and so does what is masked."""
+        plain = cell_text(text)
+        shown = covered(plain, called)
+        if shown != plain:
+            return Cell(shown)
         if not text.strip()[:1].isdigit() and text.strip()[:1] not in {"+", "-"}:
             return Cell(shown)
         for say in self._says:

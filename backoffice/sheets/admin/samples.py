@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from backoffice.sheets import dialects, formats
+from backoffice.sheets.admin.covered import covered
 from backoffice.sheets.admin.drafts import Draft
 from backoffice.sheets.admin.sheets_page import cell_text
 from backoffice.sheets.formats import Column, Format, SheetRow
@@ -41,18 +42,36 @@ def samples(
     below = [row for row in first if row.number > one.header_row][:_ROWS]
     read = list(formats.typed(below, form, {row.sheet: one for row in below}, dialects.of(job)))
     return {
-        column.key: [_sample(column, one, raw, row) for raw, row in zip(below, read, strict=True)]
+        column.key: [
+            _sample(column, one, raw, row, _called(column, one, job))
+            for raw, row in zip(below, read, strict=True)
+        ]
         for column in form.columns
         if column.key in one.columns or column.key in one.constants
     }
 
 
-def _sample(column: Column, one: SheetMapping, raw: RawRow, row: SheetRow) -> Sample:
+def _called(column: Column, one: SheetMapping, job: ImportJob) -> list[str]:
+    """Return what the column is called, in the format and in the sheet."""
+    place = one.columns.get(column.key)
+    called = [str(column.label), column.key]
+    if place is not None:
+        chosen: dict[str, Any] = next(
+            (sheet for sheet in job.sheets if sheet["name"] in job.chosen), {}
+        )
+        called += chosen.get("headers", [])[place : place + 1]
+    return called
+
+
+def _sample(
+    column: Column, one: SheetMapping, raw: RawRow, row: SheetRow, called: Sequence[str]
+) -> Sample:
     place = one.columns.get(column.key)
     cell = raw.cells[place] if place is not None and place < len(raw.cells) else None
     bad = next((problem for problem in row.bad if problem.column == column.key), None)
     said = wrong(bad.code, bad.params) if bad else ""
-    return Sample(raw.number, cell_text(cell), _shown(row.values.get(column.key)), said)
+    read = _shown(row.values.get(column.key))
+    return Sample(raw.number, covered(cell_text(cell), called), covered(read, called), said)
 
 
 def _shown(value: Any) -> str:

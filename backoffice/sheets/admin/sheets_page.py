@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy
 
 from backoffice.sheets import heads, mapping, services
 from backoffice.sheets.admin.base import OneImport
+from backoffice.sheets.admin.covered import covered
 from backoffice.sheets.guard import letters
 from backoffice.sheets.models import ImportJob
 from backoffice.sheets.reader import CellError, RawRow, Value
@@ -103,6 +104,7 @@ def grid(rows: Sequence[RawRow], header: range) -> dict[str, Any] | None:
         return None
     shown = rows[: max(_SHOWN, sum(1 for row in rows if row.number < header.stop) + 5)]
     width = min(max(len(row.cells) for row in shown), _COLUMNS)
+    names = [_called(at, rows, header) for at in range(width)]
     return {
         "letters": [letters(index) for index in range(1, width + 1)],
         "rows": [
@@ -110,12 +112,23 @@ def grid(rows: Sequence[RawRow], header: range) -> dict[str, Any] | None:
                 "number": row.number,
                 "is_header": row.number in header,
                 "cells": [
-                    cell_text(row.cells[at]) if at < len(row.cells) else "" for at in range(width)
+                    covered(_cell(row, at), names[at] if row.number >= header.stop else ())
+                    for at in range(width)
                 ],
             }
             for row in shown
         ],
     }
+
+
+def _called(at: int, rows: Sequence[RawRow], header: range) -> list[str]:
+    """Return what stands above a column, and all of it together."""
+    texts = [_cell(row, at) for row in rows if row.number in header]
+    return [*texts, " ".join(texts)]
+
+
+def _cell(row: RawRow, at: int) -> str:
+    return cell_text(row.cells[at]) if at < len(row.cells) else ""
 
 
 def cell_text(value: Value) -> str:
