@@ -106,7 +106,8 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
         statuses += _WRITING
     elif of_record:
         statuses.append("404")
-    elif operation.get("parameters"):
+    asked = [one for one in operation.get("parameters", ()) if one.get("in") == "query"]
+    if asked and method not in _WRITES:
         statuses.append("400")
     if method in _WRITES and of_record:
         statuses.append("412")

@@ -26,7 +26,7 @@ def page(job: ImportJob, name: str = "import_undo") -> str:
 
 def an_import(oli: User) -> tuple[ImportJob, list[Customer]]:
     """Return an import that made two customers and changed three, and those three."""
-    rows = [Customer(number=f"K{n}", name="Anna Lind", country="France") for n in range(3)]
+    rows = [Customer(number=f"KUNDE-{n}", name="Anna Lind", country="France") for n in range(3)]
     kept = history.bulk_create(rows, actor=oli)
     job = finished(oli)
     made = make(job, [Customer(number=f"N{n}", name="Bea Holm") for n in range(2)])
@@ -65,7 +65,7 @@ def test_dialog_says_what_will_happen_and_starts_it_by_post_alone(oli: User) -> 
     assert "Edited since: 1" in done
     assert "Used by other rows: 1" in done
     assert reverse("admin:customers_customer_change", args=[kept[0].pk]) in done
-    assert ">K0<" in done
+    assert ">KUNDE-0<" in done
     assert "Anna" not in done
 
 
@@ -79,10 +79,10 @@ def test_rows_that_are_left_are_named_for_whom_they_exist(oli: User) -> None:
     shown = signed_in(looker).get(address).content.decode()
     assert "a record that you may not see" in shown
     assert link not in shown
-    assert "K0" not in shown
+    assert "KUNDE-0" not in shown
     shown = signed_in(allow(looker, "customers.view_customer")).get(address).content.decode()
     assert link in shown
-    assert ">K0<" in shown
+    assert ">KUNDE-0<" in shown
     assert "Lind" not in shown
 
 
