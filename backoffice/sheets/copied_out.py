@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, Protocol
 
+from django.core.exceptions import EmptyResultSet
 from django.db import connections, models
 from django.db.models import QuerySet
 
@@ -75,11 +76,15 @@ def parts(rows: Any) -> Iterator[bytes] | None:
         return None
     ways = [_WAYS.get(type(field), "") for field in rows.fields if field is not None]
     possible = bool(ways) and len(ways) == len(rows.fields) and all(ways)
-    return _copied(rows, ways) if possible else None
+    if not possible:
+        return None
+    try:
+        return _copied(rows, *_statement(rows, ways))
+    except EmptyResultSet:  # nothing is asked of the database: the usual way writes no rows
+        return None
 
 
-def _copied(rows: Copyable, ways: list[str]) -> Iterator[bytes]:
-    statement, params = _statement(rows, ways)
+def _copied(rows: Copyable, statement: str, params: list[Any]) -> Iterator[bytes]:
     passed: Callable[[int], None] = getattr(rows, "passed", lambda _rows: None)
     held, size = list[Any](), 0
     with _connection(rows) as connection, connection.cursor() as cursor:

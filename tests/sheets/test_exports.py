@@ -11,6 +11,7 @@ from typing import cast
 
 import pytest
 from django.db import connection
+from django.db.models import QuerySet
 from django.http import StreamingHttpResponse
 from django.test import RequestFactory
 from hypothesis import HealthCheck, given, settings
@@ -159,6 +160,17 @@ def test_copy_writes_what_goes_row_by_row() -> None:
         text = b"".join(copied).decode()
         assert list(csv.reader(StringIO(text, newline=""))) == by_rows
         assert len(by_rows) == len(texts_of_orders)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("nothing", [Order.objects.none(), Order.objects.filter(pk__in=[])])
+def test_list_of_nothing_leaves_as_its_head_alone(nothing: QuerySet[Order]) -> None:
+    """Of such a query the database is never asked: COPY has no statement for it."""
+    make_order(1000)
+    request = RequestFactory().get("/")
+    rows = Extract(staff_site._registry[Order], request, nothing.all(), ["number", "status"])
+    content = b"".join(exports.csv_parts("rows", ["Number", "State"], rows)).decode()
+    assert list(csv.reader(StringIO(content[1:], newline=""))) == [["Number", "State"]]
 
 
 @pytest.mark.django_db
