@@ -13,7 +13,17 @@ from django.db import transaction
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
-from backoffice.sheets import comparing, dialects, engine, formats, modes, problems, staging, ways
+from backoffice.sheets import (
+    closed,
+    comparing,
+    dialects,
+    engine,
+    formats,
+    modes,
+    problems,
+    staging,
+    ways,
+)
 from backoffice.sheets.converting import Bad, Source, sources
 from backoffice.sheets.forecast import Fence, Progress
 from backoffice.sheets.mapping import SheetMapping
@@ -135,6 +145,11 @@ class Check:
         return ways.keys_of(self.form.resource)
 
     @cached_property
+    def closed(self) -> frozenset[str]:
+        """Return the masked fields that the check tells nothing of."""
+        return closed.fields(self.job.owner, self.form.model)
+
+    @cached_property
     def has_rows(self) -> bool:
         """Whether the table held any row when it was first asked for."""
         return bool(self.resource.get_queryset().exists())
@@ -217,12 +232,13 @@ class Check:
                 self.refuse_row(batch, index, Bad(TAKEN), stored.name)
 
     def _by_mode(self, batch: Batch) -> None:
-        out = modes.unwanted(self.job.mode)
-        if out is None or out not in batch.statuses:
+        out = modes.left_alone(self.job.mode)
+        places = [index for index, status in enumerate(batch.statuses) if status in out]
+        if not places:
             return
-        first = batch.numbers[batch.statuses.index(out)]
-        self._first_skipped = self._first_skipped or (batch.sheet, first)
-        batch.statuses = [Status.SKIPPED if status == out else status for status in batch.statuses]
+        self._first_skipped = self._first_skipped or (batch.sheet, batch.numbers[places[0]])
+        for index in places:
+            batch.statuses[index] = Status.SKIPPED
 
     def _keep(self, number: int, batch: Batch, fence: Fence) -> None:
         part = staging.Part(
@@ -245,7 +261,7 @@ class Check:
     def _count(self, batch: Batch) -> None:
         self.read += batch.size
         self.counts["new"] += batch.statuses.count(Status.NEW)
-        for status in (Status.CHANGED, Status.UNCHANGED):
+        for status in (Status.CHANGED, Status.UNCHANGED, Status.BRINGS):
             self.counts["existing"] += batch.statuses.count(status)
         self.failed += batch.statuses.count(Status.FAILED)
         self.skipped += batch.statuses.count(Status.SKIPPED)

@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import Model
 
 from backoffice.masking.fields import MaskedMixin
-from backoffice.sheets import ways
+from backoffice.sheets import closed, ways
 from backoffice.sheets.converting import Bad
 from backoffice.sheets.models import Status
 from backoffice.sheets.resources import INVALID, first_error, safe_message
@@ -91,14 +91,16 @@ def _by_objects(check: "Check", batch: "Batch", columns: dict[str, list[Any]]) -
             continue
         instance = rows[0] if rows else check.form.model()
         changed, bad = assign(instance, values, is_new=not rows)
-        if bad is None and (changed or not rows):
+        hidden = closed.brought(check.closed, values) if rows else set()
+        # Refused or not, whether a hidden value is another one: so the answer tells nothing of it.
+        if bad is None and (changed or hidden or not rows):
             bad = refused(instance)
         if bad is not None:
             check.refuse_row(batch, index, bad[1], bad[0])
         elif not rows:
             found[index] = Status.NEW, None
         else:
-            found[index] = (Status.CHANGED if changed else Status.UNCHANGED), rows[0].pk
+            found[index] = closed.status(changed, hidden), rows[0].pk
     return found
 
 

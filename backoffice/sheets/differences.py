@@ -4,26 +4,29 @@ Old values are read when somebody looks, or when the check counts them; they are
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import batched
 from typing import Any, Final
 
 from django.core.exceptions import FieldDoesNotExist
-from django.db.models import Model
+from django.db.models import Model, Q
 from django.utils.functional import Promise
 from django.utils.text import capfirst
 from import_export.widgets import ForeignKeyWidget
 
 from backoffice.masking.fields import MaskedMixin
-from backoffice.sheets import staging
+from backoffice.sheets import closed, staging
+from backoffice.sheets.closed import is_brought
 from backoffice.sheets.formats import Format
 from backoffice.sheets.models import ImportJob, Status
 from backoffice.sheets.plain import ResourceFormat
 from backoffice.sheets.resources import SheetResource
 
 _ROWS: Final = 500
+_COUNTED: Final = (Status.CHANGED.value, Status.BRINGS.value)
+_OTHERS: Final = Q(statuses__contains=_COUNTED[0]) | Q(statuses__contains=_COUNTED[1])
 Progress = Callable[[], None]
 
 
@@ -64,6 +67,10 @@ class Part:
         """Return a value of the file as pages may have it: under its mask where it has one."""
         return self.shown.seal(value) if self.is_masked else value
 
+    def is_closed(self, closed: Collection[str]) -> bool:
+        """Whether it is one of the masked fields that are named; also of a related row."""
+        return self.is_masked and (self.name in closed or bool(self.natural))
+
     def differs(self, old: Any, new: Any) -> bool:
         """Whether the run would write `new`; a mask that comes back changes nothing."""
         field = self.shown
@@ -94,14 +101,27 @@ class Shape:
         """Whether its rows say the currency of their amounts."""
         return any(one.name == "currency" for one in self.model._meta.concrete_fields)
 
-    def changes(self, old: Mapping[str, Any], values: Mapping[str, Any]) -> list[Part]:
-        """Return the fields that would be written; `old` is path -> value."""
+    def changes(
+        self, old: Mapping[str, Any], values: Mapping[str, Any], closed: Collection[str] = ()
+    ) -> list[Part]:
+        """Return the fields that would be written; `old` is path -> value.
+
+        A closed field with a value is left to the run, and to `brings`.
+        """
+        hidden = set(self.brings(values, closed))
         return [
             one
             for one in self.fields
             if one.name in values
+            and one not in hidden
             and not (self.may_lack and values[one.name] is None)
             and one.differs(old[one.path], values[one.name])
+        ]
+
+    def brings(self, values: Mapping[str, Any], closed: Collection[str]) -> list[Part]:
+        """Return the closed fields that values are brought for, the same as now or others."""
+        return [
+            one for one in self.fields if one.is_closed(closed) and is_brought(values.get(one.name))
         ]
 
     def old_values(self, rows: Any, keys: Iterable[Any]) -> dict[Any, dict[str, Any]]:
@@ -160,27 +180,57 @@ def _part(model: type[Model], field: Any) -> Part | None:
     return Part(stored.name, stored, "" if not stored.is_relation else natural)
 
 
-def totals(job: ImportJob, form: Format, watch: Progress) -> dict[str, dict[str, int]]:
-    """Return data set -> field -> on how many rows it would change; `watch` may stop it."""
+def totals(job: ImportJob, form: Format, watch: Progress) -> dict[str, dict[str, dict[str, int]]]:
+    """Return data set -> field -> on how many rows, of what would change and of what is brought.
+
+    `watch` may stop it.
+    """
+    result: dict[str, dict[str, dict[str, int]]] = {"fields": {}, "brings": {}}
+    for dataset, shape in shapes(form).items():
+        found = _Counted(closed.fields(job.owner, shape.model))
+        found.count(job, shape, watch)
+        result["fields"] |= {dataset: dict(found.changes)} if found.changes else {}
+        result["brings"] |= {dataset: dict(found.brings)} if found.brings else {}
+    return result
+
+
+class _Counted:
+    """On how many rows each field changes, or brings a value of which no more is told."""
+
+    def __init__(self, hidden: frozenset[str]) -> None:
+        self._closed = hidden
+        self.changes: Counter[str] = Counter()
+        self.brings: Counter[str] = Counter()
+
+    def count(self, job: ImportJob, shape: Shape, watch: Progress) -> None:
+        """Count the staged records of a data set that are not as they were."""
+        rows = shape.model._default_manager.all()
+        parts = job.parts.filter(_OTHERS, dataset=shape.dataset).order_by("number")
+        for number in list(parts.values_list("number", flat=True)):
+            part = staging.load(job, shape.dataset, number)
+            places = [i for i, letter in enumerate(part.statuses) if letter in _COUNTED]
+            for some in batched(places, _ROWS):
+                watch()
+                old = shape.old_values(rows, [part.pks[index] for index in some])
+                for index in some:
+                    if (before := old.get(part.pks[index])) is not None:
+                        self._one(shape, before, part.record(index).values)
+
+    def _one(self, shape: Shape, before: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+        found = shape.changes(before, values, self._closed)
+        self.changes.update(one.name for one in found)
+        self.brings.update(one.name for one in shape.brings(values, self._closed))
+
+
+def compared(job: ImportJob, form: Format) -> set[str]:
+    """Return the masked fields of which the check told whether the file's values are theirs."""
+    columns = {key for values in job.mapping.values() for key in values.get("columns", {})}
+    plain = isinstance(form, ResourceFormat)
     return {
-        dataset: dict(_total(job, shape, watch))
-        for dataset, shape in shapes(form).items()
-        if job.parts.filter(dataset=dataset, statuses__contains=Status.CHANGED.value).exists()
+        part.name
+        for shape in shapes(form).values()
+        for part in shape.fields
+        if part.is_masked
+        and not part.is_closed(closed.fields(job.owner, shape.model))
+        and (not plain or form.column_of(part.name) in columns)
     }
-
-
-def _total(job: ImportJob, shape: Shape, watch: Progress) -> Counter[str]:
-    counts: Counter[str] = Counter()
-    rows = shape.model._default_manager.all()
-    with_changes = job.parts.filter(dataset=shape.dataset, statuses__contains=Status.CHANGED.value)
-    for number in list(with_changes.order_by("number").values_list("number", flat=True)):
-        part = staging.load(job, shape.dataset, number)
-        changed = [i for i, letter in enumerate(part.statuses) if letter == Status.CHANGED.value]
-        for some in batched(changed, _ROWS):
-            watch()
-            old = shape.old_values(rows, [part.pks[index] for index in some])
-            for index in some:
-                if (before := old.get(part.pks[index])) is not None:
-                    found = shape.changes(before, part.record(index).values)
-                    counts.update(one.name for one in found)
-    return counts

@@ -22,7 +22,7 @@ from backoffice.sheets import closed, fresh, modes, singles, spans, tenants
 from backoffice.sheets.formats import Derivation, Format, Record
 from backoffice.sheets.models import ImportJob, ImportProblem
 from backoffice.sheets.problems import Problem, Severity
-from backoffice.sheets.resources import REFUSED, Plan, Step
+from backoffice.sheets.resources import REFUSED, Plan, SheetResource, Step
 
 CHUNK: Final = 500
 """Records a transaction; short enough that nobody else waits for the lock of SQLite."""
@@ -52,6 +52,11 @@ class Writer:
         self.actor = actor
         self.steps: list[Step] = list(steps)
         self.sizes = [len(step.records(derivation)) for step in self.steps]
+        if job.mode == ImportJob.Mode.CREATE:
+            # It writes no row that exists, so it must not tell of one whether it differs either.
+            for step in self.steps:
+                if isinstance(step, SheetResource):
+                    step.closed = closed.fields(job.owner, step._meta.model)
         self._told = known_problems(job)
 
     def run(self, progress: Progress, fence: Fence) -> None:
@@ -95,12 +100,12 @@ class Writer:
             settles=plan.settles,
             failed=plan.failed,
             skipped=plan.skipped,
+            before=plan.before,
         )
         fields = list(plan.fields)
         tried: list[tuple[Model, Record | None, list[Any], list[str]]] = [
             *((row, record, good.create, []) for row, record in plan.create),
             *((row, record, good.update, fields) for row, record in plan.update),
-            before=plan.before,
         ]
         over = False
         for row, record, into, written in tried:
@@ -121,15 +126,15 @@ class Writer:
         counters = {name: dict(counts) for name, counts in self.job.counters.items()}
         with transaction.atomic():
             fence()
+            if is_last:
+                fresh.leave_out(plan, step)
+            else:
+                fresh.require(plan)
             tenants.guard(plan, step, self.job.tenant)
             with spans.noted(self.job, step.dataset, plan.model):
                 created = self._create(plan, now)
                 updated = self._update(plan, now)
             step.written([row for row, _record in plan.create], actor=self.actor)
-            if is_last:
-                fresh.leave_out(plan, step)
-            else:
-                fresh.require(plan)
             step.changed(updated, actor=self.actor)
             self._count(counters, step.dataset, plan, created, updated)
             news = [one for one in plan.problems if identity(one) not in self._told]

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from django.db import transaction
 
-from backoffice.sheets import modes, staging
+from backoffice.sheets import closed, modes, staging
 from backoffice.sheets.formats import Derivation, Format, Record
 from backoffice.sheets.models import ImportJob, Status
 from backoffice.sheets.problems import Problem
@@ -23,6 +23,8 @@ def forecast(
     What the models refuse is added to the problems of the derivation.
     """
     steps = [step for step in (made() for made in form.steps) if isinstance(step, SheetResource)]
+    for step in steps:
+        step.closed = closed.fields(job.owner, step._meta.model)
     total = sum(len(step.records(derivation)) for step in steps)
     coming = Coming.between(steps)
     result: Counts = {}
@@ -83,6 +85,6 @@ def _keep(job: ImportJob, part: staging.Part, fence: Fence) -> None:
 
 def _count(counts: dict[str, int], statuses: str) -> None:
     new = statuses.count(Status.NEW.value)
-    existing = statuses.count(Status.CHANGED.value) + statuses.count(Status.UNCHANGED.value)
+    existing = (Status.CHANGED, Status.UNCHANGED, Status.BRINGS)
     counts["new"] += new
-    counts["existing"] += existing
+    counts["existing"] += sum(statuses.count(status.value) for status in existing)

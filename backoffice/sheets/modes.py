@@ -14,7 +14,7 @@ _CODES = {ImportJob.Mode.CREATE: EXISTS, ImportJob.Mode.UPDATE: ABSENT}
 problems.register(
     {
         EXISTS: Text(
-            _("The record exists and differs"),
+            _("The record exists, and differs or may differ"),
             _("Left out: this import only makes new rows."),
             Severity.SKIPPED,
         ),
@@ -34,6 +34,17 @@ def unwanted(mode: str) -> Status | None:
     )
 
 
+def left_alone(mode: str) -> frozenset[Status]:
+    """Return what a check tells as left out.
+
+    Of a record that brings masked values nobody learns whether it differs: it is left out too.
+    """
+    out = unwanted(mode)
+    if out is None:
+        return frozenset()
+    return frozenset({out, Status.BRINGS} if out == Status.CHANGED else {out})
+
+
 def code(mode: str) -> str:
     """Return the code of the problem that such a record has."""
     return _CODES[ImportJob.Mode(mode)]
@@ -48,7 +59,8 @@ def apply(plan: Plan, mode: str, step: Step) -> None:
         plan.create = []
     else:
         plan.update = []
+    leave = left_alone(mode)
     for one in plan.outcomes:
-        if one.status == out:
+        if one.status in leave:
             one.status = Status.SKIPPED
             plan.problems.append(step.problem(code(mode), one.record))

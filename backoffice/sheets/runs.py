@@ -16,6 +16,7 @@ from backoffice.jobs import registry
 from backoffice.jobs.run import CancelledError, JobError, JobRun, LostError
 from backoffice.sheets import (
     answers,
+    closed,
     dialects,
     differences,
     engine,
@@ -103,10 +104,12 @@ def run_check(run: JobRun) -> dict[str, Any]:
         _begin_staging(job, run)
         summary = _check_rows(job, form, run)
         summary["totals"] = staging.totals(job)
-        summary["fields"] = differences.totals(job, form, _still_wanted(run))
+        summary |= differences.totals(job, form, _still_wanted(run))
+        summary["compared"] = sorted(differences.compared(job, form))
         with transaction.atomic():
             run.fence()
             _finish(job, state=ImportJob.State.CHECKED, summary=summary, ways=_ways(form))
+            closed.note_compared(job, summary["compared"])
     return {"rows": summary["read"], "ready": summary["ready"]}
 
 

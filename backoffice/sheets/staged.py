@@ -26,7 +26,7 @@ from backoffice.sheets.writing import Signature, Upsert, Written
 _SECONDS: Final = {"sqlite": 0.1, "postgresql": 0.5}
 """How long a transaction of the database's own statements should take."""
 _PARTS: Final = 10
-_WRITES: Final = frozenset({Status.NEW.value, Status.CHANGED.value, Status.UNCHANGED.value})
+_WRITES: Final = frozenset({Status.NEW, Status.CHANGED, Status.UNCHANGED, Status.BRINGS})
 
 
 class StagedRecords(Sequence[Staged]):

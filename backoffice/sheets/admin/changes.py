@@ -19,16 +19,25 @@ from django.utils.translation import gettext_lazy
 from backoffice.masking.fields import MaskedMixin
 from backoffice.money import Money
 from backoffice.policy import may, may_many, scope
+from backoffice.sheets import closed
 from backoffice.sheets.differences import Part, Shape
 from backoffice.sheets.models import ImportJob, Status
 from backoffice.sheets.staging import Staged
 from backoffice.site import Badge
 from backoffice.site.cells import markup, mask_markup
 
-ORDER = (Status.NEW, Status.CHANGED, Status.UNCHANGED, Status.FAILED, Status.SKIPPED)
+ORDER = (
+    Status.NEW,
+    Status.CHANGED,
+    Status.BRINGS,
+    Status.UNCHANGED,
+    Status.FAILED,
+    Status.SKIPPED,
+)
 BADGES = {
     Status.NEW: Badge("done", gettext_lazy("New")),
     Status.CHANGED: Badge("move", gettext_lazy("Changed")),
+    Status.BRINGS: Badge("move", gettext_lazy("Brings masked values")),
     Status.UNCHANGED: Badge("rest", gettext_lazy("Unchanged")),
     Status.FAILED: Badge("fail", gettext_lazy("Failed")),
     Status.SKIPPED: Badge("rest", gettext_lazy("Skipped")),
@@ -67,6 +76,7 @@ class Lines:
 
     def __init__(self, page: Any, request: HttpRequest, job: ImportJob, shape: Shape) -> None:
         self.site, self.user, self.job, self.shape = page.site, request.user, job, shape
+        self._closed = closed.fields(self.user, shape.model)
         self._old: dict[str, dict[str, Any]] = {}
         self._seen: set[str] = set()
         self._related: dict[str, dict[str, str]] = {}
@@ -147,6 +157,9 @@ class Lines:
         elif staged.status == Status.CHANGED:
             line.changes = self._changes(staged)
             line.note = "" if line.changes else _("The row is as the file has it by now.")
+        elif staged.status == Status.BRINGS:
+            line.changes = self._changes(staged)
+            line.note = _("Whether a masked value is another one, the run finds out.")
         elif staged.status == Status.FAILED:
             line.title = ""
             line.problems = self._problems.get((staged.sheet, staged.row), [])
@@ -176,7 +189,10 @@ class Lines:
                 self._shown(one, staged.values, after),
                 staged,
             )
-            for one in self.shape.changes(old, staged.values)
+            for one in (
+                *self.shape.changes(old, staged.values, self._closed),
+                *self.shape.brings(staged.values, self._closed),
+            )
         ]
 
     def _value(self, part: Part, old: str, new: str, staged: Staged) -> Value:

@@ -128,7 +128,10 @@ def _datasets(job: ImportJob) -> list[dict[str, Any]]:
     """Return the records of each data set by what becomes of them, as the check counted them."""
     labels = {name: shape.label for name, shape in differences.shapes(form_of(job)).items()}
     return [
-        {"label": labels.get(name, name), **{one.name.lower(): counts[one] for one in Status}}
+        {
+            "label": labels.get(name, name),
+            **{one.name.lower(): counts.get(one, 0) for one in Status},
+        }
         for name, counts in job.summary.get("totals", {}).items()
     ]
 
@@ -136,8 +139,8 @@ def _datasets(job: ImportJob) -> list[dict[str, Any]]:
 def _totals(job: ImportJob) -> dict[str, int]:
     """Return records over all data sets, and the rows that are left out."""
     counts = job.summary.get("totals", {}).values()
-    wanted = (Status.NEW, Status.CHANGED, Status.UNCHANGED)
-    return {one.name.lower(): sum(part[one] for part in counts) for one in wanted}
+    wanted = (Status.NEW, Status.CHANGED, Status.UNCHANGED, Status.BRINGS)
+    return {one.name.lower(): sum(part.get(one, 0) for part in counts) for one in wanted}
 
 
 def _ways(job: ImportJob) -> list[dict[str, Any]]:

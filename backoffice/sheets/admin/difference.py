@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy
 
 from backoffice.files.sealing import DamagedError
 from backoffice.policy import may
-from backoffice.sheets import differences, gates, staging
+from backoffice.sheets import closed, differences, gates, staging
 from backoffice.sheets.admin.base import OneImport, State
 from backoffice.sheets.admin.changes import BADGES, ORDER, Lines
 from backoffice.sheets.differences import Shape
@@ -70,8 +70,10 @@ class DifferencePage(OneImport):
             "chips": _chips(totals[dataset], status),
             "dataset": dataset,
             "chosen": status,
-            "fields": _fields(job, shapes[dataset]),
+            "fields": _fields(request, job, shapes[dataset]),
+            "brings": _counted(job, shapes[dataset], "brings"),
             "changed": totals[dataset][Status.CHANGED],
+            "brought": totals[dataset][Status.BRINGS],
             **self._page(request, job, shapes[dataset], totals[dataset], status),
         }
 
@@ -85,6 +87,8 @@ class DifferencePage(OneImport):
     ) -> dict[str, Any]:
         if not may(request.user, shape.seen_with or "view", shape.model):
             return {"hidden": True}
+        if _is_told(job) and closed.fields(request.user, shape.model):
+            return {"told": True}
         statuses = list(ORDER) if status is None else [status]
         records = _Records(job, shape.dataset, statuses, sum(counts[one] for one in statuses))
         page = Paginator(records, _A_PAGE).get_page(request.GET.get("p"))
@@ -101,9 +105,14 @@ def _status(request: HttpRequest, counts: dict[Status, int]) -> Status | None:
     if asked == "all":
         return None
     found = next((one for one in ORDER if one.name.lower() == asked), None)
-    if found is None and not asked and counts[Status.CHANGED]:
-        return Status.CHANGED
+    if found is None and not asked:
+        return next((one for one in (Status.CHANGED, Status.BRINGS) if counts[one]), None)
     return found
+
+
+def _is_told(job: ImportJob) -> bool:
+    """Whether the check told its owner whose masked values the file has."""
+    return bool(job.summary.get("compared"))
 
 
 def _tabs(shapes: dict[str, Shape], totals: dict[str, Any], now: str) -> list[dict[str, Any]]:
@@ -131,9 +140,17 @@ def _chips(counts: dict[Status, int], chosen: Status | None) -> list[dict[str, A
     ]
 
 
-def _fields(job: ImportJob, shape: Shape) -> list[dict[str, Any]]:
-    """Return the fields that change, those of most rows first, as the check counted them."""
-    counted = job.summary.get("fields", {}).get(shape.dataset, {})
+def _fields(request: HttpRequest, job: ImportJob, shape: Shape) -> list[dict[str, Any]]:
+    """Return the fields that change, without those that the person may not reveal."""
+    hidden = closed.fields(request.user, shape.model)
+    return [one for one in _counted(job, shape, "fields") if one["name"] not in hidden]
+
+
+def _counted(job: ImportJob, shape: Shape, what: str) -> list[dict[str, Any]]:
+    """Return fields with their rows, those of most rows first, as the check counted them."""
+    counted = job.summary.get(what, {}).get(shape.dataset, {})
     labels = {one.name: one.label for one in shape.fields}
     found = sorted(counted.items(), key=lambda pair: (-pair[1], pair[0]))
-    return [{"label": labels.get(name, name), "count": count} for name, count in found]
+    return [
+        {"name": name, "label": labels.get(name, name), "count": count} for name, count in found
+    ]

@@ -13,6 +13,8 @@ class Status(models.TextChoices):
     NEW = "n"
     CHANGED = "c"
     UNCHANGED = "u"
+    BRINGS = "m"
+    """It exists and brings masked values, of which only the run finds out whether they differ."""
     FAILED = "f"
     SKIPPED = "s"
 
