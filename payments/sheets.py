@@ -9,6 +9,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
 from itertools import batched
 from typing import Any
 
@@ -25,6 +26,7 @@ from backoffice.sheets.problems import Problem, Severity, Text, quote
 from backoffice.sheets.resources import Coming, Field, ForeignKeyWidget, Plan, SheetResource
 from orders.models import Order
 from orders.sheets import headings
+from orders.sheets import sums as check_sums
 from orders.sheets.documents import amount, currency
 from payments.models import Payment
 from payments.services import past
@@ -185,6 +187,7 @@ class _Taken:
         self._of_order: Counter[str] = Counter()
         self._references: set[str] = set()
         self._left_out = 0
+        self._amount_out: dict[str, Decimal] = {}
         self._default = installation.currency()
 
     def take(self, row: SheetRow) -> None:
@@ -192,10 +195,17 @@ class _Taken:
         self.read += 1
         bad = row.bad or self._wrong(row)
         if bad:
-            self._left_out += 1
+            self._leave_out(row)
             self.problems.extend(bad)
             return
         self.payments.append(Record(self._payment(row.values), row.sheet, row.number))
+
+    def _leave_out(self, row: SheetRow) -> None:
+        """Count a row that does not come in, and its amount where that can be read."""
+        self._left_out += 1
+        coin = row.values.get("currency") or self._default
+        amount = row.values.get("amount") or Decimal(0)
+        self._amount_out[coin] = self._amount_out.get(coin, Decimal(0)) + amount
 
     def _wrong(self, row: SheetRow) -> list[Problem]:
         """Return what keeps a well-formed row out."""
@@ -234,8 +244,17 @@ class _Taken:
         result = [CheckSum("payments", _("Payments"), ready + out, out, ready)]
         coins = {one.values["currency"] for one in self.payments}
         if len(coins) == 1:
+            coin = coins.pop()
             minor = sum(one.values["captured_minor"] for one in self.payments)
-            result.append(CheckSum("money", _("Paid"), minor, 0, minor, currency=coins.pop()))
+            paid = check_sums.amounts(
+                "money",
+                _("Paid"),
+                exact=Money(minor, coin).amount,
+                out=self._amount_out.get(coin, Decimal(0)),
+                ready=minor,
+                currency=coin,
+            )
+            result.append(paid)
         return result
 
 

@@ -9,7 +9,7 @@ from django.utils import translation
 from import_export import widgets
 
 
-class ChoiceWidget(widgets.CharWidget):  # type: ignore[misc]
+class ChoiceWidget(widgets.CharWidget):
     """Reads a choice by its value or by its label in any language of the system.
 
     So a list that left with words comes in again. What is neither stays as it is, for the model to

@@ -24,6 +24,7 @@ from backoffice.sheets.problems import Problem, Text, quote
 from backoffice.sheets.reader import Value
 from orders.models import Charge, Order
 from orders.sheets import headings, resources, system
+from orders.sheets import sums as check_sums
 
 POSTAGE = "POST"
 _CURRENCY_LETTERS = 3
@@ -170,6 +171,7 @@ class _Taken:
         self.problems: list[Problem] = []
         self._numbers: set[str] = set()
         self._left_out = 0
+        self._charges_out: list[tuple[str, Decimal]] = []
         self._default = installation.currency()
 
     def take(self, row: SheetRow) -> None:
@@ -179,6 +181,9 @@ class _Taken:
         if bad:
             self._left_out += 1
             self.problems.extend(bad)
+            if row.values.get("freight"):
+                coin = row.values.get("currency") or self._default
+                self._charges_out.append((coin, row.values["freight"]))
             return
         values = row.values
         self._numbers.add(values["number"])
@@ -197,16 +202,30 @@ class _Taken:
     def sums(self) -> list[CheckSum]:
         """Return what must agree; amounts where all orders have one currency."""
         ready, out = len(self.orders), self._left_out
-        counts = [
+        return [
             CheckSum("orders", _("Orders"), ready + out, out, ready),
-            CheckSum("charges", _("Charges"), len(self.charges), 0, len(self.charges)),
+            *charges(self.charges, self._charges_out),
         ]
-        coins = {one.values["currency"] for one in self.charges}
-        if len(coins) == 1:
-            minor = sum(one.values["total_minor"] for one in self.charges)
-            label = _("Sum of charges")
-            counts.append(CheckSum("charge_money", label, minor, 0, minor, currency=coins.pop()))
-        return counts
+
+
+def charges(ready: list[Record], out: list[tuple[str, Decimal]]) -> list[CheckSum]:
+    """Return what must agree of charges; `out` are currency and price of those left out."""
+    coming, gone = len(ready), len(out)
+    counts = [CheckSum("charges", _("Charges"), coming + gone, gone, coming)]
+    prices = [(one.values["source_price"], one.values["total_minor"]) for one in ready]
+    coins = {one.values["currency"] for one in ready}
+    if len(coins) == 1:
+        coin = coins.pop()
+        money = check_sums.amounts(
+            "charge_money",
+            _("Sum of charges"),
+            exact=sum((price for price, _minor in prices), Decimal(0)),
+            out=sum((price for other, price in out if other == coin), Decimal(0)),
+            ready=sum(minor for _price, minor in prices),
+            currency=coin,
+        )
+        counts.append(money)
+    return counts
 
 
 def _order(row: SheetRow, coin: str, freight: dict[str, Any] | None) -> dict[str, Any]:

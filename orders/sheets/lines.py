@@ -33,9 +33,10 @@ from backoffice.sheets.resources import (
     Plan,
     SheetResource,
 )
-from orders.models import Charge, Order, OrderLine
+from orders.models import Charge, Order
 from orders.sheets import headings, resources, system
-from orders.sheets.documents import CURRENCY, FREIGHT, PlainCharges, amount, charge
+from orders.sheets import sums as check_sums
+from orders.sheets.documents import CURRENCY, FREIGHT, PlainCharges, amount, charge, charges
 from orders.sheets.resources import most_frequent
 from sellers.models import Product
 from sellers.sheets import ProductSheet, category_of
@@ -161,7 +162,7 @@ class PlainLines(OfOrders, resources.LineSheet):
     def _unclear(self, record: Record, coming: Coming | None) -> Problem | None:
         """Refuse a row whose product cannot be told, too."""
         code = record.values["product"]
-        if _shop(record) is None and len(self._shops.get(code, ())) > 1:
+        if system.shop_of(record) is None and len(self._shops.get(code, ())) > 1:
             return self.problem("several-products", record, "product")
         if self._meant(record) is None and not self._comes(record, coming):
             return self.problem(UNKNOWN_REFERENCE, record, "product")
@@ -174,19 +175,8 @@ class PlainLines(OfOrders, resources.LineSheet):
     def _meant(self, record: Record) -> tuple[int, int] | None:
         """Return product and seller; None where there is none yet."""
         shops = self._shops.get(record.values["product"], {})
-        shop = _shop(record)
+        shop = system.shop_of(record)
         return next(iter(shops.values()), None) if shop is None else shops.get(shop)
-
-
-@dataclass(slots=True)
-class ShopRecord(Record):
-    """An order line and the code of the shop that the row names; None where it names none."""
-
-    shop: str | None = None
-
-
-def _shop(record: Record) -> str | None:
-    return record.shop if isinstance(record, ShopRecord) else None
 
 
 @formats.register
@@ -245,7 +235,7 @@ class OrderLines(formats.Format):
     def measure(self, derivation: Derivation) -> dict[str, int]:
         """Return what the database holds of the file's lines and charges."""
         data = derivation.datasets
-        lines, line_money = _stored_lines(data["order_lines"])
+        lines, line_money = system.stored_lines(data["order_lines"])
         charges, money = system.amounts(Charge, data["charges"], "order", resources.CHARGE_KEY)
         return {
             "order_lines": lines,
@@ -277,6 +267,8 @@ class _Taken:
     offers: dict[tuple[str, str], _Offer] = field(default_factory=dict)
     equal: Counter[tuple[Any, ...]] = field(default_factory=Counter)
     left_out: int = 0
+    lines_out: list[tuple[str, Decimal]] = field(default_factory=list)
+    charges_out: list[tuple[str, Decimal]] = field(default_factory=list)
 
     def take(self, row: SheetRow) -> None:
         """Read one row."""
@@ -284,7 +276,7 @@ class _Taken:
         bad = row.bad
         price = None if bad else _paid(row.values)
         if price is None:
-            self.left_out += 1
+            self._leave_out(row)
             self.problems.extend(bad or [_at(row, "no-exact-price", "discount")])
             return
         values = row.values
@@ -295,6 +287,17 @@ class _Taken:
         self.lines.append(self._line(row, price))
         self._offer(row)
         self._charge(row)
+
+    def _leave_out(self, row: SheetRow) -> None:
+        """Count a row that does not come in, and its amounts where they can be read."""
+        self.left_out += 1
+        values, coin = row.values, row.values.get("currency") or self.default
+        unread = {problem.column for problem in row.bad}
+        if values.get("price") is not None and not unread & {"quantity", "discount"}:
+            exact = values["price"] * (1 - (values.get("discount") or 0))
+            self.lines_out.append((coin, (values.get("quantity") or 1) * exact))
+        if values.get("freight"):
+            self.charges_out.append((coin, values["freight"]))
 
     def _line(self, row: SheetRow, price: Decimal) -> Record:
         values = row.values
@@ -312,7 +315,7 @@ class _Taken:
             "total_minor": Money.rounded(quantity * price, values["currency"]).minor,
             "currency": values["currency"],
         }
-        return ShopRecord(line, row.sheet, row.number, values["seller"])
+        return system.ShopRecord(line, row.sheet, row.number, values["seller"])
 
     def _count(self, row: SheetRow, what: tuple[Any, ...]) -> int:
         """Return how often that stood in the sheet before."""
@@ -350,18 +353,23 @@ class _Taken:
     def sums(self) -> list[CheckSum]:
         """Return what must agree; amounts where all rows have one currency."""
         ready, out = len(self.lines), self.left_out
-        result = [
-            CheckSum("order_lines", _("Order lines"), ready + out, out, ready),
-            CheckSum("charges", _("Charges"), len(self.charges), 0, len(self.charges)),
-        ]
-        named = (("line_money", _("Sum of lines"), self.lines),
-                 ("charge_money", _("Sum of charges"), self.charges))  # fmt: skip
-        for key, label, records in named:
-            coins = {one.values["currency"] for one in records}
-            if len(coins) == 1:
-                minor = sum(one.values["total_minor"] for one in records)
-                result.append(CheckSum(key, label, minor, 0, minor, currency=coins.pop()))
+        counted = CheckSum("order_lines", _("Order lines"), ready + out, out, ready)
+        result = [counted, *charges(self.charges, self.charges_out)]
+        coins = {one.values["currency"] for one in self.lines}
+        if len(coins) == 1:
+            result.append(self._money(coins.pop()))
         return result
+
+    def _money(self, coin: str) -> CheckSum:
+        lines = [one.values for one in self.lines]
+        return check_sums.amounts(
+            "line_money",
+            _("Sum of lines"),
+            exact=sum((one["quantity"] * one["source_price"] for one in lines), Decimal(0)),
+            out=sum((price for other, price in self.lines_out if other == coin), Decimal(0)),
+            ready=sum(one["total_minor"] for one in lines),
+            currency=coin,
+        )
 
 
 def _paid(values: dict[str, Any]) -> Decimal | None:
@@ -386,16 +394,3 @@ def _product(key: tuple[str, str], offer: _Offer) -> dict[str, Any]:
 
 def _at(row: SheetRow, code: str, column: str) -> Problem:
     return Problem(code, row.sheet, row.number, column)
-
-
-def _stored_lines(records: Iterable[Record]) -> tuple[int, int]:
-    """Return how many of the lines are stored, and the sum of their amounts."""
-    by_shop: dict[bool, list[Record]] = {True: [], False: []}
-    for record in records:
-        by_shop[_shop(record) is not None].append(record)
-    count, money = system.amounts(OrderLine, by_shop[False], "order", resources.LINE_KEY)
-    named = (
-        Record({**one.values, "seller": _shop(one)}, one.sheet, one.row) for one in by_shop[True]
-    )
-    more, minor = system.amounts(OrderLine, named, "order", ("seller", *resources.LINE_KEY))
-    return count + more, money + minor

@@ -74,17 +74,27 @@ def _money(key: str, label: str, book: Book, taken: list[Line], *, returned: boo
     )
     exact = sum((line.exact for line in mine), Decimal(0))
     ready = sum(line.total_minor for line in mine)
+    return amounts(key, label, exact=exact, out=out, ready=ready, currency=CURRENCY)
+
+
+def amounts(
+    key: str, label: str, *, exact: Decimal, out: Decimal, ready: int, currency: str
+) -> CheckSum:
+    """Return the sum of amounts: of the rows as they stand, those left out, and what comes in.
+
+    `exact` and `out` are in major units with all decimals, `ready` in minor units.
+    """
     return CheckSum(
         key,
         label,
-        file=Money.rounded(exact + out, CURRENCY).minor,
-        left_out=Money.rounded(out, CURRENCY).minor,
+        file=Money.rounded(exact + out, currency).minor,
+        left_out=Money.rounded(out, currency).minor,
         ready=ready,
-        currency=CURRENCY,
-        rounding=_difference(Money(ready, CURRENCY).amount - exact),
+        currency=currency,
+        rounding=_difference(Money(ready, currency).amount - exact),
     )
 
 
 def _difference(amount: Decimal) -> str:
-    """Return pounds with the decimals that it needs; "" for none."""
+    """Return the amount with the decimals that it needs; "" for none."""
     return f"{amount.normalize():f}" if amount else ""

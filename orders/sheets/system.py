@@ -1,6 +1,7 @@
 """What the database holds of the records of a file, read back after an import."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from itertools import batched
 from typing import Any
 
@@ -14,6 +15,18 @@ from orders.sheets.resources import CHARGE_KEY, LINE_KEY, imported_products
 _A_QUERY = 300
 _A_PART = 5000
 _PATHS = {"product": "product__code", "seller": "seller__code"}
+
+
+@dataclass(slots=True)
+class ShopRecord(Record):
+    """An order line and the code of the shop that the row names; None where it names none."""
+
+    shop: str | None = None
+
+
+def shop_of(record: Record) -> str | None:
+    """Return the code of the shop that the row names."""
+    return record.shop if isinstance(record, ShopRecord) else None
 
 
 def measure(derivation: Derivation) -> dict[str, int]:
@@ -54,6 +67,19 @@ def amounts(
             minors = [row[-1] for row in found if row[:-1] in keys]
             count, money = count + len(minors), money + sum(minors)
     return count, money
+
+
+def stored_lines(records: Iterable[Record]) -> tuple[int, int]:
+    """Return how many of the lines are stored, and the sum of their amounts."""
+    by_shop: dict[bool, list[Record]] = {True: [], False: []}
+    for record in records:
+        by_shop[shop_of(record) is not None].append(record)
+    count, money = amounts(OrderLine, by_shop[False], "order", LINE_KEY)
+    named = (
+        Record({**one.values, "seller": shop_of(one)}, one.sheet, one.row) for one in by_shop[True]
+    )
+    more, minor = amounts(OrderLine, named, "order", ("seller", *LINE_KEY))
+    return count + more, money + minor
 
 
 def known(model: Any, records: Iterable[Record]) -> int:

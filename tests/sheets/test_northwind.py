@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.db.models import Sum
 from django.test import Client
 
@@ -16,7 +17,6 @@ from orders.models import Charge, Order, OrderLine
 from sellers.models import Product, Seller
 from tests.clients import signed_in
 from tests.sheets import suppliers
-from tests.sheets.shared_data import shared
 
 pytestmark = pytest.mark.django_db
 FILES = {
@@ -31,7 +31,7 @@ CENT = Decimal("0.01")
 
 
 def folder() -> Path:
-    return shared("main/northwind")
+    return Path(settings.BASE_DIR) / "fixtures" / "northwind"
 
 
 @pytest.fixture
