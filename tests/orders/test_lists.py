@@ -34,7 +34,7 @@ def bring_in(user: User, head: Any, rows: Any, key: str) -> ImportJob:
 def sums(job: ImportJob) -> dict[str, tuple[int, int, int, int]]:
     """Return key -> (file, left out, ready, system) of the check sums."""
     names = ("file", "left_out", "ready", "system")
-    return {one["key"]: tuple(one[name] for name in names) for one in job.sums}  # type: ignore[misc]
+    return {one["key"]: tuple(one[name] for name in names) for one in job.sums}
 
 
 def codes(job: ImportJob) -> set[tuple[str, int]]:
