@@ -16,6 +16,7 @@ MAX_ROWS: Final = 1_100_000
 MAX_COLUMNS: Final = 2000
 MAX_CELLS: Final = 12_000_000
 """Cells of the rectangle that a sheet spans; the library holds all of it, 32 bytes each."""
+EXTENT: Final = {"rows": MAX_ROWS, "columns": MAX_COLUMNS, "cells": MAX_CELLS}
 MAX_SHEETS: Final = 500
 MAX_NOTES: Final = 10_000
 """Error cells remembered in one sheet."""
@@ -60,7 +61,7 @@ class SheetNotes:
                 or self.columns > MAX_COLUMNS
                 or self.rows * self.columns > MAX_CELLS
             ):
-                refuse("extent", rows=MAX_ROWS, columns=MAX_COLUMNS, cells=MAX_CELLS)
+                refuse("extent", **EXTENT)
 
     def mark(self, row: int, column: int, code: str) -> None:
         """Remember a cell without a value."""

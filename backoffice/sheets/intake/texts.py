@@ -76,7 +76,7 @@ def _reader(lines: Iterable[str], delimiter: str, quote: str) -> Iterator[list[s
 def _bounded(records: Iterator[list[str]]) -> Iterator[list[str]]:
     for number, record in enumerate(records, 1):
         if len(record) > bounds.MAX_COLUMNS or number > bounds.MAX_ROWS:
-            refuse("extent", rows=bounds.MAX_ROWS, columns=bounds.MAX_COLUMNS)
+            refuse("extent", **bounds.EXTENT)
         yield record
 
 

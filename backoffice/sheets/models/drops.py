@@ -61,7 +61,8 @@ class DroppedFile(models.Model):
             ),
             models.UniqueConstraint(
                 fields=["folder", "sha256"],
-                condition=Q(state__in=["taking", "taken", "waiting", "started"]),
+                # Several wait at once, and nobody knows their bytes yet.
+                condition=Q(state__in=["taking", "taken", "waiting", "started"]) & ~Q(sha256=""),
                 name="dropped_bytes_once",
             ),
         ]
