@@ -70,6 +70,7 @@ class PastPayments(SheetResource):
 
     dataset = "payments"
     label = gettext_lazy("Payments")
+    stays = gettext_lazy("It was booked, and the books only grow.")
     columns = {
         "order": "order", "reference": "reference", "captured_minor": "amount",
         "currency": "currency", "captured_at": "paid_at", "method": "method",

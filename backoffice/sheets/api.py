@@ -177,8 +177,8 @@ class ImportViewSet(ReadViewSet):
             with transaction.atomic():
                 ImportJob.objects.filter(pk=job.pk).update(reference=given["reference"])
         except IntegrityError:  # two at once: the other one was first
-            job.file.delete(save=False)
-            ImportJob.objects.filter(pk=job.pk).update(file="", state=ImportJob.State.CANCELLED)
+            ImportJob.objects.filter(pk=job.pk).update(state=ImportJob.State.CANCELLED)
+            services.let_go(job)
             raise exceptions.ValidationError(
                 {"reference": [_("It is being brought in already.")]}
             ) from None

@@ -46,6 +46,8 @@ MAIL: Final = "sheets.dropped"
 SETTLED: Final = timedelta(seconds=20)
 """A file has to stay the same for so long: its writer may not be through."""
 MOST: Final = 1_000
+KEPT: Final = timedelta(days=90)
+"""What is known of a dropped file stays so long, and as long as the file lies in its folder."""
 _UNFINISHED: Final = (".part", ".partial", ".tmp", ".crdownload", ".filepart", ".swp")
 _State = DroppedFile.State
 
@@ -108,6 +110,30 @@ def look() -> None:
         except OSError as error:
             logger.warning("watched folder %s: %s", folder.name, type(error).__name__)
     decide()
+
+
+@registry.every(
+    seconds=24 * 3600, name="sheets.forget_drops", label=gettext_lazy("Forget old dropped files")
+)
+def forget() -> int:
+    """Delete what is known of files that left their folders long ago; return how many.
+
+    Their names may be those of persons. What still lies there would come in again.
+    """
+    try:
+        paths = {one.name: one.path for one in configured().values()}
+    except ValueError as error:
+        logger.warning("watched folders: %s", error)
+        return 0
+    old = DroppedFile.objects.filter(seen_at__lt=timezone.now() - KEPT).exclude(state=_State.TAKING)
+    gone = [
+        key
+        for key, folder, name in old.values_list("pk", "folder", "name")
+        if folder not in paths or not os.path.lexists(paths[folder] / name)
+    ]
+    for start in range(0, len(gone), MOST):
+        DroppedFile.objects.filter(pk__in=gone[start : start + MOST]).delete()
+    return len(gone)
 
 
 def _note(folder: Folder) -> None:

@@ -122,6 +122,8 @@ class Step:
     dataset: str
     label: str | Promise
     columns: ClassVar[dict[str, str]] = {}
+    stays: ClassVar[str | Promise] = ""
+    """Why an undo cannot take back what it writes, in words; "" where it can."""
 
     def records(self, derivation: Derivation) -> Sequence[Record]:
         """Return the records of the data set, in an order that depends on the rows alone."""

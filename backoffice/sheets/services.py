@@ -235,6 +235,16 @@ def tidy() -> None:
         )
 
 
+def let_go(job: ImportJob) -> None:
+    """Delete the file of an import, and all that was read of it."""
+    if job.file:
+        job.file.delete(save=False)
+    with transaction.atomic():
+        staging.forget(job)
+        heads.forget(job)
+        ImportJob.objects.filter(pk=job.pk).update(file="")
+
+
 @registry.every(seconds=3600, name="sheets.forget", label=gettext_lazy("Delete old uploads"))
 def forget() -> int:
     """Delete the files that are not needed any more; return how many. The rows stay."""
@@ -244,12 +254,11 @@ def forget() -> int:
     clear = ImportJob.objects.filter(sealed_key="")  # from before files were sealed
     count = 0
     for job in (unused | old | clear).exclude(file=""):
-        job.file.delete(save=False)
-        with transaction.atomic():
-            staging.forget(job)
-            heads.forget(job)
-            ImportJob.objects.filter(pk=job.pk).update(file="")
+        let_go(job)
         count += 1
+    without = ImportJob.objects.filter(file="")
+    for job in without.filter(Q(head__isnull=False) | Q(parts__isnull=False)).distinct():
+        let_go(job)  # nothing that was read of a file outlasts it, whoever let go of the file
     if count:
         logger.info("forgot the files of %s imports", count)
     return count

@@ -24,7 +24,7 @@ from django.utils.translation import gettext_lazy
 
 from backoffice.accounts import acting
 from backoffice.accounts.models import User
-from backoffice.audit import verbs
+from backoffice.audit import history, verbs
 from backoffice.audit.models import Outcome
 from backoffice.audit.services import record
 from backoffice.jobs import registry
@@ -32,7 +32,9 @@ from backoffice.jobs import services as jobs
 from backoffice.jobs.run import CancelledError, JobRun, LostError
 from backoffice.sheets import answers, gates
 from backoffice.sheets.backwards import Past
+from backoffice.sheets.formats import Format
 from backoffice.sheets.models import ImportJob, Undo, UndoLeft
+from backoffice.sheets.plain import ResourceFormat
 from backoffice.sheets.services import StateError
 from backoffice.sheets.unwriting import Walk
 
@@ -59,11 +61,43 @@ def is_allowed(job: ImportJob, user: User) -> bool:
     return user.has_perms((RIGHT, *form.permissions))
 
 
+def staying(form: Format | None) -> list[tuple[str, str]]:
+    """Return (what it is called, why it stays) of each kind of records that no undo takes back."""
+    found: dict[str, tuple[str, str]] = {}
+    for dataset, label, model, said in _kinds(form):
+        if why := str(said or _why_stays(model)):
+            found.setdefault(dataset, (str(label), why))
+    return list(found.values())
+
+
+def _why_stays(model: Any) -> str:
+    if not history.is_tracked(model):
+        return _("No history of it is kept.")
+    return _("It is kept in two tables.") if model._meta.parents else ""
+
+
+def _kinds(form: Format | None) -> Iterator[tuple[str, Any, Any, Any]]:
+    """Yield (data set, what it is called, model, why it stays by itself)."""
+    if isinstance(form, ResourceFormat):
+        yield form.dataset, form.label, form.model, getattr(form.resource, "stays", "")
+        return
+    for step in form.steps if form else ():
+        made: Any = getattr(step, "_meta", step)
+        yield step.dataset, step.label, made.model, step.stays
+
+
+def stays_whole(job: ImportJob) -> bool:
+    """Say whether nothing of what the import wrote, or would write, can be taken back."""
+    form = answers.form_of(job)
+    return len(staying(form)) == len({dataset for dataset, *_rest in _kinds(form)})
+
+
 def is_open(job: ImportJob) -> bool:
     """Say whether there is something to undo: it is over and wrote, or its undo was stopped."""
     if job.state == ImportJob.State.UNDOING:
         return Undo.objects.filter(import_job=job, state__in=_STOPPED).exists()
-    return job.state in _OVER and job.started_at is not None and _has_written(job)
+    over = job.state in _OVER and job.started_at is not None and _has_written(job)
+    return over and not stays_whole(job)
 
 
 def _has_written(job: ImportJob) -> bool:
@@ -80,6 +114,8 @@ def begin(job: ImportJob, *, actor: User, reason: str = "", by_itself: bool = Fa
         acting.refuse()
         if not is_allowed(job, actor):
             raise PermissionDenied
+        if stays_whole(job):
+            raise StateError(_("What this import wrote stays."))
     with transaction.atomic():
         undo = _opened(job, actor, reason, by_itself=by_itself)
         begun = jobs.start(UNDO, actor=actor, title=job.original_name, params={"undo": undo.pk})

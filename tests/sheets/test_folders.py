@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from pytest_django import Settings
 
 from backoffice.accounts.models import User
@@ -240,3 +241,19 @@ def test_page_lists_what_came(folder: Path, ada: User) -> None:
     assert str(folder) not in shown
     stranger: Client = signed_in(make_person("gil"))
     assert stranger.get(reverse("admin:import_drops")).status_code == 403
+
+
+def test_names_of_files_that_left_are_forgotten_and_nothing_comes_in_again(folder: Path) -> None:
+    stays, goes = drop(folder, "stays.xlsx", line()), drop(folder, "anna.xlsx", line(600002))
+    work()
+    goes.unlink()
+    assert folders.forget() == 0
+    old = timezone.now() - folders.KEPT - timedelta(days=1)
+    DroppedFile.objects.update(seen_at=old)
+    assert folders.forget() == 1
+    assert states() == {"stays.xlsx": State.STARTED}
+    work()
+    assert ImportJob.objects.count() == 2
+    stays.unlink()
+    folder.rmdir()  # not mounted: nobody knows what lies there
+    assert folders.forget() == 0

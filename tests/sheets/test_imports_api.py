@@ -11,7 +11,8 @@ from backoffice.accounts import tokens
 from backoffice.accounts.models import User
 from backoffice.jobs.models import Job
 from backoffice.jobs.run import execute
-from backoffice.sheets.models import ImportJob, Undo
+from backoffice.sheets import api, services
+from backoffice.sheets.models import ImportHead, ImportJob, Undo
 from orders.models import Order
 from tests.clients import signed_in
 from tests.people import allow, make_person
@@ -142,3 +143,24 @@ def test_token_needs_the_scope_to_write(oli: User) -> None:
         assert drop(client, book([line()])).status_code == status
     missing = "00000000-0000-4000-8000-000000000000"
     assert signed_in(oli).get(f"{LIST}{missing}/").status_code == MISSING
+
+
+@pytest.mark.django_db
+def test_second_of_two_equal_references_leaves_nothing_of_its_file(
+    oli: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = signed_in(suppliers.keep_profiles(oli))
+    content = book([line()], head=HEAD)
+    assert drop(client, content, reference="A").status_code == CREATED
+    # Both asked before either was there.
+    monkeypatch.setattr(api.ImportViewSet, "_known", lambda *_args: None)
+    assert drop(client, content, reference="A").status_code == BAD
+    lost = ImportJob.objects.get(reference="")
+    assert (str(lost.file), lost.state) == ("", ImportJob.State.CANCELLED)
+    assert not ImportHead.objects.filter(import_job=lost).exists()
+    # What was left by whoever let go of a file alone goes as well.
+    kept = ImportJob.objects.get(reference="A")
+    assert ImportHead.objects.filter(import_job=kept).exists()
+    ImportJob.objects.filter(pk=kept.pk).update(file="")
+    services.forget()
+    assert not ImportHead.objects.exists()

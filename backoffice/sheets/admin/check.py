@@ -20,6 +20,7 @@ from backoffice.sheets import (
     heads,
     services,
     starting,
+    undo,
 )
 from backoffice.sheets.admin.base import OneImport, State
 from backoffice.sheets.answers import form_of
@@ -81,6 +82,8 @@ class CheckPage(OneImport):
             "request_url": self._request_url(job),
             "modes": ImportJob.Mode.choices,
             "ways": _ways(job),
+            "stays": undo.staying(form_of(job)),
+            "stays_whole": undo.stays_whole(job),
         }
 
     def _request_url(self, job: ImportJob) -> str:

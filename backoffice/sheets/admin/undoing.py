@@ -18,6 +18,7 @@ from backoffice.jobs.admin.views import JobView
 from backoffice.policy import may_many, scope
 from backoffice.sheets import undo
 from backoffice.sheets.admin.base import OneImport, State
+from backoffice.sheets.answers import form_of
 from backoffice.sheets.models import ImportJob, Undo, UndoLeft
 from backoffice.sheets.services import StateError
 from backoffice.site import Badge, DialogPage
@@ -80,7 +81,10 @@ class UndoPage(DialogPage):
         if not undo.is_allowed(subject, signed_in(request)):
             return str(_WHO)
         if not undo.is_open(subject):
-            return _("This import wrote nothing, still runs, or was undone already.")
+            stays = [f"{label}: {why}" for label, why in undo.staying(form_of(subject))]
+            return " ".join(stays) or _(
+                "This import wrote nothing, still runs, or was undone already."
+            )
         return ""
 
     def intro(self, request: HttpRequest, subject: ImportJob) -> str:
@@ -94,11 +98,16 @@ class UndoPage(DialogPage):
             if edited > _MOST_COUNTED
             else number_format(edited, force_grouping=True),
         }
+        stays = [f"{label}: {why}" for label, why in undo.staying(form_of(subject))]
+        return " ".join([self._words(told), *stays])
+
+    @staticmethod
+    def _words(told: dict[str, str]) -> str:
         return (
             _(
                 "Up to %(changed)s changed rows go back to their versions before, and up to "
                 "%(made)s new rows are deleted. Rows that somebody edited since (%(edited)s now) "
-                "or that others use stay as they are and are listed."
+                "or that others use stay as they are and are listed, with all that belongs to them."
             )
             % told
         )
