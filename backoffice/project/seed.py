@@ -85,8 +85,9 @@ def everything(say: Say) -> None:
     shops = make_shops()
     people = make_people(shops)
     if apps.is_installed("backoffice.sheets"):
-        say("orders, from the first sheet of the workbook")
+        say("orders, from the first sheet of the workbook; profiles of suppliers")
         import_sheet(people["oli"])
+        keep_profiles(people["oli"])
     say("customers, products, payments")
     name_customers(people["oli"])
     share_products(shops, people["oli"])
@@ -100,7 +101,7 @@ def import_sheet(actor: User) -> None:
     from backoffice.sheets import services  # noqa: PLC0415 - an app that may be left out
 
     upload = SimpleUploadedFile(WORKBOOK.name, WORKBOOK.read_bytes())
-    sheet = services.upload(upload, actor=actor)
+    sheet = services.take(upload, actor)
     services.choose(sheet, [sheet.sheets[0]["name"]], actor=actor)
     for verb in (services.check, services.start):
         job = verb(sheet, actor=actor)
@@ -108,6 +109,13 @@ def import_sheet(actor: User) -> None:
         sheet.refresh_from_db()
     if sheet.state != sheet.State.DONE:
         raise CommandError(f"The workbook was not imported: {sheet.message}")
+
+
+def keep_profiles(actor: User) -> None:
+    """Keep the answers for the files of known suppliers."""
+    from backoffice.sheets import shared_profiles  # noqa: PLC0415 - an app that may be left out
+
+    shared_profiles.load(WORKBOOK.with_name("profiles.json"), actor=actor)
 
 
 def pick[T](choices: Sequence[T], *what: str) -> T:

@@ -116,7 +116,7 @@ class Bench:
         from backoffice.sheets.models import ImportJob  # noqa: PLC0415
 
         file = SimpleUploadedFile("supplies.xlsx", self.content)
-        job = services.upload(file, actor=self.user)
+        job = services.take(file, self.user)
         ImportJob.objects.filter(pk=job.pk).update(format=key)
         job.refresh_from_db()
         self.last = {}

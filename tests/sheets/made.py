@@ -65,7 +65,7 @@ def archive(members: Mapping[str, bytes]) -> bytes:
 
 def upload(content: bytes, actor: User, name: str = "orders.xlsx") -> ImportJob:
     """Return the import of an uploaded file."""
-    return services.upload(SimpleUploadedFile(name, content), actor=actor)
+    return services.take(SimpleUploadedFile(name, content), actor)
 
 
 def check(job: ImportJob) -> ImportJob:

@@ -1,4 +1,4 @@
-"""The example of docs/sheets.md, run as it stands there."""
+"""The examples of docs/formats.md, run as they stand there."""
 
 import re
 from collections.abc import Iterator
@@ -14,14 +14,13 @@ from tests.people import allow
 from tests.sheets.made import book, bring_in, check, run, said, upload
 
 pytestmark = pytest.mark.django_db
-GUIDE = Path(settings.BASE_DIR) / "docs" / "sheets.md"
+GUIDE = Path(settings.BASE_DIR) / "docs" / "formats.md"
 
 
 @pytest.fixture
 def _example() -> Iterator[None]:
-    code = re.search(r"```python\n(.*?)```", GUIDE.read_text(), re.DOTALL)
-    assert code is not None
-    exec(compile(code[1], str(GUIDE), "exec"), {"__name__": "sellers.sheets"})  # noqa: S102 - our own text
+    code = next(one for one in _blocks() if "guide-sellers" in one)
+    exec(compile(code, str(GUIDE), "exec"), {"__name__": "sellers.sheets"})  # noqa: S102 - our own text
     yield
     formats._formats.pop("guide-sellers")
 
