@@ -57,7 +57,6 @@ __all__ = [
     "start",
     "take",
     "tidy",
-    "upload",
     "use_format",
     "use_profile",
 ]
@@ -73,11 +72,6 @@ CHECK: Final = "sheets.check"
 IMPORT: Final = "sheets.import"
 KEEP_STARTED: Final = timedelta(days=30)
 KEEP_UNUSED: Final = timedelta(days=1)
-
-
-def upload(file: UploadedFile, *, actor: User) -> ImportJob:
-    """Take a file that somebody uploaded on a page; see `take`."""
-    return take(file, actor)
 
 
 def take(
@@ -128,7 +122,7 @@ def _keep(file: UploadedFile, actor: User) -> ImportJob:
     job = ImportJob(
         owner=actor,
         original_name=taken.name,
-        # An old workbook is stored as well: the guard tells what to do about it.
+        # By its first bytes; looking into it tells more.
         kind="xlsx" if taken.kind == content.WORKBOOK else "csv",
         size=taken.size,
         sha256=taken.sha256,

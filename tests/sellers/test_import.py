@@ -1,12 +1,13 @@
 """A shop's import of its products: its own rows, and nobody else's."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.core.exceptions import PermissionDenied
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
-from django.urls import reverse
+from django.urls import URLPattern, reverse
 
 from backoffice.accounts.models import User
 from backoffice.audit.models import Event
@@ -14,6 +15,7 @@ from backoffice.jobs.models import Job
 from backoffice.jobs.run import execute
 from backoffice.sheets import answers, engine, services
 from backoffice.sheets.models import ImportJob
+from backoffice.site import seller_site
 from sellers import services as products
 from sellers.models import Membership, Product, Seller
 from sellers.sheets import ShopProducts
@@ -31,8 +33,10 @@ ROWS: list[list[Any]] = [
 PAGES = (
     "import", "import_sheets", "import_dialect", "import_mapping", "import_check",
     "import_problems", "import_difference", "import_run", "import_progress", "import_result",
-    "import_failed",
+    "import_failed", "import_rows",
 )  # fmt: skip
+
+WRITING = ("import_sheets", "import_dialect", "import_mapping", "import_check", "import_run")
 
 
 def shop(user: User) -> Seller:
@@ -62,7 +66,8 @@ def work(job: ImportJob) -> None:
 
 
 def address(name: str, job: ImportJob) -> str:
-    return reverse(f"seller:{name}", kwargs={"number": job.public_id})
+    more: dict[str, Any] = {"dataset": "products"} if name == "import_rows" else {}
+    return reverse(f"seller:{name}", kwargs={"number": job.public_id, **more})
 
 
 def everything_of(user: User) -> list[tuple[Any, ...]]:
@@ -203,13 +208,39 @@ def test_a_format_that_forgets_its_scope_writes_nothing(
     assert (theirs.name, theirs.price_minor) == ("Theirs", 100)
 
 
-def test_a_view_only_member_gets_403(sol: User) -> None:
-    job = take(sol)
+def pages() -> set[str]:
+    """Return the names of all pages of an import, as the shops' site has them."""
+    return {
+        str(one.name)
+        for one in seller_site.get_urls()
+        if isinstance(one, URLPattern) and str(one.pattern).startswith("imports/<uuid:number>/")
+    }
+
+
+def test_all_pages_of_imports_are_named_here() -> None:
+    assert pages() == set(PAGES)
+
+
+def as_csv(user: User) -> ImportJob:
+    """Take a list whose decimal mark nobody knows for sure: its text has to be explained."""
+    lines = ["Code;Name;Category;Price;State", "007;Tasse;Küche;1.250;active"]
+    file = SimpleUploadedFile("products.csv", "\n".join(lines).encode("cp1252"))
+    return services.take(file, user, tenant=shop(user).code)
+
+
+@pytest.mark.parametrize("make", [take, as_csv, bring_in], ids=["uploaded", "csv", "done"])
+def test_a_view_only_member_gets_403(sol: User, make: Callable[[User], ImportJob]) -> None:
+    job = make(sol)
     sol.groups.clear()
     client: Client = signed_in(allow(sol, "sellers.view_product"))
-    for name in ("import_mapping", "import_check"):
+    before = (ImportJob.objects.filter(pk=job.pk).values().get(), everything_of(sol))
+    for name in pages():
+        answer = client.post(address(name, job), {"do": "start"})
+        assert answer.status_code in {403, 405}, name
+    for name in WRITING:
         assert client.post(address(name, job)).status_code == 403, name
     assert client.post(reverse("seller:imports")).status_code == 403
+    assert (ImportJob.objects.filter(pk=job.pk).values().get(), everything_of(sol)) == before
 
 
 def test_price_of_the_moment_stays_where_the_sheet_brings_none(

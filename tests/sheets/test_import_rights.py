@@ -47,11 +47,20 @@ def state() -> tuple[Any, ...]:
     return (*rows, Job.objects.count(), Order.objects.count())
 
 
-@pytest.fixture(params=["uploaded", "checked", "done"])
+def as_csv(user: User) -> ImportJob:
+    """Return a file whose text has to be explained first: nobody knows its order of dates."""
+    head = "Invoice;StockCode;Description;Quantity;InvoiceDate;Price;Customer ID;Country"
+    row = "600001;10001;KÜCHE;1;03/04/2011;2,50;12346;France"
+    return upload(f"{head}\n{row}\n".encode("cp1252"), user, "orders.csv")
+
+
+@pytest.fixture(params=["uploaded", "csv", "checked", "done"])
 def job(request: pytest.FixtureRequest, oli: User) -> ImportJob:
     """Return an import of somebody else at one of three steps."""
     if request.param == "done":
         return bring_in(book(BAD), oli)
+    if request.param == "csv":
+        return as_csv(oli)
     made = upload(book(BAD), oli)
     return check(made) if request.param == "checked" else made
 

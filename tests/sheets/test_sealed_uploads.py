@@ -143,7 +143,7 @@ def test_large_file_is_held_once_at_most(oli: User) -> None:
     """The parent holds chunks; what holds the file is the child, which ends with it."""
     file = SimpleUploadedFile("large.csv", b"".join(large(guard.MAX_BYTES - 1_000_000)))
     tracemalloc.start()
-    job = services.upload(file, actor=oli)
+    job = services.take(file, oli)
     _now, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 3_000_000
@@ -155,5 +155,5 @@ def test_larger_file_than_may_be_is_refused_unread(oli: User) -> None:
     file = SimpleUploadedFile("large.csv", b"")
     file.size = guard.MAX_BYTES + 1
     with pytest.raises(ReadError, match="64 MB"):
-        services.upload(file, actor=oli)
+        services.take(file, oli)
     assert BytesIO(file.read()).read() == b""
