@@ -24,7 +24,7 @@ from backoffice.sheets.dialects import Dialect
 from backoffice.sheets.formats import Format
 from backoffice.sheets.mapping import SheetMapping
 from backoffice.sheets.models import ImportJob, ImportProfile
-from backoffice.sheets.problems import wrong
+from backoffice.sheets.problems import wrong_cell
 from backoffice.sheets.reader import Outline, RawRow
 
 LONGEST_CONSTANT: Final = 200
@@ -238,7 +238,7 @@ def _check_constant(form: Format, key: str, text: str) -> None:
     try:
         formats.read(column, text)
     except cells.CellProblemError as error:
-        why = wrong(error.code, {"limit": column.longest})
+        why = wrong_cell(error.code, {"limit": column.longest})
         raise ValueError(
             _("%(column)s: the fixed value does not fit. %(why)s.")
             % {"column": column.label, "why": why}

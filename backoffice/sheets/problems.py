@@ -78,6 +78,11 @@ def wrong(code: str, params: Mapping[str, Any]) -> str:
     return str(text(code).wrong) % params
 
 
+def wrong_cell(code: str, params: Mapping[str, Any]) -> str:
+    """Return the sentence for a cell that was read alone: there is no message of a record."""
+    return wrong(code, {"message": _("it cannot be read"), **params})
+
+
 def what_to_do(code: str, params: Mapping[str, Any]) -> str:
     """Return the sentence that says what happens, or what to do."""
     return str(text(code).what_to_do) % params

@@ -17,7 +17,7 @@ _PRODUCT = re.compile(r"\d{5}[A-Z]*")
 
 @dataclass
 class Expected:
-    """What must be in the system when the files are in; `manifest` is about the rows themselves."""
+    """What must be in the system when the files are in; the first ones are of the rows."""
 
     rows: int = 0
     source_money: Decimal = Decimal(0)

@@ -16,7 +16,7 @@ REPOSITORY: Final = Path(__file__).resolve().parents[2]
 
 
 def folder() -> Path | None:
-    """Return the folder: what the variable names, else "shared/data" beside the repository."""
+    """Return the folder: what the variable names, else one beside the repository."""
     if named := os.environ.get(VARIABLE):
         return Path(named) if Path(named).is_dir() else None
     beside = (one.parent / "shared" / "data" for one in _trees())

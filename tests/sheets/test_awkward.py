@@ -190,7 +190,7 @@ def test_s21_order_of_dates_is_asked() -> None:
 
 
 def test_s22_chinese_is_offered_in_both_encodings_and_can_be_corrected() -> None:
-    """The folder calls it GB 18030; read so it is rare characters, as Big5 it is plain words."""
+    """It is said to be GB 18030; read so it is rare characters, as Big5 it is plain words."""
     source = shared("awkward/s22_chinese_gb18030.csv")
     guess = guessed("awkward/s22_chinese_gb18030.csv")
     assert guess.encodings[:2] == ("cp950", "gb18030")

@@ -255,9 +255,3 @@ def test_title_rows_of_a_real_sheet_are_found(oli: User) -> None:
     services.choose(job, ["arts"], actor=oli, headers={"arts": (5, 1)})
     assert job.sheets[0]["headers"][:2] == ["Name", "Profession"]
     assert (job.sheets[0]["rows"], job.sheets[0]["notes_below"]) == (14, 4)
-
-
-def test_header_of_three_rows_is_joined(oli: User) -> None:
-    content = shared("awkward/s28_three_row_header.xlsx").read_bytes()
-    job = upload(content, oli, "a.xlsx")
-    assert (job.chosen, job.sheets[0]["recognised"]) == ([], False)

@@ -15,7 +15,7 @@ from backoffice.sheets.admin.sheets_page import cell_text
 from backoffice.sheets.formats import Column, Format, SheetRow
 from backoffice.sheets.mapping import SheetMapping
 from backoffice.sheets.models import ImportJob
-from backoffice.sheets.problems import wrong
+from backoffice.sheets.problems import wrong_cell
 from backoffice.sheets.reader import RawRow
 
 _ROWS = 3
@@ -69,7 +69,7 @@ def _sample(
     place = one.columns.get(column.key)
     cell = raw.cells[place] if place is not None and place < len(raw.cells) else None
     bad = next((problem for problem in row.bad if problem.column == column.key), None)
-    said = wrong(bad.code, bad.params) if bad else ""
+    said = wrong_cell(bad.code, bad.params) if bad else ""
     read = _shown(row.values.get(column.key))
     return Sample(raw.number, covered(cell_text(cell), called), covered(read, called), said)
 
