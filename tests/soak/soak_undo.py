@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Undo a large import of which some rows were edited since, then another one under kill -9.
 
-`make soak-undo ROWS=100000 KILLS=10 DATABASES=sqlite,postgres`. Half of the rows stood there before
-and were changed, half were made; 50 of them are edited afterwards. All but these have to come back
+`make soak-undo ROWS=100000 KILLS=10 DATABASES=sqlite,postgres`. A workbook of shops comes in by
+upload, check and run: half of its rows stood there before and are changed, half are made; 50 of
+them are edited afterwards. All but these have to come back
 byte for byte, each with its history, and these have to be listed. Each database is new and goes
 afterwards. It ends by itself: it gives up when no step is done for SECONDS_A_STEP.
 """
@@ -29,51 +30,57 @@ LONGEST = 0.3
 
 
 class Scene:
-    """Customers that an import changed and made; what they were before."""
+    """Shops that an import changed and made; what they were before."""
 
     def __init__(self, rows: int, owner: Any, random_: random.Random) -> None:
-        from customers.models import Customer  # noqa: PLC0415 - needs the settings
+        from sellers.models import Seller  # noqa: PLC0415 - needs the settings
 
         self.owner, self.random, self.half = owner, random_, rows // 2
-        self.chunk = max(20, min(500, rows // 100))
-        self.model = Customer
-        self.old = list(Customer.objects.order_by("pk"))
+        self.model = Seller
+        self.old = list(Seller.objects.filter(code__startswith="k").order_by("pk")[: self.half])
 
     def prepare(self) -> None:
-        """Put the rows there that the import will change."""
-        from backoffice.audit import history  # noqa: PLC0415 - needs the settings
+        """Bring in the rows that the import will change."""
+        self._bring([[f"k{n}", f"Shop {n}"] for n in range(self.half)])
+        self.old = list(self.model.objects.filter(code__startswith="k").order_by("pk"))
 
-        self.old = history.bulk_create(self._customers("K", self.half), actor=self.owner)
+    def _bring(self, rows: list[list[str]]) -> Any:
+        """Import a workbook as a person does: upload, check, run."""
+        from django.core.files.uploadedfile import SimpleUploadedFile  # noqa: PLC0415
 
-    def _customers(self, prefix: str, count: int) -> list[Any]:
-        return [
-            self.model(
-                number=f"{prefix}{n}",
-                name=f"Anna Lind {n}",
-                email=f"anna.{prefix}{n}@example.com",
-                phone=f"+33 6 39 98 {n // 100 % 100:02} {n % 100:02}",
-                country="France",
-            )
-            for n in range(count)
-        ]
+        from backoffice.jobs.run import execute  # noqa: PLC0415 - needs the settings
+        from backoffice.sheets import services  # noqa: PLC0415
+        from backoffice.sheets.models import ImportJob  # noqa: PLC0415
+        from tests.sheets.supplies import book  # noqa: PLC0415
+
+        file = SimpleUploadedFile("shops.xlsx", book(rows, ("code", "name")))
+        job = services.take(file, self.owner)
+        ImportJob.objects.filter(pk=job.pk).update(format="sellers")
+        job.refresh_from_db()
+        execute(services.check(job, actor=self.owner).pk)
+        job.refresh_from_db()
+        execute(services.start(job, actor=self.owner).pk)
+        job.refresh_from_db()
+        if job.state != ImportJob.State.DONE or job.ways["seller"]["way"] != "fast":
+            msg = f"the import ended as {job.state}: {job.message}; {job.ways}"
+            raise RuntimeError(msg)
+        return job
 
     def bring_in(self, prefix: str) -> Any:
-        """Write an import as a run does: chunks with history and journal. Edit some rows since."""
+        """Import changed and new rows; edit some of both since."""
         from backoffice.audit import history  # noqa: PLC0415 - needs the settings
-        from tests.sheets.journal import change, finished, make  # noqa: PLC0415
 
-        job, chunk = finished(self.owner), self.chunk
-        made: list[Any] = []
-        fresh = self._customers(prefix, self.half)
-        for start in range(0, self.half, chunk):
-            made += make(job, fresh[start : start + chunk])
-        for start in range(0, self.half, chunk):
-            change(job, self.old[start : start + chunk], country="Spain", phone="+33 6 39 98 99 99")
+        changed = [[row.code, f"Changed {prefix}"] for row in self.old]
+        job = self._bring([*changed, *([f"{prefix}{n}", f"New {n}"] for n in range(self.half))])
+        made = list(self.model.objects.filter(code__startswith=prefix).order_by("pk"))
+        if len(made) != self.half or len(self.old) != self.half:
+            msg = f"{len(made)} made and {len(self.old)} from before, not {self.half}"
+            raise RuntimeError(msg)
         self.edited = self.random.sample(self.old, EDITED // 2)
         self.edited += self.random.sample(made, EDITED - EDITED // 2)
         for row in self.edited:
-            row.country = "Norway"
-        history.bulk_update(self.edited, ["country"], actor=None, reason="Moved")
+            row.name = "Looked after"
+        history.bulk_update(self.edited, ["name"], actor=None, reason="Moved")
         return job
 
     def wrong(self, undo: Any, before: dict[Any, str], edited: dict[Any, str]) -> list[str]:
@@ -87,7 +94,7 @@ class Scene:
         back = len(old - keys)
         gone = self.half - len(keys - old)
         listed = {(str(key), "edited") for key in keys}
-        counts = undo.counters.get("rows")
+        counts = undo.counters.get("seller")
         facts = {
             "the table": self.digests() == expected,
             "the list": left(undo) == listed,
@@ -189,7 +196,7 @@ def soak(rows: int, kills: int, seed: int, *, strict: bool) -> int:
     wrong, told = [], []
     for count in (0, kills):
         before = scene.digests()
-        job = scene.bring_in(f"N{count}-")
+        job = scene.bring_in(f"n{count}-")
         edited, start = scene.digests(), time.monotonic()
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         with timed() as took:
@@ -208,7 +215,6 @@ def soak(rows: int, kills: int, seed: int, *, strict: bool) -> int:
         if count and killed < count and killed * 2 < count:
             wrong.append(f"only {killed} of {count} kills hit the undo")
         scene = Scene(rows, owner, scene.random)
-        scene.old = scene.old[: scene.half]
     facts = f"{rows} rows, {EDITED} edited since: {'; '.join(told)}; seed {seed}"
     print(f"{connection.vendor}: {facts}", flush=True)
     for line in wrong:
