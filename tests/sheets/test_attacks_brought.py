@@ -19,8 +19,9 @@ from tests.clients import signed_in
 from tests.sheets import hostile
 from tests.sheets.made import archive, book, line
 from tests.sheets.shared_data import shared
-from tests.sheets.test_attacks import HEAD, MAIN, SHEET, TAIL, cells, wrapped, xlsx
+from tests.sheets.test_attacks import HEAD, SHEET, TAIL, wrapped
 from tests.sheets.test_folders import folder, work
+from tests.sheets.test_guard import MAIN, cells, xlsx
 from tests.sheets.test_imports_api import HEAD as TITLES
 from tests.sheets.test_services import kept_files
 

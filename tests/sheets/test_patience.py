@@ -133,5 +133,20 @@ def test_uploads_of_one_person_are_counted(page: str, oli: User, settings: Setti
     upload(book([made.line()]), oli)  # not on a page: nobody waits
 
 
+@pytest.mark.django_db
+def test_workbook_of_failed_rows_takes_a_place_too(
+    oli: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = made.check(upload(book([made.line(quantity="many")]), oli))
+    browser, address = signed_in(oli), reverse("admin:import_failed", args=[job.public_id])
+    monkeypatch.setattr(patience, "QUEUE", 0)
+    with ExitStack() as stack:
+        for _place in range(patience.AT_ONCE):
+            stack.enter_context(patience.look())
+        busy = browser.post(address, follow=True).content.decode()
+    assert "Try again in a minute" in busy
+    assert "/files/" in browser.post(address)["Location"]
+
+
 def _file() -> SimpleUploadedFile:
     return SimpleUploadedFile("cups.xlsx", book([made.line()]))

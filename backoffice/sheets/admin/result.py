@@ -17,7 +17,7 @@ from backoffice.audit.services import record
 from backoffice.files import content, links
 from backoffice.files import services as files
 from backoffice.policy import may, may_many, scope
-from backoffice.sheets import differences, services, workbooks
+from backoffice.sheets import differences, patience, services, workbooks
 from backoffice.sheets.admin import undoing
 from backoffice.sheets.admin.base import OneImport, State, standing
 from backoffice.sheets.admin.check import dataset_rows, described
@@ -211,7 +211,9 @@ class FailedRowsPage(OneImport):
         if not job.problems.filter(severity=Severity.FAILED).exists():
             raise Http404
         try:
-            made = workbooks.failed_rows(job)
+            # The file is read again while the person waits: it takes the place of a look.
+            with patience.look():
+                made = workbooks.failed_rows(job)
         except ReadError as error:
             messages.error(request, str(error))
             return self.go("import", job)
