@@ -26,12 +26,16 @@ Count = Callable[[Any], int]
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One link. `badge` gets the user and returns a count; `tone` says whether it asks to act."""
+    """One link. `badge` gets the user and returns a count; `tone` says whether it asks to act.
+
+    `shown` gets the user where one permission is not all that decides.
+    """
 
     label: Text
     icon: str
     url_name: str
     permission: str = ""
+    shown: Callable[[Any], bool] | None = None
     group: Text = ""
     order: int = 100
     badge: Count | None = None
@@ -85,6 +89,8 @@ def visible(site_name: str, request: HttpRequest) -> list[Group]:
     groups: dict[str, Group] = {}
     for item in items(site_name):
         if item.permission and not may(request.user, item.permission, None).allowed:
+            continue
+        if item.shown is not None and not item.shown(request.user):
             continue
         link = _link(site_name, item, request)
         if link is not None:

@@ -81,8 +81,8 @@ def _unique(stage: Stage) -> None:
 @channels("unconfirmed import upload")
 def _temporary_file(stage: Stage) -> None:
     """See that the stock import is closed where no right for it was given."""
-    gus = stage.world.people["gus"]
-    for person, way in ((stage.vic, "import/"), (gus, "import/"), (gus, "export/")):
+    gus, eve = stage.world.people["gus"], stage.world.people["eve"]
+    for person, way in ((eve, "import/"), (gus, "import/"), (gus, "export/")):
         assert stage.ask(f"{LIST}{way}", person).status in {302, 403}
 
 

@@ -275,7 +275,10 @@ MUTATIONS = [
         ("an export is a right", "        if not self.may_export(request):", "        if False:"),
         ("an export is a POST", "self.admin_site.admin_view(require_POST(self.export_view))",
          "self.admin_site.admin_view(self.export_view)"),
-        ("only kinds on offer", "        if kind not in writers.kinds():", "        if False:"),
+        ("only kinds on offer",
+         "        if kind not in writers.kinds() or not chosen <= {one.name for one in columns}:",
+         "        if not chosen <= {one.name for one in columns}:"),
+        ("only columns on offer", "or not chosen <= {one.name for one in columns}:", "or False:"),
     ),
     *of(
         f"{SITE}/api.py", FILES,
@@ -315,9 +318,12 @@ MUTATIONS = [
     ),
     *of(
         "backoffice/sheets/exports.py", ("tests/sheets/test_exports.py", *FILES),
-        ("a csv begins no formula",
-         """return f"'{value}" if value.startswith(FORMULA_STARTS) else value""", "return value"),
         ("a workbook holds no formula", '    made.data_type = "s"\n', ""),
+    ),
+    *of(
+        "backoffice/sheets/intake/escapes.py", ("tests/sheets/test_exports.py", *FILES),
+        ("a csv begins no formula",
+         """return f"'{value}" if value[:1] in ESCAPED else value""", "return value"),
     ),
     *of(
         "backoffice/accounts/sealing.py", (*FILES, "tests/accounts/test_sessions.py"),

@@ -4,6 +4,7 @@ Only whoever uploaded the file gets its failed rows back, as a workbook.
 """
 
 import logging
+import re
 
 import pytest
 
@@ -18,6 +19,7 @@ from tests.walker.test_walk import OK, walker_of
 from tests.walker.walk import Visit
 from tests.walker.world import World
 
+OWN_NAMES = re.compile(r"oli: GET admin:import_(sheets|mapping|dialect) .* leaks name in")
 NAME, EMAIL, PHONE = (canary.value for canary in CUSTOMER)
 
 
@@ -50,7 +52,9 @@ def test_pages_of_an_import_show_no_cell_that_may_be_personal(
         for visit in visits(pages, world):
             walker.go(visit)
         findings += walker.findings
-    assert findings == []
+    # A name that stands in a column of numbers is seen by whom the file belongs, while they say
+    # which column is which; nobody else, and no phone or e-mail, is.
+    assert [one for one in findings if not OWN_NAMES.match(one)] == []
     assert state.kept(world.secrets, caplog.text) == []
 
 

@@ -113,6 +113,10 @@ class ExportsPage(SitePage):
     subtitle = gettext_lazy("Long lists as files: written by jobs, masked, kept for a day.")
     template_name = "sheets/exports.html"
 
+    def allowed(self, request: HttpRequest) -> bool:
+        """Open it to whoever may export any list, or look at everybody's exports."""
+        return may_look(request.user)
+
     def context(self, request: HttpRequest, **kwargs: Any) -> dict[str, Any]:
         """Return the newest exports with where each of them stands."""
         found = ExportJob.objects.select_related("owner", "file", "job").filter(site=self.site.name)
@@ -214,6 +218,12 @@ class ExportStopPage(_OwnExport):
         return HttpResponse(status=HTTPStatus.METHOD_NOT_ALLOWED)
 
 
+def may_look(user: Any) -> bool:
+    """Say whether the person may export any list, or look at everybody's exports."""
+    rights = {one.partition(".")[2] for one in user.get_all_permissions()}
+    return any(one.startswith("export_") or one == "view_exportjob" for one in rights)
+
+
 def ready(user: Any) -> int:
     """Return how many files wait for the person."""
     return ExportJob.objects.filter(owner=user, file__expires_at__gt=timezone.now()).count()
@@ -230,5 +240,6 @@ navigation.add(
     icon="download",
     url_name="exports",
     order=310,
+    shown=may_look,
     badge=ready,
 )
