@@ -4,11 +4,12 @@ An archive of a few bytes may unpack to more than any machine holds. So what is 
 and a file that goes beyond it counts as one that holds the people: nobody looked at the rest.
 """
 
+import codecs
 import io
 import re
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import IO, Final
 
 from backoffice.masking.mentions import Mentions
@@ -28,8 +29,20 @@ _UNREADABLE: Final = (  # locked, damaged, or only begins as an archive
     zlib.error,
 )
 _TAG = re.compile(r"<[^<>]{0,1000}>")
-# What a text may be in when it is no UTF-8: Western Europe, Korea, China, Japan.
-_OTHER: Final = ("cp1252", "cp949", "gb18030", "cp932")
+# What a text may be in when it is no UTF-8: Western Europe, Korea, China, Japan; and what else
+# uploads are read in, for a text of which nobody said it.
+_USUAL: Final = ("cp1252", "cp949", "gb18030", "cp932")
+_OTHER: Final = (
+    *_USUAL, "cp950", "euc-jp", "cp1250", "cp1251", "cp1253", "cp1254", "mac-roman", "cp437",
+)  # fmt: skip
+_MARKS: Final = ((codecs.BOM_UTF32_LE, "utf-32-le"), (codecs.BOM_UTF32_BE, "utf-32-be"))
+# The old kind of workbook: its texts are in pieces, in one byte a letter or two, so nobody looks.
+_OLE: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+# Texts of two bytes a letter begin anywhere in a binary workbook.
+_BINARY: Final = (("utf-16-le", 0), ("utf-16-le", 1))
+
+
+type Reading = tuple[str, int]
 
 
 class _TooMuchError(Exception):
@@ -51,21 +64,25 @@ class _Budget:
             yield block
 
 
-def names(parts: Iterable[bytes], mentions: Mentions) -> bool:
+def names(parts: Iterable[bytes], mentions: Mentions, encoding: str = "") -> bool:
     """Say whether the content names one of the people; what cannot be read as a zip is text.
 
-    True as well for archives that unpack to more than UNPACKED or lie deeper than is looked.
+    `encoding` is one that it is known to be in. True as well for archives that unpack to more than
+    UNPACKED or lie deeper than is looked, and for workbooks
+    of the old binary kind.
     """
     try:
-        return _names(iter(parts), mentions, _DEPTH, _Budget(UNPACKED))
+        return _names(iter(parts), mentions, _DEPTH, _Budget(UNPACKED), encoding)
     except _TooMuchError:
         return True
 
 
-def _names(parts: Iterator[bytes], mentions: Mentions, depth: int, budget: _Budget) -> bool:
+def _names(
+    parts: Iterator[bytes], mentions: Mentions, depth: int, budget: _Budget, encoding: str = ""
+) -> bool:
     first = next(parts, b"")
     if not first.startswith(_ZIP):
-        return _in_text(_chain(first, parts), mentions)
+        return _in_text(_chain(first, parts), mentions, encoding)
     if not depth:
         raise _TooMuchError
     whole = io.BytesIO(first + b"".join(parts))
@@ -97,32 +114,41 @@ def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
     yield from rest
 
 
-def _in_text(parts: Iterator[bytes], mentions: Mentions) -> bool:
+def _in_text(parts: Iterator[bytes], mentions: Mentions, encoding: str = "") -> bool:
+    parts = iter(parts)
+    first = next(parts, b"")
+    said = [(encoding, 0)] if encoding else []
+    said += [(name, 0) for mark, name in _MARKS if first.startswith(mark)]
+    if first.startswith(_OLE):
+        return bool(mentions)
     carried = b""
-    for part in parts:
+    for part in _chain(first, parts):
         window = carried + part
-        if any(mentions.find(text) for text in _readings(window)):
+        if any(mentions.find(text) for text in _readings(window, said)):
             return True
         carried = window[-_OVERLAP:]
     return False
 
 
-def _readings(window: bytes) -> Iterator[str]:
+def _readings(window: bytes, said: Sequence[Reading]) -> Iterator[str]:
     """Yield the window as text in each encoding that it may be in, markup left out."""
-    for encoding in _encodings(window):
-        text = window.decode(encoding, errors="replace")
+    for encoding, start in dict.fromkeys([*said, *_encodings(window, said)]):
+        text = window[start:].decode(encoding, errors="replace")
         yield text
         if "<" in text:
             yield _TAG.sub(" ", text)
             yield _TAG.sub("", text)
 
 
-def _encodings(window: bytes) -> Iterable[str]:
+def _encodings(window: bytes, said: Sequence[Reading]) -> Iterable[Reading]:
+    """Return encodings, each with the place that its letters may begin at, beside what is said."""
+    plain = [("utf-8", 0)]
     if b"\x00" in window:
-        return ("utf-16-le", "utf-16-be", "utf-8")
+        return [*_BINARY, ("utf-16-be", 0), *plain]
     try:
         window[4:-4].decode()
     except UnicodeDecodeError as error:
         # A character cut at the edge of the window is no sign of another encoding.
-        return ("utf-8", *_OTHER) if error.start < len(window) - 8 else ("utf-8",)
-    return ("utf-8",)
+        if error.start < len(window) - 8:
+            return [*plain, *((one, 0) for one in (_USUAL if said else _OTHER))]
+    return plain

@@ -16,6 +16,7 @@ from backoffice.masking.mentions import (
     identifies,
     is_full_name,
 )
+from backoffice.sheets.intake.charsets import ENCODINGS
 
 PERSON = Mentions(
     [
@@ -121,7 +122,7 @@ def test_archive_is_unpacked_to_an_end_and_counts_as_holding_the_person(
     read = []
     inner: Any = mentions._in_text
 
-    def counted(parts: Iterable[bytes], people: Mentions) -> bool:
+    def counted(parts: Iterable[bytes], people: Mentions, *_said: str) -> bool:
         whole = b"".join(parts)
         read.append(len(whole))
         found: bool = inner([whole], people)
@@ -207,3 +208,47 @@ def test_elsewhere_all_values_go_once_one_of_them_identifies() -> None:
     row = {"a": ["Legal or fraud request"], "b": "zoe@mention-canary.example"}
     assert found.cleaned(row) == {"a": [REMOVED], "b": REMOVED}
     assert not Elsewhere([], Mentions([name]))
+
+
+WRITTEN = [
+    ("cp1250", "Łukasz Wiśniewski"), ("cp1251", "Наталья Кузнецова"),
+    ("cp1253", "Ελένη Παπαδοπούλου"),
+    ("cp1254", "Gülşen Şimşek"), ("euc-jp", "山田太郎"), ("mac-roman", "Zoë Éléonore Brûlé"),
+    ("cp437", "Jörg Käßmann"), ("cp950", "陳小明"), ("cp949", "김민수"), ("gb18030", "欧阳娜娜"),
+    ("cp932", "山田太郎"), ("iso-8859-15", "Zoë Éléonore Brûlé"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("encoding", "name"), WRITTEN)
+def test_text_is_read_in_every_encoding_of_uploads(encoding: str, name: str) -> None:
+    content = f"name,city\n{name},x\n".encode(encoding)
+    assert names([content], Mentions([("name", name)]))
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-be"])
+def test_wide_text_is_read(encoding: str) -> None:
+    name = "Наталья Кузнецова"
+    content = f"name,city\n{name},x\n".encode(encoding)
+    said = encoding if encoding == "utf-32-be" else ""
+    assert names([content], Mentions([("name", name)]), said)
+
+
+def test_every_encoding_of_uploads_is_among_them() -> None:
+    wide = {one for one in ENCODINGS if one.startswith("utf-")}
+    tried = {encoding for encoding, _name in WRITTEN}
+    assert set(ENCODINGS) == wide | tried | {"cp1252"}
+
+
+@pytest.mark.parametrize("odd", [0, 1])
+def test_binary_workbooks_are_read(odd: int) -> None:
+    """Texts of a binary workbook begin anywhere."""
+    name = "Jörg Käßmann-Özdemir"
+    body = b"\x01\x00\x00\x00" * 10 + b"\xff" * odd + name.encode("utf-16-le") + bytes(8)
+    people = Mentions([("name", name)])
+    assert names([body], people)
+    assert not names([body], Mentions([("name", "Somebody Else")]))
+
+
+def test_old_workbook_counts_as_holding() -> None:
+    body = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(40)
+    assert names([body], Mentions([("name", "Somebody Else")]))
