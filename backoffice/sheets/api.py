@@ -19,12 +19,12 @@ from rest_framework.parsers import BaseParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from backoffice.accounts import rates
 from backoffice.sheets import services, starting, undo
 from backoffice.sheets.errors import ReadError
 from backoffice.sheets.models import ImportJob, ImportProblem, ImportProfile
 from backoffice.sheets.services import StateError
 from backoffice.site.api import ReadViewSet, refusals
-from backoffice.site.api_access import spend
 
 _COUNTS = ("read", "ready", "repeated", "skipped", "failed")
 
@@ -156,13 +156,19 @@ class ImportViewSet(ReadViewSet):
         given = form.validated_data
         if known := self._known(given["reference"]):
             return self.answer(known)
-        spend("upload", str(self.person.pk), actor=self.person)
+        self._count()
         job = self._taken(given)
         try:
             services.check(job, actor=self.person)
         except StateError as error:  # somebody has to say something on a page first
             ImportJob.objects.filter(pk=job.pk).update(message=str(error)[:300])
         return self.answer(self._fresh(job), status.HTTP_201_CREATED)
+
+    def _count(self) -> None:
+        try:
+            rates.spend("upload", self.person.pk, actor=self.person)
+        except rates.TooManyError as error:
+            raise exceptions.Throttled(wait=error.wait) from None
 
     def _known(self, reference: str) -> ImportJob | None:
         own = self.rows().filter(owner=self.person, reference=reference)
