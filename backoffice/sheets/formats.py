@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from django.utils.functional import Promise
 
+from backoffice.masking.fields import masked_fields
 from backoffice.sheets import cells, spoken, transforms
 from backoffice.sheets.problems import Problem, Severity, quote
 from backoffice.sheets.reader import RawRow, Value
@@ -154,6 +155,16 @@ class Format:
         """
         return set()
 
+    def masks(self) -> dict[Column, Any]:
+        """Return column -> mask, of the columns that go into masked fields."""
+        found: dict[str, Any] = {}
+        for step in self.steps:
+            meta = getattr(step, "_meta", None)
+            fields = {one.name: one for one in masked_fields(meta.model)} if meta else {}
+            said = getattr(step, "columns", {})
+            found |= {said[name]: one.mask for name, one in fields.items() if name in said}
+        return {one: found[one.key] for one in self.columns if one.key in found}
+
     def column(self, key: str) -> Column:
         """Return the column; KeyError when the format has no such."""
         return next((one for one in self.columns if one.key == key), None) or _missing(key)
@@ -169,9 +180,10 @@ _formats: dict[str, Format] = {}
 def register[T: type](cls: T) -> T:
     """Register a Format, or a django-import-export Resource with a `key`, as it is.
 
-    Raises ValueError for a second one with its key.
+    Raises ValueError for a second one with its key, and for one that would not do what it says.
     """
     declared: Any = cls
+    _require_plain(declared)
     known = _formats.get(declared.key)
     if known is not None and cls not in {type(known), getattr(known, "resource", None)}:
         msg = f"the format {declared.key} is registered already"
@@ -179,6 +191,30 @@ def register[T: type](cls: T) -> T:
     is_format = issubclass(cls, Format)
     _formats[declared.key] = declared() if is_format else plain_of(declared)
     return cls
+
+
+def _require_plain(declared: Any) -> None:
+    """Refuse what nobody would run or ask: a guard that is none, methods of steps.
+
+    Raises TypeError for a step that is none, ValueError for the rest.
+    """
+    if not issubclass(declared, Format):
+        if getattr(declared, "for_tenants", False):
+            msg = f"{declared.__name__}: a Resource alone cannot be for tenants, write a Format"
+            raise ValueError(msg)
+        return
+    from backoffice.sheets import ways  # noqa: PLC0415 - it knows what a Resource may change
+    from backoffice.sheets.resources import Step  # noqa: PLC0415 - it stands on this module
+
+    for step in declared.steps:
+        if not issubclass(step, Step):
+            msg = f"{declared.__name__}: {step.__name__} is no step, derive it from SheetResource"
+            raise TypeError(msg)
+        ignored = ways.ignored(step) if hasattr(step, "_meta") else []
+        if ignored:
+            what = ", ".join(ignored)
+            msg = f"{declared.__name__}: {step.__name__} is written in bulk, without its own {what}"
+            raise ValueError(msg)
 
 
 def plain_of(resource: Any) -> Format:

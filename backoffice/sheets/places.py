@@ -1,8 +1,9 @@
 """Where personal data lies in imports: the uploaded files, and what was noted of their rows."""
 
+from collections.abc import Iterator
 from typing import Any
 
-from django.utils.translation import gettext as _
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy
 
 from backoffice.files.mentions import names
@@ -12,7 +13,7 @@ from backoffice.masking.erasing import Erasure, Step
 from backoffice.masking.mentions import Mentions
 from backoffice.masking.subjects import CLEAN, Blocker, Group, Place
 from backoffice.sheets import heads, staging
-from backoffice.sheets.models import ImportJob
+from backoffice.sheets.models import ClearExport, ExportJob, ImportJob, KeptSheet, Undo
 
 _FEW = 5
 _BLOCK = 256 * 1024
@@ -33,20 +34,35 @@ def forget_uploads(_place: Place, erasure: Erasure, after: Any, _limit: int) -> 
 
 
 def _holds(job: ImportJob, mentions: Mentions) -> bool:
+    said = str(job.dialect.get("encoding", "")) if isinstance(job.dialect, dict) else ""
     try:
         with job.open() as file:
-            return names(iter(lambda: file.read(_BLOCK), b""), mentions)
+            return names(iter(lambda: file.read(_BLOCK), b""), mentions, said)
     except (DamagedError, FileNotFoundError):
         return False  # nobody can read it, or it is not reachable: then its name must not be lost
 
 
 def busy(_group: Group) -> list[Blocker]:
-    """Name the imports that are read or written now: they may bring anybody's data."""
-    text = _("An import is being worked on: %(name)s")
+    """Name what is read or written now: it may bring anybody's data, after it was looked for."""
     return [
-        Blocker(text % {"name": job.public_id}, "sheets.importjob", str(job.pk))
-        for job in ImportJob.objects.filter(state__in=_BUSY)
+        Blocker(str(text) % {"name": row.public_id}, label, str(row.pk))
+        for label, text, rows in _working()
+        for row in rows
     ]
+
+
+def _working() -> Iterator[tuple[str, Any, QuerySet[Any]]]:
+    """Yield the kinds of work on sheets: label of the model, words, and the rows in work."""
+    text = gettext_lazy("An import is being worked on: %(name)s")
+    yield "sheets.importjob", text, ImportJob.objects.filter(state__in=_BUSY)
+    text = gettext_lazy("An import is being undone: %(name)s")
+    yield "sheets.undo", text, Undo.objects.filter(state=Undo.State.RUNNING)
+    text = gettext_lazy("A sheet is being kept: %(name)s")
+    yield "sheets.keptsheet", text, KeptSheet.objects.filter(state=KeptSheet.State.LOADING)
+    text = gettext_lazy("A file is being made: %(name)s")
+    unfinished = Q(job__isnull=False, job__finished_at=None)
+    yield "sheets.exportjob", text, ExportJob.objects.filter(unfinished)
+    yield "sheets.clearexport", text, ClearExport.objects.filter(unfinished)
 
 
 def register() -> None:

@@ -40,7 +40,6 @@ class ResourceFormat(Format):
         self.key = resource.key
         self.title = getattr(resource, "title", None) or capfirst(model._meta.verbose_name_plural)
         self.permissions = tuple(getattr(resource, "permissions", None) or _rights(model))
-        self.tenant_field = str(getattr(resource, "tenant_field", "") or "")
         self.columns = tuple(_columns(resource))
 
     @property
@@ -64,6 +63,10 @@ class ResourceFormat(Format):
         """How it is written."""
         return ways.way_of(self.resource)
 
+    def masks(self) -> dict[Column, Any]:
+        """Return column -> mask, of the columns that go into masked fields."""
+        return {one: self._masked[one.key].mask for one in self.columns if one.key in self._masked}
+
     def problem(self, bad: Bad, sheet: str, row: int, column: str, value: Value) -> Problem:
         """Return a problem at a cell; its value is shown only where it cannot be a personal one."""
         shown = isinstance(value, str | int | float) and not self._is_masked(column)
@@ -82,11 +85,11 @@ class ResourceFormat(Format):
         return column in self._masked
 
     @cached_property
-    def _masked(self) -> set[str]:
+    def _masked(self) -> dict[str, MaskedMixin]:
         made = self.resource()
         fields = {one.column_name: one for one in made.get_import_fields() if one.attribute}
         stored = {name: ways.model_field(self.model, one) for name, one in fields.items()}
-        return {name for name, one in stored.items() if isinstance(one, MaskedMixin)}
+        return {name: one for name, one in stored.items() if isinstance(one, MaskedMixin)}
 
 
 def _rights(model: Any) -> tuple[str, str]:

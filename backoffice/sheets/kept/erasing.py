@@ -17,6 +17,7 @@ from backoffice.sheets.kept.vault import Vault
 from backoffice.sheets.models import KeptBlock, KeptSheet
 
 _FEW = 20
+_LEAST_DIGITS = 6
 
 
 def forget(_place: Place, erasure: Erasure, after: Any, _limit: int) -> Step:
@@ -43,17 +44,82 @@ def _clean(sheet: KeptSheet, part: int, people: Elsewhere) -> int:
     try:
         safe = Vault(sheet)
         texts = dict(_texts(sheet, safe, part))
+        numbers = dict(_numbers(sheet, safe, part))
     except DamagedError:
         return 0  # nobody can read it
+    named = {index: set(_telling(one, cells, people)) for index, (one, cells) in numbers.items()}
     rows = {row for _column, cells in texts.values() for row in _naming(cells, people)}
+    rows |= {row for found in named.values() for row in found}
     for index, (column, cells) in texts.items():
         if not rows:
             break
         for row in rows:
             cells[row] = "" if column.mask else people.without(cells[row])
-        body = safe.block(sheet, KeptBlock.Kind.VALUES, index, part, vault.pack_texts(cells)).body
-        sheet.blocks.filter(kind=KeptBlock.Kind.VALUES, column=index, part=part).update(body=body)
+        _store(sheet, safe, part, index, vault.pack_texts(cells))
+    for index, found in named.items():
+        if found:
+            _empty(sheet, safe, part, numbers[index], found)
     return len(rows)
+
+
+def _store(sheet: KeptSheet, safe: Vault, part: int, index: int, clear: bytes) -> None:
+    """Write a block anew. The order of the column goes: it would tell what stood where."""
+    body = safe.block(sheet, KeptBlock.Kind.VALUES, index, part, clear).body
+    sheet.blocks.filter(kind=KeptBlock.Kind.VALUES, column=index, part=part).update(body=body)
+    sheet.blocks.filter(kind=KeptBlock.Kind.ORDER, column=index).delete()
+
+
+def _numbers(
+    sheet: KeptSheet, safe: Vault, part: int
+) -> Iterator[tuple[int, tuple[Column, list[int | None]]]]:
+    """Yield the columns of numbers: a phone or an account without marks is read as one."""
+    columns = {one.index: one for one in columns_of(sheet) if one.counted}
+    blocks = sheet.blocks.filter(kind=KeptBlock.Kind.VALUES, part=part, column__in=columns)
+    for block in blocks:
+        cells = vault.unpack(safe.clear(block))
+        found = [None if cells.empty[row] else cells.data[row] for row in range(len(cells))]
+        yield block.column, (columns[block.column], found)
+
+
+def _telling(column: Column, cells: list[int | None], people: Elsewhere) -> Iterator[int]:
+    """Yield the rows whose number is one of the people's."""
+    least = 10**_LEAST_DIGITS
+    known = {cell: abs(cell) >= least for cell in set(cells) if cell is not None}
+    for cell in [cell for cell, is_long in known.items() if is_long]:
+        known[cell] = people.find(str(cell)) or people.find(str(column.plain(cell)))
+    return (row for row, cell in enumerate(cells) if cell is not None and known[cell])
+
+
+def _empty(
+    sheet: KeptSheet,
+    safe: Vault,
+    part: int,
+    found: tuple[Column, list[int | None]],
+    rows: set[int],
+) -> None:
+    """Empty these cells of a column of numbers; its sums would go on telling of them."""
+    column, cells = found
+    gone = sum(cells[row] or 0 for row in rows)
+    _store(
+        sheet,
+        safe,
+        part,
+        column.index,
+        vault.pack_numbers([None if row in rows else cell for row, cell in enumerate(cells)]),
+    )
+    columns = [
+        _less(values, gone, len(rows)) if values["index"] == column.index else values
+        for values in sheet.columns
+    ]
+    KeptSheet.objects.filter(pk=sheet.pk).update(columns=columns)
+    sheet.columns = columns
+
+
+def _less(values: dict[str, Any], gone: int, rows: int) -> dict[str, Any]:
+    """Return the facts of a column without the cells that go; sums by several currencies go."""
+    totals = values.get("totals") or {}
+    left = {code: total - gone for code, total in totals.items()} if len(totals) == 1 else {}
+    return {**values, "totals": left, "empty": values.get("empty", 0) + rows}
 
 
 def _texts(

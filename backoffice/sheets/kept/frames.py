@@ -99,11 +99,11 @@ class SheetFrame(Frame):
         return whole or Cells([])
 
     def order(self, ref: str) -> Sequence[int]:
-        """Return the order that was made when the sheet was read."""
+        """Return the order that was made when the sheet was read; after an erasure, a new one."""
         column = self.column(ref)
         block = self.sheet.blocks.filter(kind=KeptBlock.Kind.ORDER, column=column.index).first()
         if block is None or not column.sortable:
-            raise LookupError(ref)
+            return super().order(ref)
         return vault.unpack_places(self._vault.clear(block))
 
     def rows(self, places: Sequence[int]) -> list[list[tuple[Cell, str]]]:

@@ -200,7 +200,10 @@ def tidy() -> None:
     for kept in loading.select_related("job"):
         assert kept.job is not None  # noqa: S101 - the filter asks for one
         failed = {"state": KeptSheet.State.FAILED, "message": kept.job.message}
-        KeptSheet.objects.filter(pk=kept.pk, state=KeptSheet.State.LOADING).update(**failed)
+        with transaction.atomic():
+            mine = KeptSheet.objects.filter(pk=kept.pk, state=KeptSheet.State.LOADING)
+            if mine.update(**failed):
+                kept.blocks.all().delete()
 
 
 def columns_of(kept: KeptSheet) -> list[Column]:

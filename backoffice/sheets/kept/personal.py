@@ -1,10 +1,13 @@
 """Which columns of a stranger's sheet tell of persons: by their header, and by what they hold.
 
-Such a column is kept masked. A header that is taken for a person's by mistake costs a rename; one
-that is missed would show a person to everybody who may open the sheet. So doubt masks.
+Such a column is kept masked. Known are words of headers, parts of compound words, what the
+synonyms of registered formats say of masked fields, and values of a shape of their own. A header
+that is taken for a person's by mistake costs a rename; one that is missed would show a person to
+everybody who may open the sheet. So doubt masks.
 """
 
 import re
+import unicodedata
 from functools import cache
 from typing import Final
 
@@ -15,6 +18,8 @@ from django.utils import translation
 from backoffice.masking import masks
 from backoffice.masking.fields import masked_fields
 from backoffice.masking.masks import Mask
+from backoffice.sheets import formats
+from backoffice.sheets.kept import compounds
 
 
 def _set(text: str) -> frozenset[str]:
@@ -48,37 +53,68 @@ _WHOLE: Final = {
     "contact": "name", "recipient": "name", "buyer": "name", "cell": "phone",
     "date of birth": "birth_date", "birth date": "birth_date", "bank account": "bank_account",
     "account number": "bank_account", "card": "card", "card number": "card", "pan": "card",
-    "credit card": "card",
+    "credit card": "card", "first": "name", "last": "name", "given": "name", "family": "name",
+    "전화": "phone", "nome": "name", "titular": "name",
 }  # fmt: skip
+_NAMES: Final = _set("name names nome nombre nom naam nazwa")
 # Whose name it is: "customer name" is a person's, "product name" is not.
 _PERSONS: Final = _set(
     "first last full given family middle sur second customer client buyer contact"
     " recipient user employee person people patient guest member owner cardholder holder"
     " billing shipping ship bill to sender payer tenant student staff maiden nick"
-    " contactperson"
+    " contactperson cliente destinatario destinatário destinataire titulaire comprador acheteur"
+    " contacto contato paciente usuario usuário empleado salarié primer primero primeiro"
 )
 _EMAIL: Final = re.compile(r"[^@\s,;<>]+@[^@\s,;<>]+\.[^\W\d_]{2,}")
-# Written as only phones are: a plus, or a zero or bracket and parts; never a plain row of digits.
-_PHONE: Final = re.compile(r"(\+|00)\d[\d\s().\-/]{6,18}\d|\(0?\d{1,5}\)[\d\s\-/.]{4,14}\d"
+_IBAN: Final = re.compile(r"[A-Z]{2}\d{2}[A-Z0-9]{11,30}")
+# Fourteen digits and more: thirteen are the codes of goods.
+_CARD: Final = re.compile(r"[2-6]\d{13,18}")
+_GAPS: Final = re.compile(r"(?<=\w)[ -](?=\w)")
+# A national number: one zero and a dialling code. Keys that are filled up begin with more zeros.
+_DIGITS: Final = re.compile(r"0[1-9]\d{8,9}")
+# Written as only phones are: a plus, or a zero or bracket and parts.
+_PHONE: Final = re.compile(r"(\+|00(?!0))\d[\d\s().\-/]{6,18}\d|\(0?\d{1,5}\)[\d\s\-/.]{4,14}\d"
                            r"|0\d{1,4}[\s\-/.]\d[\d\s\-/.]{3,14}\d")  # fmt: skip
 _DATE: Final = re.compile(r"\d{1,4}([\-/.])\d{1,2}\1\d{1,4}.*")
 _PHONE_DIGITS: Final = range(8, 16)
 PHONES: Final = 5
 """One value of so many that look like a phone number makes a column of phone numbers."""
+CARDS: Final = 4
+"""As of phones, of cards and accounts. Of any long numbers one in ten has the check digit."""
 
 
 def mask_by_header(header: str) -> str:
     """Return the name of the mask for a column of this header; "" for none."""
-    words = [word.casefold() for word in _WORD.findall(_HUMP.sub(" ", header))]
+    words = _words(header)
     whole = " ".join(words)
-    if found := _WHOLE.get(whole) or _of_models().get(whole):
+    known = _WHOLE.get(whole) or _of_models().get(whole)
+    if found := known or _of_formats(tuple(formats.everything())).get(whole):
         return found
     for word in words:
-        if word in _WORDS:
-            return _WORDS[word]
-    if {"name", "names"} & set(words) and _PERSONS & set(words):
+        if found := _WORDS.get(word) or compounds.mask(word):
+            return found
+    if _NAMES & set(words) and any(word in _PERSONS or compounds.is_person(word) for word in words):
+        return "name"
+    if len(words) == 1 and compounds.is_person(whole):
         return "name"
     return next((kind for said, kind in _WHOLE.items() if " " in said and said in whole), "")
+
+
+def _words(header: str) -> list[str]:
+    spaced = _HUMP.sub(" ", unicodedata.normalize("NFC", header))
+    return [word.casefold() for word in _WORD.findall(spaced)]
+
+
+@cache
+def _of_formats(known: tuple[formats.Format, ...]) -> dict[str, str]:
+    """Return header -> mask of what people call the masked fields of the formats."""
+    found: dict[str, str] = {}
+    for form in known:
+        for column, mask in form.masks().items():
+            kind = _known(mask.kind) if isinstance(mask, Mask) else ""
+            for said in (column.key, str(column.label), *column.aliases) if kind else ():
+                found.setdefault(" ".join(_words(said)), kind)
+    return found
 
 
 @cache
@@ -116,13 +152,37 @@ def is_email(text: str) -> bool:
 def is_phone(text: str) -> bool:
     """Whether the text is a phone number as people write it."""
     plain = text.strip()
+    if _DIGITS.fullmatch(plain):
+        return True
     if plain[:1] not in "+0(" or not _PHONE.fullmatch(plain) or _DATE.fullmatch(plain):
         return False
     return sum(letter.isdigit() for letter in plain) in _PHONE_DIGITS
+
+
+def is_account(text: str) -> bool:
+    """Whether the text is an IBAN: its check digits are right."""
+    plain = _GAPS.sub("", text).upper()
+    if not _IBAN.fullmatch(plain):
+        return False
+    return int("".join(str(int(letter, 36)) for letter in plain[4:] + plain[:4])) % 97 == 1
+
+
+def is_card(text: str) -> bool:
+    """Whether the text is the number of a payment card: its length, beginning and check digit."""
+    plain = _GAPS.sub("", text)
+    if not _CARD.fullmatch(plain):
+        return False
+    digits = [int(letter) for letter in reversed(plain)]
+    doubled = (sum(divmod(2 * digit, 10)) for digit in digits[1::2])
+    return (sum(digits[::2]) + sum(doubled)) % 10 == 0
 
 
 def masked(text: str) -> str:
     """Return a cell of a file whose columns nobody knows yet; a mask of what looks personal."""
     if is_email(text):
         return str(masks.email(text))
+    if is_account(text):
+        return str(masks.bank_account(text))
+    if is_card(text):
+        return str(masks.card(text))
     return str(masks.phone(text)) if is_phone(text) else text

@@ -15,14 +15,16 @@ from django.utils.translation import gettext_lazy
 from backoffice.accounts.models import User
 from backoffice.audit import verbs
 from backoffice.audit.services import record
-from backoffice.sheets import services
+from backoffice.sheets import guard, services
+from backoffice.sheets.errors import refusal
+from backoffice.sheets.intake.escapes import safe_text
 from backoffice.sheets.kept.columns import Column, Kind, moment
 from backoffice.sheets.kept.frames import SheetFrame
 from backoffice.sheets.kept.keeping import VIEW, must
 from backoffice.sheets.models import ImportJob, KeptSheet
 
 PROMOTED = verbs.register("sheets.promoted", gettext_lazy("Kept sheet handed to an import"))
-_AT_ONCE: Final = 5_000
+_AT_ONCE: Final = 1_000
 
 
 def may_promote(kept: KeptSheet, user: User) -> bool:
@@ -49,15 +51,22 @@ def promote(kept: KeptSheet, *, actor: User) -> ImportJob:
 
 
 def _csv(kept: KeptSheet) -> BytesIO:
-    """Return the sheet as csv, in memory alone: it holds clear values."""
+    """Return the sheet as csv, in memory alone: it holds clear values.
+
+    Its texts read back as they are (`escapes`). Raises ReadError once it is too large, so that no
+    more of it is read and held than one upload may have.
+    """
     frame, file = SheetFrame(kept), BytesIO()
     text = TextIOWrapper(file, encoding="utf-8-sig", newline="")
     writer = csv.writer(text)
-    writer.writerow([column.label for column in frame.columns])
+    writer.writerow([safe_text(column.label) for column in frame.columns])
     for start in range(0, frame.size, _AT_ONCE):
         for row in frame.rows(range(start, min(start + _AT_ONCE, frame.size))):
             pairs = zip(frame.columns, row, strict=True)
             writer.writerow([_clear(column, *cell) for column, cell in pairs])
+        text.flush()
+        if file.tell() > guard.MAX_BYTES:
+            raise refusal("bytes", {"limit": guard.MAX_BYTES // 1024**2})
     text.flush()
     text.detach()
     file.seek(0)
@@ -66,7 +75,7 @@ def _csv(kept: KeptSheet) -> BytesIO:
 
 def _clear(column: Column, cell: int | str | None, currency: str) -> object:
     if cell is None or isinstance(cell, str):
-        return cell or ""
+        return safe_text(cell or "")
     if column.kind is Kind.DATE:
         return moment(cell).strftime("%Y-%m-%d %H:%M:%S" if column.times else "%Y-%m-%d")
     plain = str(column.plain(cell))

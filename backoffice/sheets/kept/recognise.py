@@ -97,6 +97,8 @@ class Guess:
     _real: bool = False
     _phones: int = 0
     _emails: bool = False
+    _accounts: int = 0
+    _cards: int = 0
     _seen: int = 0
     _money: set[str] = field(default_factory=set)
     _codes: bool = True
@@ -122,6 +124,7 @@ class Guess:
             self._open.clear()
             return
         self._open &= {"point", "comma"}
+        self._cards += personal.is_card(text_of(raw))
         sized = [self._sized(text_of(raw), name) for name in ("point", "comma")]
         if not all(sized):
             self._open.clear()
@@ -130,6 +133,8 @@ class Guess:
         self._seen += 1
         self._emails = self._emails or personal.is_email(text)
         self._phones += personal.is_phone(text)
+        self._accounts += personal.is_account(text)
+        self._cards += personal.is_card(text)
         self._codes = self._codes and text in CODES
         if self._codes:
             self.codes.add(text)
@@ -171,7 +176,11 @@ class Guess:
             return found
         if self._emails:
             return "email"
-        return "phone" if self._phones * personal.PHONES >= self._seen > 0 and self._phones else ""
+        if self._accounts and self._accounts * personal.CARDS >= self._seen:
+            return "bank_account"
+        if self._cards and self._cards * personal.CARDS >= self._seen:
+            return "card"
+        return "phone" if self._phones and self._phones * personal.PHONES >= self._seen else ""
 
     def is_paid_in(self, codes: set[str]) -> "Reading | None":
         """Return how amounts are read whose currencies stand in another column; None of others."""
