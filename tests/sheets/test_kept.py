@@ -16,16 +16,20 @@ from django.utils import timezone
 from backoffice.accounts.models import User
 from backoffice.audit.models import Event
 from backoffice.files.sealing import DamagedError
+from backoffice.jobs.models import Job
 from backoffice.jobs.run import execute
 from backoffice.masking.erasing import Erasure
 from backoffice.masking.mentions import Elsewhere, Mentions
+from backoffice.sheets import formats, guard, places, reader
+from backoffice.sheets.errors import ReadError
+from backoffice.sheets.intake.escapes import safe_text, unescape
 from backoffice.sheets.kept import asking, charting, erasing, joining, keeping, personal, promoting
 from backoffice.sheets.kept.asking import BadFilterError, Filter, Wanted
 from backoffice.sheets.kept.columns import Column, Kind, amount
 from backoffice.sheets.kept.frames import SheetFrame
 from backoffice.sheets.kept.recognise import Guess, Reading
 from backoffice.sheets.kept.vault import Vault, pack_texts, unpack
-from backoffice.sheets.models import KeptBlock, KeptChart, KeptJoin, KeptSheet
+from backoffice.sheets.models import ExportJob, KeptBlock, KeptChart, KeptJoin, KeptSheet, Undo
 from customers.models import Customer
 from tests.people import allow, make_person
 from tests.sheets.kept_made import ITEMS, ORDERS, keep, ref, rows_of, take
@@ -94,7 +98,15 @@ def test_dates_in_two_orders_wait_for_the_dialect() -> None:
         ("billing email", "email"), ("Phone No.", "phone"), ("Ship to address", "address"),
         ("date of birth", "birth_date"), ("IBAN", "bank_account"), ("이름", "name"),
         ("product_name", ""), ("country", ""), ("order_id", ""), ("Description", ""),
-        ("category name", ""),
+        ("category name", ""), ("Kunde", "name"), ("Kundenname", "name"), ("Anschrift", "address"),
+        ("Rechnungsadresse", "address"), ("Telefonnummer", "phone"), ("Mobilnummer", "phone"),
+        ("Celular", "phone"), ("Nome do cliente", "name"), ("Endereço", "address"),
+        ("연락처", "phone"), ("수령인", "name"), ("받는사람", "name"), ("전자우편", "email"),
+        ("주민번호", "text"), ("phonenumber", "phone"), ("emailaddress", "email"),
+        ("Geburtstag", "birth_date"), ("Kontonummer", "bank_account"), ("Kreditkarte", "card"),
+        ("Cardholder", "name"), ("First", "name"), ("Empfänger", "name"), ("Inhaber", "name"),
+        ("Ansprechpartner", "name"), ("Kundennummer", ""), ("Kontostand", ""), ("상품명", ""),
+        ("Artikelname", ""), ("Nome do produto", ""), ("고객번호", ""), ("Bestelldatum", ""),
     ],
 )  # fmt: skip
 def test_headers_of_persons_are_masked(header: str, mask: str) -> None:
@@ -111,6 +123,30 @@ def test_values_of_persons_are_masked() -> None:
     assert mask("+44 7700 900123", "(033) 648-4477", "033-648-4477") == "phone"
     assert mask("2024-01-31", "01-02-2024") == ""
     assert mask("4006381333931", "0042", "12.50") == ""
+    assert mask("01012345678", "01098765432") == "phone"
+    assert mask("0000012345", "0000067890") == ""
+    assert mask("by transfer", "DE89 3704 0044 0532 0130 00") == "bank_account"
+    assert mask("DE88 3704 0044 0532 0130 00") == ""
+    assert mask("4111 1111 1111 1111", "5500005555555559") == "card"
+    assert mask("4111111111111112", "4111111111111113") == ""
+    # Of many hashes one looks like an account.
+    hashes = [f"{number:032x}" for number in range(8)]
+    assert mask("DE89370400440532013000", *hashes) == ""
+
+
+def test_card_numbers_that_are_numbers_are_masked() -> None:
+    guess = Guess("column")
+    guess.see([4111111111111111])
+    assert guess.mask == "card"
+    assert guess.decide().kind is Kind.TEXT
+
+
+def test_synonyms_of_masked_fields_are_headers_of_persons() -> None:
+    for form in formats.everything():
+        for column in form.masks():
+            for said in (column.key, *column.aliases):
+                assert personal.mask_by_header(said), said
+    assert any(form.masks() for form in formats.everything())
 
 
 def test_kept_sheet_is_what_the_file_holds(oli: User) -> None:
@@ -457,13 +493,67 @@ def test_promoted_sheet_is_an_import_of_the_same_rows(oli: User) -> None:
     job = promoting.promote(kept, actor=oli)
     with job.open() as file:
         rows = list(csv.DictReader(StringIO(file.read().decode("utf-8-sig"))))
-    assert rows == rows_of(ORDERS)
+    read = [{name: unescape(cell) for name, cell in row.items()} for row in rows]
+    assert read == rows_of(ORDERS)
     assert job.owner == oli
     assert b"anna@example.com" not in job.file.open("rb").read()
     other = make_person("ola", "ops")
     keeping.share(kept, True, actor=oli)
     with pytest.raises(PermissionDenied):  # its clear values would go along
         promoting.promote(kept, actor=other)
+
+
+@pytest.mark.parametrize("cell", ["'=x", "''a", "=1+1", "-5 pieces", "plain", "'plain", "@me"])
+def test_promoted_cells_are_read_as_they_were_kept(oli: User, cell: str) -> None:
+    kept = keep(f"order_id,note\n7,{safe_text(cell)}\n8,x\n", oli)
+    assert SheetFrame(kept).cells(ref(kept, "note")).data[0] == cell
+    again = promoting.promote(kept, actor=oli)
+    rows = list(reader.rows(again, sheets=[again.sheets[0]["name"]], seconds=60))
+    assert rows[1].cells[1] == cell
+
+
+def test_promoting_stops_at_the_size_of_an_upload(
+    oli: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = keep("id,note\n" + "".join(f"{n},text {n}\n" for n in range(3_000)), oli)
+    read = []
+    rows = SheetFrame.rows
+    monkeypatch.setattr(guard, "MAX_BYTES", 5_000)
+    monkeypatch.setattr(SheetFrame, "rows", lambda *args: read.append(1) or rows(*args))
+    with pytest.raises(ReadError):
+        promoting.promote(kept, actor=oli)
+    assert len(read) == 1
+
+
+def test_sheet_whose_job_was_lost_keeps_no_cells(oli: User) -> None:
+    kept = keep(ORDERS, oli)
+    KeptSheet.objects.filter(pk=kept.pk).update(state=KeptSheet.State.LOADING)
+    Job.objects.filter(pk=kept.job_id).update(state=Job.State.FAILED)
+    keeping.tidy()
+    kept.refresh_from_db()
+    assert kept.state == KeptSheet.State.FAILED
+    assert not kept.blocks.exists()
+
+
+def test_erased_number_is_gone_from_a_column_of_numbers(oli: User) -> None:
+    kept = keep("id,reached,pieces\n1,447700904831,5\n2,447700904999,6\n", oli)
+    column = next(one for one in keeping.columns_of(kept) if one.label == "reached")
+    assert column.kind is Kind.WHOLE
+    values = [("phone", "+44 7700 904831")]
+    people = Elsewhere(values, Mentions(values))
+
+    class Group:
+        elsewhere = people
+
+    step = erasing.forget(None, Erasure(Group(), None, None), None, 100)  # type: ignore[arg-type]
+    assert step.changed == 1
+    kept.refresh_from_db()
+    frame = SheetFrame(kept)
+    cells = frame.cells(column.ref)
+    assert (cells.at(0), cells.at(1)) == (None, 447700904999)
+    assert list(frame.order(column.ref)) == [1, 0]
+    after = next(one for one in keeping.columns_of(kept) if one.ref == column.ref)
+    assert (dict(after.totals), after.empty) == ({"": 447700904999}, 1)
 
 
 def test_erased_person_is_gone_from_kept_sheets(oli: User) -> None:
@@ -511,3 +601,18 @@ def test_column_shows_a_mask_whatever_is_asked() -> None:
     column = Column("c0", "E-mail", mask="email")
     assert column.shown("anna@example.com") == "a•••••@e•••••.com"
     assert column.plain("anna@example.com") == "a•••••@e•••••.com"
+
+
+def test_sheet_that_is_being_read_and_a_running_undo_keep_an_erasure_waiting(oli: User) -> None:
+    kept = keep(ORDERS, oli)
+    assert places.busy(None) == []  # type: ignore[arg-type]
+    KeptSheet.objects.filter(pk=kept.pk).update(state=KeptSheet.State.LOADING)
+    undo = Undo.objects.create(import_job=take(ITEMS, oli), owner=oli)
+    made = Job.objects.create(kind="sheets.export", owner=oli)
+    export = ExportJob.objects.create(owner=oli, asked=1, job=made)
+    found = {(one.label, one.key) for one in places.busy(None)}  # type: ignore[arg-type]
+    assert found == {
+        ("sheets.keptsheet", str(kept.pk)),
+        ("sheets.undo", str(undo.pk)),
+        ("sheets.exportjob", str(export.pk)),
+    }
