@@ -17,7 +17,7 @@ _MASK = "\N{BULLET}"
 _BATCH = 500
 
 Actor = AbstractBaseUser | AnonymousUser | None
-Subject = models.Model | type[models.Model]
+type Subject = models.Model | type[models.Model]
 
 
 class PersonalValueError(ValueError):
