@@ -16,8 +16,9 @@ from django.core.exceptions import (
     ObjectDoesNotExist,
     ValidationError,
 )
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, IntegrityError, transaction
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 from import_export.exceptions import FieldError
 from import_export.resources import ModelResource
 from import_export.results import RowResult
@@ -25,19 +26,42 @@ from tablib import Dataset
 
 from backoffice.accounts.models import User
 from backoffice.audit import history
-from backoffice.sheets import converting, engine, spans, staging, ways
+from backoffice.sheets import (
+    closed,
+    converting,
+    engine,
+    modes,
+    problems,
+    singles,
+    spans,
+    staging,
+    ways,
+)
 from backoffice.sheets.checking import Batch, Check
 from backoffice.sheets.engine import Fence, Progress
 from backoffice.sheets.errors import ReadError
 from backoffice.sheets.formats import Derivation
 from backoffice.sheets.models import ImportJob, Status
 from backoffice.sheets.plain import ResourceFormat
-from backoffice.sheets.problems import Problem
+from backoffice.sheets.problems import Problem, Text
 from backoffice.sheets.reader import CellError, RawRow
 from backoffice.sheets.resources import INVALID, REFUSED, safe_message
 
 _SECONDS: Final = 0.15
 """How long the rows of one transaction may take."""
+_TOGETHER: Final = 200
+"""How many rows the check tries in one transaction: they see one another, as in the run."""
+NO_SUCH_YET: Final = "no-such-record-yet"
+
+problems.register(
+    {
+        NO_SUCH_YET: Text(
+            _lazy("There is no such record yet"),
+            _lazy("If a row above makes it, the import takes this row all the same."),
+        )
+    }
+)
+
 # With one of these a Resource may want to see rows that change nothing.
 _SEES_ALL: Final = frozenset(
     {
@@ -73,6 +97,10 @@ class Rows:
         self, form: ResourceFormat, batches: Sequence[Batch], actor: Any, reason: str
     ) -> None:
         self.form, self._actor, self._reason = form, actor, reason
+        found = converting.sources(form.resource())
+        self.singles = singles.Asked(
+            form.model, {key: one.name for key, one in found.items()}, actor
+        )
         self.resource: ModelResource = form.resource()
         self._leave_unchanged()
         headers = list(dict.fromkeys(name for one in batches for name in one.cells))
@@ -105,13 +133,17 @@ class Rows:
         loader = self.resource._meta.instance_loader_class
         self.loader = loader(self.resource, self.dataset)
 
-    def one(self, index: int, **kwargs: Any) -> RowResult:
-        """Import one row, in a savepoint."""
+    def one(self, index: int, out: Status | None = None, **kwargs: Any) -> RowResult | None:
+        """Import one row, in a savepoint; None for one that would become `out`: it is undone."""
         row = self._row(index)
         kwargs |= {"row_number": index + 1, "using_transactions": True, "user": self._actor}
         try:
             with transaction.atomic():
                 result = self.resource.import_row(row, self.loader, **kwargs)
+                if _STATUSES[result.import_type] == out:
+                    self._drop()
+                    transaction.set_rollback(True)
+                    return None
                 if self.resource._meta.use_bulk and result.is_valid():
                     self._flush(self._actor, self._reason)
                 if result.errors or result.validation_error:
@@ -143,8 +175,25 @@ class Rows:
                 self.form.model.objects.bulk_update(changed, fields)
                 self.form.model.objects.filter(pk__in=[one.pk for one in gone]).delete()
         finally:
-            for waiting in (made, changed, gone):
-                waiting.clear()
+            self._drop()
+
+    def _drop(self) -> None:
+        """Forget what the Resource collected to write in bulk."""
+        made = self.resource
+        for waiting in (made.create_instances, made.update_instances, made.delete_instances):
+            waiting.clear()
+
+    def tells(self, index: int, result: RowResult | None) -> set[str]:
+        """Return the masked fields of which a refusal may tell the person that they are taken."""
+        if result is None or result.is_valid():
+            return set()
+        refused = any(isinstance(one.error, IntegrityError) for one in result.errors)
+        return self.singles.told(self._row(index), result.validation_error, refused=refused)
+
+    def is_closed(self, index: int) -> bool:
+        """Whether a row brings such a value, and the person was told often enough."""
+        known = index < len(self.dataset)
+        return known and self.singles.are_closed(self._row(index))
 
 
 class RowCheck(Check):
@@ -169,27 +218,73 @@ class RowCheck(Check):
         self._tell_skipped(fence)
 
     def _try(self, trial: Rows, batch: Batch, done: int, start: int) -> int:
-        """Try rows for a short time and take them back; return where to go on."""
-        end = time.monotonic() + _SECONDS
+        """Try rows and take them back; return where to go on.
+
+        Rows may refer to those above: the first ones are tried together, however long it takes.
+        Those of larger files cannot be, since others would wait.
+        """
+        first, end, told = start, time.monotonic() + _SECONDS, set[str]()
         with transaction.atomic():
-            while start < batch.size and time.monotonic() < end:
-                if done + start < len(trial.dataset):
-                    result = trial.one(
-                        done + start, dry_run=True, retain_instance_in_row_result=True
-                    )
-                    self._note(batch, start, result)
+            while start < batch.size and not told:
+                is_alone = done + start >= _TOGETHER and start > first
+                if is_alone and time.monotonic() > end:
+                    break
+                told = self._try_one(trial, batch, done, start)
                 start += 1
             transaction.set_rollback(True)
+        trial.singles.note(told)
         return start
 
+    def _try_one(self, trial: Rows, batch: Batch, done: int, start: int) -> set[str]:
+        """Try a row; return the fields of which the person is told that a value is taken."""
+        index = done + start
+        if index >= len(trial.dataset):
+            return set()
+        if trial.is_closed(index):
+            place = batch.sheet, batch.numbers[start]
+            batch.problems.append(Problem(singles.TOO_OFTEN, *place, dataset=self.form.dataset))
+            return set()
+        result = trial.one(index, dry_run=True, retain_instance_in_row_result=True)
+        if result is not None:
+            self._note(batch, start, result)
+        return trial.tells(index, result)
+
     def _note(self, batch: Batch, index: int, result: RowResult) -> None:
-        batch.statuses[index] = _STATUSES[result.import_type]
+        batch.statuses[index] = self._status(batch, index, result)
         if result.import_type != RowResult.IMPORT_TYPE_NEW:
             batch.pks[index] = result.object_id
         for name in (one.name for one in self.sources.values()):
             value = getattr(result.instance, self.form.model._meta.get_field(name).attname, None)
             batch.values.setdefault(name, [None] * batch.size)[index] = value
-        batch.problems += problems_of(self.form, result, batch.sheet, batch.numbers[index])
+        found = problems_of(self.form, result, batch.sheet, batch.numbers[index])
+        for one in found:
+            if one.code == converting.NO_SUCH and self.read + batch.size > _TOGETHER:
+                one.code = NO_SUCH_YET
+        batch.problems += found
+
+    def _status(self, batch: Batch, index: int, result: RowResult) -> Status:
+        """Return what is told of a tried row; of hidden values only that they are brought."""
+        found = _STATUSES[result.import_type]
+        if found not in {Status.CHANGED, Status.UNCHANGED}:
+            return found
+        cells = {
+            one.name: batch.cells[key][index]
+            for key, one in self.sources.items()
+            if key in batch.cells
+        }
+        hidden = closed.brought(self.closed, cells)
+        return closed.status(self._changed(result), hidden) if hidden else found
+
+    def _changed(self, result: RowResult) -> list[str]:
+        """Return the fields that a row changes; none where import-export does not compare."""
+        if result.original is None:
+            return []
+        names = [one.stored.attname for one in self.sources.values()]
+        return [
+            name
+            for name in names
+            if getattr(result.original, name) != getattr(result.instance, name, None)
+        ]
 
 
 def problems_of(form: ResourceFormat, result: RowResult, sheet: str, row: int) -> list[Problem]:
@@ -249,7 +344,7 @@ class RowWriter(engine.Writer):
         with transaction.atomic(), history.signing(self.actor, self.job.change_reason) as signer:
             fence()
             with spans.noted_all(self.job, self.form.dataset, signer, self.form.model):
-                last, problems = self._rows(first, counts)
+                last, problems, told = self._rows(first, counts)
                 if last >= size:
                     self.rows.resource.after_import(
                         self.rows.dataset, self.result, dry_run=False, user=self.actor
@@ -259,20 +354,36 @@ class RowWriter(engine.Writer):
             engine.store_problems(self.job, news, from_run=True)
             place = self._checkpoint(counters, last - first)
         self._advance(counters, place)
+        self.rows.singles.note(told)
 
-    def _rows(self, index: int, counts: Counter[str]) -> tuple[int, list[Problem]]:
-        end, found = time.monotonic() + _SECONDS, list[Problem]()
-        while index < self.sizes[0] and time.monotonic() < end:
+    def _rows(self, index: int, counts: Counter[str]) -> tuple[int, list[Problem], set[str]]:
+        """Write rows; end early where the person is told that a personal value is taken."""
+        end, found, told = time.monotonic() + _SECONDS, list[Problem](), set[str]()
+        while index < self.sizes[0] and time.monotonic() < end and not told:
             if self._is_skipped(index):
                 counts["skipped"] += 1
+            elif self.rows.is_closed(index):
+                counts["failed"] += 1
+                found.append(self._said(singles.TOO_OFTEN, index))
             else:
-                result = self.rows.one(index, dry_run=False)
-                self.result.increment_row_result_total(result)
-                self.result.append_row_result(result)
-                counts[_COUNTERS[_STATUSES[result.import_type]]] += 1
-                found += problems_of(self.form, result, *self._place(index))
+                told = self._row(index, counts, found)
             index += 1
-        return index, found
+        return index, found, told
+
+    def _row(self, index: int, counts: Counter[str], found: list[Problem]) -> set[str]:
+        result = self.rows.one(index, modes.unwanted(self.job.mode), dry_run=False)
+        if result is None:
+            counts["skipped"] += 1
+            found.append(self._said(modes.code(self.job.mode), index))
+            return set()
+        self.result.increment_row_result_total(result)
+        self.result.append_row_result(result)
+        counts[_COUNTERS[_STATUSES[result.import_type]]] += 1
+        found += problems_of(self.form, result, *self._place(index))
+        return self.rows.tells(index, result)
+
+    def _said(self, code: str, index: int) -> Problem:
+        return Problem(code, *self._place(index), dataset=self.form.dataset)
 
     def _is_skipped(self, index: int) -> bool:
         alike = len(self.statuses) == self.sizes[0]

@@ -114,7 +114,10 @@ class Check:
             source = self.sources.get(column)
             if source is None:
                 continue
-            batch.values[source.name], bad = source.convert(cells)
+            if source.reads:
+                batch.values[source.name], bad = source.convert_with(cells, batch.cells)
+            else:
+                batch.values[source.name], bad = source.convert(cells)
             self._refuse(batch, column, bad)
 
     def _refuse(self, batch: Batch, column: str, bad: Mapping[int, Bad]) -> None:

@@ -4,7 +4,7 @@ Widget and validators run once for each different value. They give what import-e
 `Field.save` and the model's `clean_fields` would, and refuse what these refuse.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -110,6 +110,22 @@ class Source:
             return self._with_bad(result)
         return result, {}
 
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Return the other columns of its row that the widget reads, as it declares."""
+        return tuple(getattr(type(self.field.widget), "reads", ()))
+
+    def convert_with(
+        self, values: Sequence[Any], others: Mapping[str, Sequence[Any]]
+    ) -> tuple[list[Any], dict[int, Bad]]:
+        """Return the same where the widget `reads` other columns: once for each different pair."""
+        columns = [others.get(name) or [None] * len(values) for name in self.reads]
+        keys = list(zip(map(type, values), values, *columns, strict=True))
+        table = {
+            key: self._one(key[1], dict(zip(self.reads, key[2:], strict=True))) for key in set(keys)
+        }
+        return self._with_bad([table[key] for key in keys])
+
     def _with_bad(self, result: list[Any]) -> tuple[list[Any], dict[int, Bad]]:
         bad = {index: one for index, one in enumerate(result) if isinstance(one, Bad)}
         made = [
@@ -192,7 +208,7 @@ class Source:
         default = self.field.default
         return default() if callable(default) else default
 
-    def _one(self, value: Any) -> Any:
+    def _one(self, value: Any, row: Mapping[str, Any] | None = None) -> Any:
         """Return what the model's field would hold, or why not."""
         if isinstance(value, CellError):
             return Bad(value.code)
@@ -201,14 +217,20 @@ class Source:
         if isinstance(self.stored, MaskedMixin) and self.stored.is_mask(value):
             return value  # the record that it comes back to decides
         try:
-            return self._cleaned(value)
+            return self._cleaned(value, row)
         except ValidationError as error:
             return Bad(INVALID, (("message", safe_message(error)),))
-        except (ArithmeticError, LookupError, TypeError, ValueError):
-            return Bad(self._code())
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+            return self._unreadable(error)
 
-    def _cleaned(self, value: Any) -> Any:
-        cleaned = self.field.widget.clean(value, row=None)
+    def _unreadable(self, error: Exception) -> Bad:
+        """Return what is wrong; a widget that declares what it reads says it, without the value."""
+        if self.reads and isinstance(error, ValueError):
+            return Bad(INVALID, (("message", str(error)),))
+        return Bad(self._code())
+
+    def _cleaned(self, value: Any, row: Mapping[str, Any] | None) -> Any:
+        cleaned = self.field.widget.clean(value, row=row)
         default = self.field.default
         if cleaned in _EMPTY and default is not NOT_PROVIDED:
             if callable(default):

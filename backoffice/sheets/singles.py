@@ -5,8 +5,10 @@ is on the record and counts (`masking.existence`); over the cap every row with a
 is left out, whether the value is taken or free.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.db.models import Model
 
 from backoffice.masking import existence
@@ -47,3 +49,36 @@ def allowed(plan: Plan, step: Step, actor: Any) -> Plan:
 def problem(step: Step, record: Record) -> Problem:
     """Return what is said of a row that is left out over the cap."""
     return Problem(TOO_OFTEN, record.sheet, record.row, dataset=step.dataset)
+
+
+class Asked:
+    """The same for rows that a Resource imports one by one; `columns` is header -> field."""
+
+    def __init__(self, model: type[Model], columns: Mapping[str, str], actor: Any) -> None:
+        self._model, self._actor = model, actor
+        single = existence.single_fields(model)
+        self._columns = {key: name for key, name in columns.items() if name in single}
+
+    def _brought(self, row: Mapping[str, Any]) -> set[str]:
+        return {name for key, name in self._columns.items() if row.get(key) not in {None, ""}}
+
+    def are_closed(self, row: Mapping[str, Any]) -> bool:
+        """Whether the row brings such a value, and the person was told often enough."""
+        asks = self._actor is not None and self._brought(row)
+        return bool(asks and existence.is_over(self._actor))
+
+    def told(
+        self, row: Mapping[str, Any], error: ValidationError | None, *, refused: bool
+    ) -> set[str]:
+        """Return the fields of which a refusal (by the database, by validation) may tell."""
+        names = self._brought(row)
+        if not names or refused or error is None:
+            return names if refused else set()
+        groups = getattr(error, "error_dict", None) or {"": error.error_list}
+        said = (one for group in groups.values() for one in group)
+        return names if any(existence.tells(one, self._model) for one in said) else set()
+
+    def note(self, names: set[str]) -> None:
+        """Count that the person was told; outside of the transaction of the rows."""
+        if names and self._actor is not None:
+            existence.note(self._actor, self._model, names)

@@ -59,7 +59,7 @@ class Verdict:
 # What a Resource may change and still be written column by column: names and exports.
 _HARMLESS: Final = frozenset(
     {
-        "fields", "_meta", "Meta", "key", "title", "synonyms", "permissions", "tenant_field",
+        "fields", "_meta", "Meta", "key", "title", "synonyms", "permissions",
         "get_export_queryset", "filter_export", "export", "before_export", "after_export",
         "export_field", "export_resource", "get_export_fields", "get_export_headers",
         "get_export_order", "get_display_name", "get_user_visible_fields",
@@ -119,6 +119,17 @@ def overridden(resource: type[ModelResource]) -> list[str]:
     return list(known)
 
 
+def ignored(step: type[ModelResource]) -> list[str]:
+    """Return what of a step of a format would never run: methods, and widgets of its own."""
+    made = step()
+    own = [
+        f"widget of {one.column_name}"
+        for one in made.get_import_fields()
+        if not isinstance(one.widget, widgets.ForeignKeyWidget) and type(one.widget) not in _WIDGETS
+    ]
+    return overridden(step) + own
+
+
 def _stock(name: str) -> Any:
     return inspect.getattr_static(ModelResource, name)
 
@@ -159,7 +170,10 @@ def _field_reasons(resource: type[ModelResource]) -> Iterator[str | Promise]:
 
 def _is_stock(field: Field) -> bool:
     natural = getattr(field.widget, "use_natural_foreign_keys", False)
-    return type(field) is Field and type(field.widget) in _WIDGETS and not natural
+    kind = type(field.widget)
+    # One that declares which columns it `reads` gives the same for the same cells.
+    known = kind in _WIDGETS or "reads" in vars(kind)
+    return type(field) is Field and known and not natural
 
 
 def foreign_receivers(model: type[models.Model]) -> list[Any]:

@@ -24,6 +24,9 @@ class Price(widgets.Widget):  # type: ignore[misc]
     A price without a currency is refused: nobody knows how many decimals it may have.
     """
 
+    reads: ClassVar[tuple[str, ...]] = ("currency",)
+    """The columns of its row that it looks at: the same cells give the same amount."""
+
     def clean(self, value: Any, row: Any = None, **kwargs: Any) -> int | None:
         """Return minor units, None for an empty cell; ValueError for what is no amount."""
         written = "" if value is None else str(value).strip()
@@ -81,7 +84,6 @@ class Products(ModelResource):  # type: ignore[misc]
 
     key: ClassVar[str] = "products"
     title = _("Products")
-    tenant_field: ClassVar[str] = "seller"
     synonyms: ClassVar[dict[str, tuple[str, ...]]] = {
         "seller": (
             "SupplierID", "Seller ID", "Shop", "Shop ID", "Vendor", "Lieferantennummer",

@@ -26,7 +26,6 @@ class Goods(ModelResource):  # type: ignore[misc]
     """Products of a shop, written by columns."""
 
     key = "goods"
-    tenant_field = "seller"
     seller = Field(
         attribute="seller", column_name="seller", widget=ForeignKeyWidget(Seller, "code")
     )

@@ -15,6 +15,7 @@ from backoffice.accounts.models import User
 from backoffice.audit import history
 from backoffice.sheets import formats, ways
 from backoffice.sheets.models import ImportJob, ImportSpan
+from backoffice.sheets.resources import SheetResource
 from backoffice.sheets.ways import Way
 from customers.models import Customer
 from orders.models import Order
@@ -261,3 +262,56 @@ def test_masked_models_are_written_with_objects_and_references_are_fast() -> Non
             fields = ("number", "name", "email")
 
     assert ways.way_of(Customers).way == Way.BULK
+
+
+def declared(step: Any) -> Any:
+    """Return a format of one step, not registered."""
+    return type("Declared", (formats.Format,), {"key": "case", "title": "Case", "steps": (step,)})
+
+
+class Told(SheetResource):
+    """A step that is fine."""
+
+    dataset, label = "sellers", "Sellers"
+
+    class Meta:
+        model = Seller
+        import_id_fields = ("code",)
+        fields = HEADS
+
+
+class Hooked(Told):
+    """A step with a method that nobody would call."""
+
+    def before_import_row(self, row: Any, **kwargs: Any) -> None:
+        """Never run."""
+
+
+class Capital(Told):
+    """A step with a widget that nobody would ask."""
+
+    name = fields.Field(attribute="name", column_name="name", widget=Whole.Upper())
+
+
+@pytest.mark.parametrize(
+    ("step", "error", "said"),
+    [
+        (Hooked, ValueError, "its own before_import_row"),
+        (Capital, ValueError, "its own widget of name"),
+        (Stripped, TypeError, "is no step"),
+    ],
+)
+def test_a_step_that_would_lose_its_methods_is_refused(
+    step: Any, error: type[Exception], said: str
+) -> None:
+    with pytest.raises(error, match=said):
+        formats.register(declared(step))
+    assert "case" not in formats._formats
+    formats._require_plain(declared(Told))
+
+
+def test_a_plain_resource_is_for_no_tenant() -> None:
+    made = type("Own", (Sellers,), {"key": "case", "title": "Case", "for_tenants": True})
+    with pytest.raises(ValueError, match="cannot be for tenants"):
+        formats.register(made)
+    assert "case" not in formats._formats
