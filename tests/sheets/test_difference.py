@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from backoffice.accounts.models import User
 from backoffice.sheets import formats, staging
-from backoffice.sheets.models import ImportJob, Status
+from backoffice.sheets.models import ImportJob
 from backoffice.sheets.resources import Field, ForeignKeyWidget, ModelResource
 from sellers.models import Product, Seller
 from tests.clients import signed_in
