@@ -138,7 +138,8 @@ class Mentions:
     def _longest(self, words: list[tuple[int, int, str]], index: int) -> int:
         """Return where the longest value ends that begins with this word; 0 for none."""
         joined, best = "", 0
-        for _start, end, word in words[index:]:
+        for place in range(index, len(words)):  # a slice would copy the rest for each word
+            _start, end, word = words[place]
             joined += word
             if joined in self._whole or self._is_number(joined):
                 best = end

@@ -225,12 +225,12 @@ class _Counted:
 def compared(job: ImportJob, form: Format) -> set[str]:
     """Return the masked fields of which the check told whether the file's values are theirs."""
     columns = {key for values in job.mapping.values() for key in values.get("columns", {})}
-    plain = isinstance(form, ResourceFormat)
+    source = form.column_of if isinstance(form, ResourceFormat) else None
     return {
         part.name
         for shape in shapes(form).values()
         for part in shape.fields
         if part.is_masked
         and not part.is_closed(closed.fields(job.owner, shape.model))
-        and (not plain or form.column_of(part.name) in columns)
+        and (source is None or source(part.name) in columns)
     }

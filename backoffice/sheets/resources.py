@@ -336,7 +336,7 @@ def _differs(instance: Model, name: str, value: Any) -> bool:
     if not isinstance(stored, MaskedMixin):
         return bool(before != value)
     if stored.is_mask(value):
-        return str(before) != value
+        return bool(str(before) != value)
     return bool(stored.get_prep_value(before) != stored.get_prep_value(stored.seal(value)))
 
 

@@ -1,7 +1,7 @@
 """A check is no way to find out masked values: equal and different ones look the same."""
 
 from collections.abc import Iterable
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 from django.urls import reverse
@@ -51,7 +51,7 @@ class Derived(formats.Format):
 
     key, title, permissions = "test-derived", "Derived", ("customers.import_customer",)
     columns = tuple(Column(name, name, cells.text, ()) for name in HEAD)
-    steps: ClassVar[tuple[Any, ...]] = (Told,)
+    steps = (Told,)
 
     def derive(self, rows: Iterable[SheetRow]) -> Derivation:
         """Return a record for each row."""

@@ -52,8 +52,9 @@ def mapped(key: str, oli: User, *made: Sequence[Sequence[Any]]) -> ImportJob:
 def test_each_sheet_writes_the_columns_that_it_has(oli: User, key: str, model: Any) -> None:
     for number in range(1, 41):
         model.objects.create(ext_id=number, name="Old", note="old", email="old", **VALUES)
-    first = [["ext_id", "name"], *([number, "New"] for number in range(1, 31))]
-    second = [["ext_id", "name", "note"], *([n, "New", f"new {n}"] for n in range(31, 41))]
+    first: list[list[Any]] = [["ext_id", "name"], *([number, "New"] for number in range(1, 31))]
+    more = ([number, "New", f"new {number}"] for number in range(31, 41))
+    second: list[list[Any]] = [["ext_id", "name", "note"], *more]
     job = run(mapped(key, oli, first, second))
     assert job.state == ImportJob.State.DONE, job.message
     found = dict(model.objects.values_list("ext_id", "note"))
@@ -90,8 +91,8 @@ def two(oli: User) -> ImportJob:
     """Return a checked import that changes two rows; the first sheet brings no note."""
     for number in (1, 2):
         Ruled.objects.create(ext_id=number, name="Old", note="old", email="old", **VALUES)
-    first = [["ext_id", "name"], [1, "New"]]
-    second = [["ext_id", "name", "note"], [2, "New", "new"]]
+    first: list[list[Any]] = [["ext_id", "name"], [1, "New"]]
+    second: list[list[Any]] = [["ext_id", "name", "note"], [2, "New", "new"]]
     return mapped("test-ruled", oli, first, second)
 
 

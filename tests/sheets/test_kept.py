@@ -518,8 +518,13 @@ def test_promoting_stops_at_the_size_of_an_upload(
     kept = keep("id,note\n" + "".join(f"{n},text {n}\n" for n in range(3_000)), oli)
     read = []
     rows = SheetFrame.rows
+
+    def counted(*args: Any) -> Any:
+        read.append(1)
+        return rows(*args)
+
     monkeypatch.setattr(guard, "MAX_BYTES", 5_000)
-    monkeypatch.setattr(SheetFrame, "rows", lambda *args: read.append(1) or rows(*args))
+    monkeypatch.setattr(SheetFrame, "rows", counted)
     with pytest.raises(ReadError):
         promoting.promote(kept, actor=oli)
     assert len(read) == 1
@@ -528,7 +533,8 @@ def test_promoting_stops_at_the_size_of_an_upload(
 def test_sheet_whose_job_was_lost_keeps_no_cells(oli: User) -> None:
     kept = keep(ORDERS, oli)
     KeptSheet.objects.filter(pk=kept.pk).update(state=KeptSheet.State.LOADING)
-    Job.objects.filter(pk=kept.job_id).update(state=Job.State.FAILED)
+    assert kept.job is not None
+    Job.objects.filter(pk=kept.job.pk).update(state=Job.State.FAILED)
     keeping.tidy()
     kept.refresh_from_db()
     assert kept.state == KeptSheet.State.FAILED

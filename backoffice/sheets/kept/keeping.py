@@ -51,7 +51,7 @@ register_scope(KeptJoin, STAFF, visible)
 
 
 def must(actor: User, *rights: str) -> None:
-    """Raise PermissionDenied for a person without one of the rights, and while one acts for them."""
+    """Raise PermissionDenied for who lacks one of the rights, and while one acts for them."""
     acting.refuse()
     if not all(actor.has_perm(right) for right in rights):
         raise PermissionDenied
