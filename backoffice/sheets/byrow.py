@@ -5,24 +5,14 @@ The run commits some rows at a time, each in a savepoint, with history rows, jou
 checkpoint. What the Resource's methods write beside its own rows carries the import's reason too.
 """
 
-import copy
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from collections.abc import Iterable
+from typing import Final
 
-from django.core.exceptions import (
-    MultipleObjectsReturned,
-    ObjectDoesNotExist,
-    ValidationError,
-)
-from django.db import DatabaseError, IntegrityError, transaction
-from django.utils.translation import gettext as _
+from django.db import transaction
 from django.utils.translation import gettext_lazy as _lazy
-from import_export.exceptions import FieldError
-from import_export.resources import ModelResource
 from import_export.results import RowResult
-from tablib import Dataset
 
 from backoffice.accounts.models import User
 from backoffice.audit import history
@@ -35,17 +25,15 @@ from backoffice.sheets import (
     singles,
     spans,
     staging,
-    ways,
 )
 from backoffice.sheets.checking import Batch, Check
 from backoffice.sheets.engine import Fence, Progress
-from backoffice.sheets.errors import ReadError
 from backoffice.sheets.formats import Derivation
 from backoffice.sheets.models import ImportJob, Status
 from backoffice.sheets.plain import ResourceFormat
 from backoffice.sheets.problems import Problem, Text
-from backoffice.sheets.reader import CellError, RawRow
-from backoffice.sheets.resources import INVALID, REFUSED, safe_message
+from backoffice.sheets.reader import RawRow
+from backoffice.sheets.rows import STATUSES, Rows, problems_of
 
 _SECONDS: Final = 0.15
 """How long the rows of one transaction may take."""
@@ -62,138 +50,12 @@ problems.register(
     }
 )
 
-# With one of these a Resource may want to see rows that change nothing.
-_SEES_ALL: Final = frozenset(
-    {
-        "skip_row", "save_instance", "do_instance_save", "before_save_instance",
-        "after_save_instance", "after_import_row", "import_row", "save_m2m",
-    }
-)  # fmt: skip
-_STATUSES: Final = {
-    RowResult.IMPORT_TYPE_NEW: Status.NEW,
-    RowResult.IMPORT_TYPE_UPDATE: Status.CHANGED,
-    RowResult.IMPORT_TYPE_DELETE: Status.CHANGED,
-    RowResult.IMPORT_TYPE_SKIP: Status.UNCHANGED,
-    RowResult.IMPORT_TYPE_ERROR: Status.FAILED,
-    RowResult.IMPORT_TYPE_INVALID: Status.FAILED,
-}
 _COUNTERS: Final = {
     Status.NEW: "created",
     Status.CHANGED: "updated",
     Status.UNCHANGED: "unchanged",
     Status.FAILED: "failed",
 }
-
-
-def _plain(value: Any) -> Any:
-    """Return a cell as import-export's own reader gives it; an error cell is its text."""
-    return value.text or f"#{value.code}" if isinstance(value, CellError) else value
-
-
-class Rows:
-    """A Resource over a whole file, fed row by row."""
-
-    def __init__(
-        self, form: ResourceFormat, batches: Sequence[Batch], actor: Any, reason: str
-    ) -> None:
-        self.form, self._actor, self._reason = form, actor, reason
-        found = converting.sources(form.resource())
-        self.singles = singles.Asked(
-            form.model, {key: one.name for key, one in found.items()}, actor
-        )
-        self.resource: ModelResource = form.resource()
-        self._leave_unchanged()
-        headers = list(dict.fromkeys(name for one in batches for name in one.cells))
-        self.dataset = Dataset(headers=headers)
-        self._own = [one.cells.keys() for one in batches for _row in range(one.size)]
-        for one in batches:
-            columns = [one.cells.get(name) or [None] * one.size for name in headers]
-            for row in zip(*columns, strict=True):
-                self.dataset.append([_plain(cell) for cell in row])
-
-    def _leave_unchanged(self) -> None:
-        """Skip rows that change nothing, unless a method of the Resource may want to see them."""
-        # A copy: import-export notes things in the options, which all imports would share.
-        self.resource._meta = copy.copy(self.resource._meta)
-        if not _SEES_ALL & set(ways.overridden(self.form.resource)):
-            self.resource._meta.skip_unchanged = not self.resource._meta.skip_diff
-
-    def begin(self, *, dry_run: bool) -> None:
-        """Let the Resource look at the whole file, as it does before its own import.
-
-        Raises ReadError when it refuses the file.
-        """
-        try:
-            with transaction.atomic(), history.signing(self._actor, self._reason):
-                self.resource.before_import(self.dataset, dry_run=dry_run, user=self._actor)
-                transaction.set_rollback(dry_run)
-            self.resource._check_import_id_fields(self.dataset.headers)  # noqa: SLF001 - as import_data does
-        except (FieldError, ValidationError, ValueError) as error:
-            raise ReadError(_("The format refuses the file.")) from error
-        loader = self.resource._meta.instance_loader_class
-        self.loader = loader(self.resource, self.dataset)
-
-    def one(self, index: int, out: Status | None = None, **kwargs: Any) -> RowResult | None:
-        """Import one row, in a savepoint; None for one that would become `out`: it is undone."""
-        row = self._row(index)
-        kwargs |= {"row_number": index + 1, "using_transactions": True, "user": self._actor}
-        try:
-            with transaction.atomic():
-                result = self.resource.import_row(row, self.loader, **kwargs)
-                if _STATUSES[result.import_type] == out:
-                    self._drop()
-                    transaction.set_rollback(True)
-                    return None
-                if self.resource._meta.use_bulk and result.is_valid():
-                    self._flush(self._actor, self._reason)
-                if result.errors or result.validation_error:
-                    transaction.set_rollback(True)
-        except DatabaseError as error:
-            result = RowResult()
-            result.import_type = RowResult.IMPORT_TYPE_ERROR
-            result.errors.append(self.resource.get_error_result_class()(error))
-        return result
-
-    def _row(self, index: int) -> dict[str, Any]:
-        """Return a row without the columns that other sheets have and its own has not."""
-        row = dict(zip(self.dataset.headers, self.dataset[index], strict=True))
-        if len(self._own) != len(self.dataset):
-            return row  # the Resource added or dropped rows
-        return {name: cell for name, cell in row.items() if name in self._own[index] or cell}
-
-    def _flush(self, actor: Any, reason: str) -> None:
-        """Write what the Resource collected to write in bulk, with its history."""
-        made, changed = self.resource.create_instances, self.resource.update_instances
-        gone, fields = self.resource.delete_instances, self.resource.get_bulk_update_fields()
-        try:
-            if history.is_tracked(self.form.model):
-                history.bulk_create(made, actor=actor, reason=reason)
-                history.bulk_update(changed, fields, actor=actor, reason=reason)
-                history.delete(gone, actor=actor, reason=reason)
-            else:
-                self.form.model.objects.bulk_create(made)
-                self.form.model.objects.bulk_update(changed, fields)
-                self.form.model.objects.filter(pk__in=[one.pk for one in gone]).delete()
-        finally:
-            self._drop()
-
-    def _drop(self) -> None:
-        """Forget what the Resource collected to write in bulk."""
-        made = self.resource
-        for waiting in (made.create_instances, made.update_instances, made.delete_instances):
-            waiting.clear()
-
-    def tells(self, index: int, result: RowResult | None) -> set[str]:
-        """Return the masked fields of which a refusal may tell the person that they are taken."""
-        if result is None or result.is_valid():
-            return set()
-        refused = any(isinstance(one.error, IntegrityError) for one in result.errors)
-        return self.singles.told(self._row(index), result.validation_error, refused=refused)
-
-    def is_closed(self, index: int) -> bool:
-        """Whether a row brings such a value, and the person was told often enough."""
-        known = index < len(self.dataset)
-        return known and self.singles.are_closed(self._row(index))
 
 
 class RowCheck(Check):
@@ -264,7 +126,7 @@ class RowCheck(Check):
 
     def _status(self, batch: Batch, index: int, result: RowResult) -> Status:
         """Return what is told of a tried row; of hidden values only that they are brought."""
-        found = _STATUSES[result.import_type]
+        found = STATUSES[result.import_type]
         if found not in {Status.CHANGED, Status.UNCHANGED}:
             return found
         cells = {
@@ -285,31 +147,6 @@ class RowCheck(Check):
             for name in names
             if getattr(result.original, name) != getattr(result.instance, name, None)
         ]
-
-
-def problems_of(form: ResourceFormat, result: RowResult, sheet: str, row: int) -> list[Problem]:
-    """Return what is wrong with a row, in words that hold no value of it."""
-    found: list[Problem] = []
-    if result.validation_error is not None:
-        for name, errors in _by_field(result.validation_error):
-            params = {"message": "; ".join(safe_message(one) for one in errors)}
-            column = form.column_of(name)
-            found.append(Problem(INVALID, sheet, row, column, "", params, dataset=form.dataset))
-    found += [Problem(_code(one.error), sheet, row, dataset=form.dataset) for one in result.errors]
-    return found
-
-
-def _by_field(error: ValidationError) -> list[tuple[str, list[ValidationError]]]:
-    known = getattr(error, "error_dict", None)
-    return list(known.items()) if known else [("", error.error_list)]
-
-
-def _code(error: Exception) -> str:
-    if isinstance(error, ObjectDoesNotExist):
-        return converting.NO_SUCH
-    if isinstance(error, MultipleObjectsReturned):
-        return converting.SEVERAL
-    return REFUSED if isinstance(error, DatabaseError) else converting.UNREADABLE
 
 
 class RowWriter(engine.Writer):
@@ -378,7 +215,7 @@ class RowWriter(engine.Writer):
             return set()
         self.result.increment_row_result_total(result)
         self.result.append_row_result(result)
-        counts[_COUNTERS[_STATUSES[result.import_type]]] += 1
+        counts[_COUNTERS[STATUSES[result.import_type]]] += 1
         found += problems_of(self.form, result, *self._place(index))
         return self.rows.tells(index, result)
 
