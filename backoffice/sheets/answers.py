@@ -9,23 +9,14 @@ from django.utils.translation import gettext as _
 
 from backoffice.accounts import acting
 from backoffice.accounts.models import User
-from backoffice.sheets import (
-    cells,
-    formats,
-    heads,
-    layouts,
-    looking,
-    mapping,
-    profiles,
-    tenants,
-    transforms,
-)
-from backoffice.sheets.dialects import Dialect
+from backoffice.sheets import cells, formats, layouts, mapping, profiles, tenants, transforms
 from backoffice.sheets.formats import Format
 from backoffice.sheets.mapping import SheetMapping
 from backoffice.sheets.models import ImportJob, ImportProfile
 from backoffice.sheets.problems import wrong_cell
-from backoffice.sheets.reader import Outline, RawRow
+from backoffice.sheets.reading import heads, looking
+from backoffice.sheets.reading.dialects import Dialect
+from backoffice.sheets.reading.reader import Outline, RawRow
 
 LONGEST_CONSTANT: Final = 200
 _READ: Final = ("sheets", "chosen", "mapping", "format", "profile", "mode", "whole")

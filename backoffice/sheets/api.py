@@ -20,10 +20,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from backoffice.accounts import rates
-from backoffice.sheets import services, starting, undo
+from backoffice.sheets import services, starting
 from backoffice.sheets.errors import ReadError
 from backoffice.sheets.models import ImportJob, ImportProblem, ImportProfile
 from backoffice.sheets.services import StateError
+from backoffice.sheets.undoing import undo
 from backoffice.site.api import ReadViewSet, refusals
 
 _COUNTS = ("read", "ready", "repeated", "skipped", "failed")

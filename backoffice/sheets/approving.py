@@ -22,9 +22,10 @@ from backoffice.approvals import registry as rules
 from backoffice.approvals import services as approvals
 from backoffice.approvals import voters
 from backoffice.approvals.models import ApprovalRequest
-from backoffice.sheets import formats, gates, pointers, services, staging, starting
+from backoffice.sheets import formats, gates, services, staging, starting
 from backoffice.sheets.answers import StateError, must_own
 from backoffice.sheets.models import ImportJob, Status
+from backoffice.sheets.undoing import pointers
 
 KIND: Final = "sheets.import"
 _OPEN: Final = {ApprovalRequest.State.REQUESTED, ApprovalRequest.State.APPROVED}

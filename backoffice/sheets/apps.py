@@ -59,8 +59,8 @@ class SheetsConfig(AppConfig):
         """Find the formats of the apps, in their `sheets` modules, and the handlers of the jobs."""
         autodiscover_modules("sheets")
         import_module("backoffice.sheets.runs")
-        import_module("backoffice.sheets.export_jobs")
-        import_module("backoffice.sheets.undo")
+        import_module("backoffice.sheets.exporting.export_jobs")
+        import_module("backoffice.sheets.undoing.undo")
         import_module("backoffice.sheets.folders").register()
         import_module("backoffice.sheets.checks")
         import_module("backoffice.sheets.kept.loading")
@@ -68,6 +68,6 @@ class SheetsConfig(AppConfig):
         guard = import_module("backoffice.accounts.guarded").guard
         guard("sheets.approve_clearexport", "sheets.approve_importjob")
         if apps.is_installed("backoffice.approvals"):
-            import_module("backoffice.sheets.clear_exports")
+            import_module("backoffice.sheets.exporting.clear_exports")
             import_module("backoffice.sheets.approving")
         import_module("backoffice.sheets.places").register()

@@ -7,7 +7,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from backoffice.sheets.reader import CellError, Value
+from backoffice.sheets.reading.reader import CellError, Value
 
 
 class CellProblemError(ValueError):

@@ -17,12 +17,13 @@ from django.utils.text import capfirst
 from import_export.widgets import ForeignKeyWidget
 
 from backoffice.masking.fields import MaskedMixin
-from backoffice.sheets import closed, staging
-from backoffice.sheets.closed import is_brought
+from backoffice.sheets import staging
 from backoffice.sheets.formats import Format
 from backoffice.sheets.models import ImportJob, Status
 from backoffice.sheets.plain import ResourceFormat
 from backoffice.sheets.resources import SheetResource
+from backoffice.sheets.writing import closed
+from backoffice.sheets.writing.closed import is_brought
 
 _ROWS: Final = 500
 _COUNTED: Final = (Status.CHANGED.value, Status.BRINGS.value)

@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from django.utils.functional import Promise
 
 from backoffice.masking.fields import masked_fields
-from backoffice.sheets import cells, spoken, transforms
+from backoffice.sheets import cells, transforms
 from backoffice.sheets.problems import Problem, Severity, quote
-from backoffice.sheets.reader import RawRow, Value
+from backoffice.sheets.reading import spoken
+from backoffice.sheets.reading.reader import RawRow, Value
 
 if TYPE_CHECKING:
-    from backoffice.sheets.dialects import Dialect
     from backoffice.sheets.mapping import SheetMapping
+    from backoffice.sheets.reading.dialects import Dialect
     from backoffice.sheets.resources import Step
 
 
@@ -203,8 +204,8 @@ def _require_plain(declared: Any) -> None:
             msg = f"{declared.__name__}: a Resource alone cannot be for tenants, write a Format"
             raise ValueError(msg)
         return
-    from backoffice.sheets import ways  # noqa: PLC0415 - it knows what a Resource may change
     from backoffice.sheets.resources import Step  # noqa: PLC0415 - it stands on this module
+    from backoffice.sheets.writing import ways  # noqa: PLC0415 - it knows what a Resource may change
 
     for step in declared.steps:
         if not issubclass(step, Step):

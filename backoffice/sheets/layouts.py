@@ -9,7 +9,7 @@ from backoffice.sheets.formats import Format
 from backoffice.sheets.mapping import SheetMapping
 from backoffice.sheets.models import ImportJob
 from backoffice.sheets.problems import quote
-from backoffice.sheets.reader import Outline, RawRow
+from backoffice.sheets.reading.reader import Outline, RawRow
 
 LONGEST_HEADER: Final = 60
 _WIDE: Final = 3

@@ -10,10 +10,10 @@ from typing import Any, Final, Self
 
 from backoffice.sheets import cells
 from backoffice.sheets.formats import Column, Format
-from backoffice.sheets.guard import letters
-from backoffice.sheets.headers import suggest_header
 from backoffice.sheets.problems import quote
-from backoffice.sheets.reader import Outline, RawRow
+from backoffice.sheets.reading.guard import letters
+from backoffice.sheets.reading.headers import suggest_header
+from backoffice.sheets.reading.reader import Outline, RawRow
 from backoffice.sheets.transforms import columns_of
 
 HEADER_ROWS: Final = 20

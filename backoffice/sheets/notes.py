@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Final
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from backoffice.sheets.guard import letters
-from backoffice.sheets.headers import suggest_header
+from backoffice.sheets.reading.guard import letters
+from backoffice.sheets.reading.headers import suggest_header
 
 if TYPE_CHECKING:
-    from backoffice.sheets.reader import Inspection, Outline
+    from backoffice.sheets.reading.reader import Inspection, Outline
 
 MANY_NAMES: Final = 8
 _IDENTITY: Final = re.compile(

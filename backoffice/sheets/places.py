@@ -12,8 +12,9 @@ from backoffice.masking import subjects
 from backoffice.masking.erasing import Erasure, Step
 from backoffice.masking.mentions import Mentions
 from backoffice.masking.subjects import CLEAN, Blocker, Group, Place
-from backoffice.sheets import heads, staging
+from backoffice.sheets import staging
 from backoffice.sheets.models import ClearExport, ExportJob, ImportJob, KeptSheet, Undo
+from backoffice.sheets.reading import heads
 
 _FEW = 5
 _BLOCK = 256 * 1024

@@ -24,11 +24,12 @@ from import_export.fields import Field
 from import_export.resources import ModelResource
 
 from backoffice.masking.fields import MaskedMixin
-from backoffice.sheets import cells, ways
-from backoffice.sheets.converting import Bad, Source
+from backoffice.sheets import cells
 from backoffice.sheets.formats import Column, Format
 from backoffice.sheets.problems import Problem, quote
-from backoffice.sheets.reader import Value
+from backoffice.sheets.reading.reader import Value
+from backoffice.sheets.writing import ways
+from backoffice.sheets.writing.converting import Bad, Source
 
 
 class ResourceFormat(Format):

@@ -21,11 +21,12 @@ from backoffice.accounts import acting
 from backoffice.accounts.models import User
 from backoffice.audit import verbs
 from backoffice.audit.services import record
-from backoffice.sheets import formats, heads, layouts, mapping
+from backoffice.sheets import formats, layouts, mapping
 from backoffice.sheets.formats import Format
 from backoffice.sheets.mapping import SheetMapping, plain
 from backoffice.sheets.models import ImportJob, ImportProfile
-from backoffice.sheets.reader import Outline, RawRow
+from backoffice.sheets.reading import heads
+from backoffice.sheets.reading.reader import Outline, RawRow
 
 KEPT = verbs.register("sheets.profile_kept", gettext_lazy("Import profile kept"))
 RENAMED = verbs.register("sheets.profile_renamed", gettext_lazy("Import profile renamed"))

@@ -19,10 +19,10 @@ from import_export.resources import ModelResource
 from import_export.widgets import ForeignKeyWidget
 
 from backoffice.masking.fields import MaskedMixin
-from backoffice.sheets import closed
 from backoffice.sheets.formats import Derivation, Record
 from backoffice.sheets.models import Status
 from backoffice.sheets.problems import Problem
+from backoffice.sheets.writing import closed
 
 # What import-export has is passed on: formats import from here only.
 __all__ = [

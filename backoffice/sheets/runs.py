@@ -14,31 +14,21 @@ from backoffice.audit.services import record
 from backoffice.files.sealing import DamagedError
 from backoffice.jobs import registry
 from backoffice.jobs.run import CancelledError, JobError, JobRun, LostError
-from backoffice.sheets import (
-    answers,
-    closed,
-    dialects,
-    differences,
-    engine,
-    formats,
-    lanes,
-    reader,
-    staged,
-    staging,
-    wholes,
-)
-from backoffice.sheets.byrow import RowCheck
-from backoffice.sheets.checking import Check
+from backoffice.sheets import answers, differences, formats, staging
 from backoffice.sheets.errors import ReadError
-from backoffice.sheets.forecast import forecast
 from backoffice.sheets.formats import CheckSum, Derivation, Format, SheetRow
 from backoffice.sheets.mapping import SheetMapping
 from backoffice.sheets.models import ImportJob
 from backoffice.sheets.plain import ResourceFormat
 from backoffice.sheets.problems import Severity
+from backoffice.sheets.reading import dialects, reader
 from backoffice.sheets.resources import SheetResource
 from backoffice.sheets.services import CHECK, FINISHED, IMPORT
-from backoffice.sheets.ways import Verdict, Way
+from backoffice.sheets.writing import closed, engine, lanes, staged, wholes
+from backoffice.sheets.writing.byrow import RowCheck
+from backoffice.sheets.writing.checking import Check
+from backoffice.sheets.writing.forecast import forecast
+from backoffice.sheets.writing.ways import Verdict, Way
 
 _SECONDS = 120
 

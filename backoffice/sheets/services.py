@@ -21,7 +21,7 @@ from backoffice.files import services as files
 from backoffice.jobs import registry
 from backoffice.jobs import services as jobs
 from backoffice.jobs.models import Job
-from backoffice.sheets import formats, gates, guard, heads, looking, profiles, staging
+from backoffice.sheets import formats, gates, profiles, staging
 from backoffice.sheets.answers import (
     StateError,
     choose,
@@ -40,6 +40,7 @@ from backoffice.sheets.answers import (
 )
 from backoffice.sheets.errors import ReadError, refusal
 from backoffice.sheets.models import ImportJob, ImportProfile
+from backoffice.sheets.reading import guard, heads, looking
 
 __all__ = [
     "StateError",

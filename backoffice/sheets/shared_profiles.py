@@ -16,10 +16,10 @@ from django.utils.translation import gettext as _
 from backoffice.accounts.models import User
 from backoffice.audit.services import record
 from backoffice.sheets import formats, transforms
-from backoffice.sheets.dialects import Dialect
 from backoffice.sheets.formats import Format
 from backoffice.sheets.models import ImportProfile
 from backoffice.sheets.profiles import KEPT, ProfileError
+from backoffice.sheets.reading.dialects import Dialect
 
 _NEEDED = ("name", "format", "mapping")
 

@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy
 
 from backoffice.sheets import problems
 from backoffice.sheets.problems import Text
-from backoffice.sheets.reader import CellError, Value
+from backoffice.sheets.reading.reader import CellError, Value
 
 MOST_STEPS: Final = 5
 MOST_WORDS: Final = 50

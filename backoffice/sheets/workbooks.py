@@ -17,12 +17,14 @@ from openpyxl.comments import Comment
 from openpyxl.styles import Font, PatternFill
 from openpyxl.utils import get_column_letter
 
-from backoffice.sheets import dialects, exports, formats, reader, spoken
+from backoffice.sheets import formats
+from backoffice.sheets.exporting import exports
 from backoffice.sheets.formats import Format
 from backoffice.sheets.mapping import SheetMapping
 from backoffice.sheets.models import ImportJob, ImportProblem
 from backoffice.sheets.problems import Severity
-from backoffice.sheets.reader import CellError, RawRow
+from backoffice.sheets.reading import dialects, reader, spoken
+from backoffice.sheets.reading.reader import CellError, RawRow
 from backoffice.sheets.runs import sheet_rows
 
 BAD: Final = PatternFill("solid", fgColor="FCE8E6")

@@ -21,7 +21,7 @@ from backoffice.money import Money
 from backoffice.sheets import cells, formats, problems
 from backoffice.sheets.formats import CheckSum, Column, Derivation, Record, SheetRow
 from backoffice.sheets.problems import Problem, Text, quote
-from backoffice.sheets.reader import Value
+from backoffice.sheets.reading.reader import Value
 from orders.models import Charge, Order
 from orders.sheets import headings, resources, system
 from orders.sheets import sums as check_sums

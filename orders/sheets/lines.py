@@ -24,7 +24,7 @@ from backoffice.money import Money
 from backoffice.sheets import cells, formats, problems
 from backoffice.sheets.formats import CheckSum, Column, Derivation, Record, SheetRow
 from backoffice.sheets.problems import Problem, Text
-from backoffice.sheets.reader import Value
+from backoffice.sheets.reading.reader import Value
 from backoffice.sheets.resources import (
     UNKNOWN_REFERENCE,
     Coming,

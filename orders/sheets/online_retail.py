@@ -26,7 +26,7 @@ from django.utils.translation import gettext_lazy
 from backoffice.sheets import cells, formats, problems
 from backoffice.sheets.formats import Column, Derivation, Record, SheetRow
 from backoffice.sheets.problems import Problem, quote
-from backoffice.sheets.reader import Value
+from backoffice.sheets.reading.reader import Value
 from customers.sheets import CustomerSheet
 from orders.models import Order
 from orders.sheets import resources, system, words

@@ -20,7 +20,7 @@ from backoffice.money import Money
 from backoffice.sheets import cells, formats, problems
 from backoffice.sheets.formats import CheckSum, Column, Derivation, Record, SheetRow
 from backoffice.sheets.problems import Problem, Text, quote
-from backoffice.sheets.reader import Value
+from backoffice.sheets.reading.reader import Value
 from backoffice.sheets.resources import Coming, Plan, SheetResource
 from sellers import services
 from sellers.models import Product, Seller

@@ -31,7 +31,7 @@ from pytest_django import DjangoDbBlocker
 
 from backoffice.masking import masks
 from backoffice.masking.fields import MaskedCharField, MaskedEmailField
-from backoffice.sheets import exports
+from backoffice.sheets.exporting import exports
 from backoffice.site import BackofficeAdmin, staff_site
 from backoffice.site.extracts import Extract
 from tests.masking.tables import standing

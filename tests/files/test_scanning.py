@@ -14,9 +14,9 @@ from backoffice.accounts.models import User
 from backoffice.audit.models import Event, Outcome
 from backoffice.files import checks, scanning, services
 from backoffice.files.scanning import Scanner
-from backoffice.sheets import reader
 from backoffice.sheets.errors import ReadError
 from backoffice.sheets.models import ImportJob
+from backoffice.sheets.reading import reader
 from tests.files import clamd
 from tests.sheets.made import book, line, upload
 

@@ -11,10 +11,10 @@ from backoffice.audit import history
 from backoffice.audit.models import Event
 from backoffice.masking import existence
 from backoffice.masking.values import MaskedQueryError
-from backoffice.sheets import engine
 from backoffice.sheets.formats import Derivation, Format, Record
 from backoffice.sheets.models import ImportJob
 from backoffice.sheets.resources import Plan, SheetResource, Step
+from backoffice.sheets.writing import engine
 from tests.masking.models import Login
 
 TAKEN = "qzholder@example.com"

@@ -267,7 +267,7 @@ FURTHER = [
          "    _end_if_masked(kept, set(merge.taken) - set(fields), reason=reason)\n", ""),
     ),
     *of(
-        "backoffice/sheets/clear_exports.py", CLEAR,
+        "backoffice/sheets/exporting/clear_exports.py", CLEAR,
         ("a clear export is a right", "    if not (decision := policy.may(actor, RIGHT, model)):",
          "    if (decision := policy.may(actor, RIGHT, model)) is None:"),
         ("a clear export wants a reason", "    reason.clean()\n", ""),

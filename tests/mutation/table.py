@@ -317,7 +317,7 @@ MUTATIONS = [
          "    return text if shown else _length(text)", "    return text"),
     ),
     *of(
-        "backoffice/sheets/exports.py", ("tests/sheets/test_exports.py", *FILES),
+        "backoffice/sheets/exporting/exports.py", ("tests/sheets/test_exports.py", *FILES),
         ("a workbook holds no formula", '    made.data_type = "s"\n', ""),
     ),
     *of(

@@ -13,8 +13,8 @@ from django.db.models import Model, Sum
 from backoffice.accounts.models import User
 from backoffice.audit.services import save_with_history
 from backoffice.money import Money
-from backoffice.sheets import reader
 from backoffice.sheets.models import ImportJob
+from backoffice.sheets.reading import reader
 from customers.models import Customer
 from orders.models import Charge, Order, OrderLine, Return, ReturnLine
 from orders.sheets.resources import most_frequent

@@ -13,8 +13,9 @@ from backoffice.accounts.models import User
 from backoffice.audit.models import Event
 from backoffice.jobs.models import Job
 from backoffice.jobs.run import execute
-from backoffice.sheets import answers, engine, services
+from backoffice.sheets import answers, services
 from backoffice.sheets.models import ImportJob
+from backoffice.sheets.writing import engine
 from backoffice.site import seller_site
 from sellers import services as products
 from sellers.models import Membership, Product, Seller

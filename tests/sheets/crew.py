@@ -27,7 +27,7 @@ def main() -> None:
 
 
 def _die(moment: str, chunk: int) -> None:
-    from backoffice.sheets.engine import Writer  # noqa: PLC0415 - after django.setup()
+    from backoffice.sheets.writing.engine import Writer  # noqa: PLC0415 - after django.setup()
 
     name = {"before": "_checkpoint", "after": "_advance"}[moment]
     original = getattr(Writer, name)

@@ -9,7 +9,7 @@ from pathlib import Path
 from struct import pack
 from typing import Any, Final
 
-from backoffice.sheets import reader
+from backoffice.sheets.reading import reader
 
 SECONDS: Final = 5
 MEGABYTES: Final = 300

@@ -5,8 +5,8 @@ from typing import Any, Final
 
 from hypothesis import strategies as st
 
-from backoffice.sheets import reader
-from backoffice.sheets.dialects import Dialect
+from backoffice.sheets.reading import reader
+from backoffice.sheets.reading.dialects import Dialect
 
 # Our csv says what it is; a guess is for files of others.
 OURS: Final = Dialect(encoding="utf-8-sig", delimiter=",", quote='"')

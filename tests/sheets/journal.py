@@ -11,8 +11,8 @@ from simple_history.utils import get_history_manager_for_model
 from backoffice.accounts.models import User
 from backoffice.audit import history
 from backoffice.jobs.run import execute
-from backoffice.sheets import undo
 from backoffice.sheets.models import ImportJob, ImportSpan, Undo
+from backoffice.sheets.undoing import undo
 
 
 def finished(owner: User, *, state: str = ImportJob.State.DONE) -> ImportJob:

@@ -11,10 +11,11 @@ from django.urls import reverse
 
 from backoffice.accounts.models import User
 from backoffice.audit.context import in_the_name_of_another
-from backoffice.sheets import answers, approving, profiles, services, starting, undo
-from backoffice.sheets.dialects import Dialect
+from backoffice.sheets import answers, approving, profiles, services, starting
 from backoffice.sheets.kept import charting, joining, keeping, promoting
 from backoffice.sheets.models import ImportJob, ImportProfile, KeptSheet, Undo
+from backoffice.sheets.reading.dialects import Dialect
+from backoffice.sheets.undoing import undo
 from sellers.models import Product
 from tests.accounts.test_acting import start as act_for
 from tests.clients import signed_in

@@ -8,8 +8,8 @@ from zipfile import ZipFile
 
 import pytest
 
-from backoffice.sheets import reader
 from backoffice.sheets.errors import ReadError
+from backoffice.sheets.reading import reader
 from tests.sheets import hostile
 from tests.sheets.made import archive
 from tests.sheets.shared_data import shared

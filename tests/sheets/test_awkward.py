@@ -5,12 +5,12 @@ from datetime import datetime
 
 import pytest
 
-from backoffice.sheets import dialects, reader
-from backoffice.sheets.dialects import Dialect, Guess
 from backoffice.sheets.errors import ReadError
-from backoffice.sheets.headers import suggest_header
 from backoffice.sheets.mapping import blank, joined, repeated
-from backoffice.sheets.reader import CellError, Outline, RawRow
+from backoffice.sheets.reading import dialects, reader
+from backoffice.sheets.reading.dialects import Dialect, Guess
+from backoffice.sheets.reading.headers import suggest_header
+from backoffice.sheets.reading.reader import CellError, Outline, RawRow
 from tests.sheets import hostile
 from tests.sheets.shared_data import shared
 

@@ -9,9 +9,9 @@ from django.urls import reverse
 
 from backoffice.accounts.models import User
 from backoffice.sheets import answers, formats, services
-from backoffice.sheets.dialects import Dialect
 from backoffice.sheets.mapping import SheetMapping
 from backoffice.sheets.models import ImportJob
+from backoffice.sheets.reading.dialects import Dialect
 from orders.models import Order
 from payments.models import Payment
 from sellers.models import Product

@@ -12,8 +12,9 @@ from pytest_django import Settings
 from backoffice.accounts.models import User
 from backoffice.audit.models import Event
 from backoffice.masking import existence
-from backoffice.sheets import byrow, formats
+from backoffice.sheets import formats
 from backoffice.sheets.models import ImportJob
+from backoffice.sheets.writing import byrow
 from sellers.models import Product, Seller
 from tests.masking.models import Login
 from tests.sheets.made import book, check, run, said, upload

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from backoffice.sheets import cells
-from backoffice.sheets.reader import CellError, Value
+from backoffice.sheets.reading.reader import CellError, Value
 
 LONDON = cells.moment("Europe/London")
 

@@ -24,7 +24,7 @@ from backoffice.files.models import KeptFile
 from backoffice.jobs import run
 from backoffice.jobs.models import Job
 from backoffice.masking.services import Reason
-from backoffice.sheets import clear_exports
+from backoffice.sheets.exporting import clear_exports
 from backoffice.sheets.models import ClearExport
 from customers.models import Customer
 from tests.clients import signed_in

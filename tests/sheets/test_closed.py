@@ -8,10 +8,11 @@ from django.urls import reverse
 
 from backoffice.accounts.models import User
 from backoffice.audit.models import Event
-from backoffice.sheets import approving, cells, closed, formats, services, staging
+from backoffice.sheets import approving, cells, formats, services, staging
 from backoffice.sheets.formats import Column, Derivation, Record, SheetRow
 from backoffice.sheets.models import ImportJob, Status
 from backoffice.sheets.resources import SheetResource
+from backoffice.sheets.writing import closed
 from customers.models import Customer
 from customers.sheets import Customers
 from tests.clients import signed_in

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backoffice.sheets import cells, dialects, reader, spoken
-from backoffice.sheets.dialects import Dialect
+from backoffice.sheets import cells
 from backoffice.sheets.errors import ReadError
-from backoffice.sheets.reader import CellError
+from backoffice.sheets.reading import dialects, reader, spoken
+from backoffice.sheets.reading.dialects import Dialect
+from backoffice.sheets.reading.reader import CellError
 
 GERMAN = Dialect("cp1252", ";", '"', ",", ".", "dmy")
 

@@ -8,8 +8,9 @@ import pytest
 
 from backoffice.accounts.models import User
 from backoffice.jobs.models import Job
-from backoffice.sheets import engine, formats, runs, services
+from backoffice.sheets import formats, runs, services
 from backoffice.sheets.models import ImportJob, ImportProblem
+from backoffice.sheets.writing import engine
 from customers.models import Customer
 from orders.models import Charge, Order, OrderLine, Return, ReturnLine
 from orders.sheets.resources import LineSheet

@@ -24,7 +24,7 @@ from backoffice.files.models import KeptFile
 from backoffice.jobs import run
 from backoffice.jobs import services as jobs
 from backoffice.jobs.models import Job
-from backoffice.sheets import export_jobs
+from backoffice.sheets.exporting import export_jobs
 from backoffice.sheets.models import ExportJob
 from backoffice.site import permissions
 from customers.models import Customer

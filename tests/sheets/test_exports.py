@@ -20,7 +20,7 @@ from openpyxl import load_workbook
 
 from backoffice.masking.masks import phone
 from backoffice.masking.values import Sealed
-from backoffice.sheets import copied_out, exports
+from backoffice.sheets.exporting import copied_out, exports
 from backoffice.site import staff_site
 from backoffice.site.extracts import Extract
 from orders.models import Order

@@ -9,10 +9,11 @@ import pytest
 from openpyxl import Workbook, load_workbook
 
 from backoffice.accounts.models import User
-from backoffice.sheets import dialects, formats, services, workbooks
+from backoffice.sheets import formats, services, workbooks
 from backoffice.sheets.admin import result
 from backoffice.sheets.models import ImportJob
-from backoffice.sheets.reader import RawRow
+from backoffice.sheets.reading import dialects
+from backoffice.sheets.reading.reader import RawRow
 from orders.models import Order, OrderLine
 from sellers.models import Seller
 from tests.people import allow

@@ -10,8 +10,8 @@ import pytest
 from openpyxl import Workbook
 
 from backoffice.accounts.models import User
-from backoffice.sheets import engine
 from backoffice.sheets.models import ImportJob
+from backoffice.sheets.writing import engine
 from sellers.models import Seller
 from tests.sheets.made import check, run, said, upload
 from tests.sheets.supplies import Ruled, Supply

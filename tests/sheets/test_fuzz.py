@@ -26,11 +26,12 @@ from hypothesis import strategies as st
 from openpyxl import Workbook
 
 from backoffice.accounts.models import User
-from backoffice.sheets import answers, reader
-from backoffice.sheets.dialects import Dialect
+from backoffice.sheets import answers
 from backoffice.sheets.errors import ReadError
 from backoffice.sheets.models import ImportJob
-from backoffice.sheets.reader import CellError
+from backoffice.sheets.reading import reader
+from backoffice.sheets.reading.dialects import Dialect
+from backoffice.sheets.reading.reader import CellError
 from tests.sheets import hostile, shared_data
 from tests.sheets.journal import take_back
 from tests.sheets.made import AT, HEAD, archive, book, check, line, run, upload

@@ -7,8 +7,8 @@ from io import BytesIO
 
 import pytest
 
-from backoffice.sheets import guard
 from backoffice.sheets.intake import bounds, kinds
+from backoffice.sheets.reading import guard
 from tests.sheets.made import archive, book, line
 
 MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"

@@ -20,7 +20,7 @@ from backoffice.jobs.models import Job
 from backoffice.jobs.run import execute
 from backoffice.masking.erasing import Erasure
 from backoffice.masking.mentions import Elsewhere, Mentions
-from backoffice.sheets import formats, guard, places, reader
+from backoffice.sheets import formats, places
 from backoffice.sheets.errors import ReadError
 from backoffice.sheets.intake.escapes import safe_text, unescape
 from backoffice.sheets.kept import asking, charting, erasing, joining, keeping, personal, promoting
@@ -30,6 +30,7 @@ from backoffice.sheets.kept.frames import SheetFrame
 from backoffice.sheets.kept.recognise import Guess, Reading
 from backoffice.sheets.kept.vault import Vault, pack_texts, unpack
 from backoffice.sheets.models import ExportJob, KeptBlock, KeptChart, KeptJoin, KeptSheet, Undo
+from backoffice.sheets.reading import guard, reader
 from customers.models import Customer
 from tests.people import allow, make_person
 from tests.sheets.kept_made import ITEMS, ORDERS, keep, ref, rows_of, take

@@ -7,7 +7,7 @@ import pytest
 from backoffice.sheets import cells, formats, mapping
 from backoffice.sheets.formats import Column
 from backoffice.sheets.mapping import SheetMapping
-from backoffice.sheets.reader import Outline, RawRow, Value
+from backoffice.sheets.reading.reader import Outline, RawRow, Value
 
 
 class Prices(formats.Format):

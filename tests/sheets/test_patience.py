@@ -13,10 +13,10 @@ from django.urls import reverse
 from pytest_django import Settings
 
 from backoffice.accounts.models import User
-from backoffice.sheets import patience, reader
 from backoffice.sheets.errors import ReadError
 from backoffice.sheets.intake import batches
 from backoffice.sheets.models import ImportJob
+from backoffice.sheets.reading import patience, reader
 from tests.clients import signed_in
 from tests.sheets import made
 from tests.sheets.made import book, upload

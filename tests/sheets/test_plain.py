@@ -7,7 +7,7 @@ import pytest
 from backoffice.accounts.models import User
 from backoffice.sheets import formats, staging
 from backoffice.sheets.models import ImportJob, ImportSpan, Status
-from backoffice.sheets.ways import Way
+from backoffice.sheets.writing.ways import Way
 from tests.sheets.made import check, run, said, upload
 from tests.sheets.supplies import Ruled, Supply, book, row
 

@@ -9,11 +9,12 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from backoffice.accounts.models import User
 from backoffice.audit.models import Event
-from backoffice.sheets import formats, heads, profiles, services
-from backoffice.sheets.dialects import Dialect
+from backoffice.sheets import formats, profiles, services
 from backoffice.sheets.errors import ReadError
 from backoffice.sheets.mapping import SheetMapping
 from backoffice.sheets.models import ImportHead, ImportJob, ImportProfile
+from backoffice.sheets.reading import heads
+from backoffice.sheets.reading.dialects import Dialect
 from orders.models import OrderLine
 from tests.people import make_person
 from tests.sheets.made import HEAD, book, check, line, run, upload

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from backoffice.sheets import reader
 from backoffice.sheets.errors import ReadError
-from backoffice.sheets.reader import CellError
+from backoffice.sheets.reading import reader
+from backoffice.sheets.reading.reader import CellError
 from tests.sheets.made import AT, FIXTURE, book, line
 from tests.sheets.test_guard import cells, xlsx
 

@@ -17,9 +17,10 @@ from backoffice.accounts.models import User
 from backoffice.files.scanning import Scanner
 from backoffice.jobs.run import execute
 from backoffice.masking.mentions import Mentions
-from backoffice.sheets import guard, places, services, workbooks
+from backoffice.sheets import places, services, workbooks
 from backoffice.sheets.errors import ReadError
 from backoffice.sheets.models import ImportJob
+from backoffice.sheets.reading import guard
 from orders.models import Order
 from tests.canaries import Canary, leaks
 from tests.clients import signed_in

@@ -15,10 +15,11 @@ from backoffice.accounts.models import User
 from backoffice.audit.models import Event
 from backoffice.jobs import services as jobs
 from backoffice.jobs.run import execute
-from backoffice.sheets import formats, guard, services, workbooks
+from backoffice.sheets import formats, services, workbooks
 from backoffice.sheets.errors import ReadError
 from backoffice.sheets.mapping import SheetMapping
 from backoffice.sheets.models import ImportJob, ImportProblem
+from backoffice.sheets.reading import guard
 from orders.models import Charge, Order, OrderLine, ReturnLine
 from tests.people import make_person
 from tests.sheets.made import AT, HEAD, archive, book, bring_in, check, line, run, said, upload

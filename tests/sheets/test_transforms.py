@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from backoffice.sheets import transforms
-from backoffice.sheets.reader import CellError, Value
+from backoffice.sheets.reading.reader import CellError, Value
 
 AT = datetime(2011, 12, 9, 14, 30)  # noqa: DTZ001 - a sheet has no zones
 YES_NO = [["ja", "yes"], ["NEIN", "no"], ["sehr gut", "excellent"]]

@@ -17,9 +17,9 @@ from backoffice.jobs import services as jobs
 from backoffice.jobs.models import Job
 from backoffice.jobs.run import JobRun, LostError, execute
 from backoffice.masking import clear, purposes, whole
-from backoffice.sheets import backwards, undo, unwriting
 from backoffice.sheets.models import ImportJob, ImportSpan, Undo
 from backoffice.sheets.services import StateError, start
+from backoffice.sheets.undoing import backwards, undo, unwriting
 from customers.models import Customer
 from orders.models import Order
 from sellers.models import Membership, Product, Seller

@@ -9,8 +9,8 @@ from backoffice.accounts.models import User
 from backoffice.audit import history
 from backoffice.audit.services import save_with_history
 from backoffice.jobs.run import execute
-from backoffice.sheets import backwards, undo, unwriting
 from backoffice.sheets.models import Undo
+from backoffice.sheets.undoing import backwards, undo, unwriting
 from customers.models import Customer
 from orders.models import Charge, Order, OrderLine, Return
 from tests.factories import AT, make_payment

@@ -14,9 +14,10 @@ from backoffice.audit.services import save_with_history
 from backoffice.jobs.run import execute
 from backoffice.masking.models import Grant
 from backoffice.masking.services import give_grant
-from backoffice.sheets import pointers, starting, undo
+from backoffice.sheets import starting
 from backoffice.sheets.models import ImportJob, Undo
 from backoffice.sheets.services import StateError
+from backoffice.sheets.undoing import pointers, undo
 from customers.models import Customer
 from orders.models import Order
 from sellers.models import Seller

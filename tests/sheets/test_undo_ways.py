@@ -6,8 +6,8 @@ import pytest
 
 from backoffice.accounts.models import User
 from backoffice.audit import history
-from backoffice.sheets import undo
 from backoffice.sheets.models import ImportJob, Undo
+from backoffice.sheets.undoing import undo
 from customers.models import Customer
 from orders.models import Order, OrderLine
 from sellers.models import Seller

@@ -13,10 +13,11 @@ from tablib import Dataset
 
 from backoffice.accounts.models import User
 from backoffice.audit import history
-from backoffice.sheets import formats, ways
+from backoffice.sheets import formats
 from backoffice.sheets.models import ImportJob, ImportSpan
 from backoffice.sheets.resources import SheetResource
-from backoffice.sheets.ways import Way
+from backoffice.sheets.writing import ways
+from backoffice.sheets.writing.ways import Way
 from customers.models import Customer
 from orders.models import Order
 from sellers.models import Seller

@@ -9,10 +9,11 @@ from django.db import OperationalError
 from backoffice.accounts.models import User
 from backoffice.jobs.models import Job
 from backoffice.jobs.run import execute
-from backoffice.sheets import services, staged, wholes
+from backoffice.sheets import services
 from backoffice.sheets.errors import ReadError
 from backoffice.sheets.models import ImportJob, ImportSpan, Undo
 from backoffice.sheets.services import StateError
+from backoffice.sheets.writing import staged, wholes
 from sellers.models import Seller
 from tests.processes import python
 from tests.sheets.made import check, run, upload

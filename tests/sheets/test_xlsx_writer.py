@@ -16,7 +16,7 @@ from python_calamine import CalamineWorkbook
 
 from backoffice.masking.masks import phone
 from backoffice.masking.values import Sealed
-from backoffice.sheets import xlsx_writer
+from backoffice.sheets.exporting import xlsx_writer
 from tests.sheets.hostile_texts import HOSTILE, read_rows, texts
 
 # What no cell says as it is: XML has no way for these two, and calamine none for their escapes.

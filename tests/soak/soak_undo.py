@@ -137,7 +137,7 @@ def timed() -> Iterator[list[float]]:
 def undo_here(job: Any, owner: Any) -> Any:
     """Undo in this process."""
     from backoffice.jobs.run import execute  # noqa: PLC0415 - needs the settings
-    from backoffice.sheets import undo  # noqa: PLC0415
+    from backoffice.sheets.undoing import undo  # noqa: PLC0415
 
     begun = undo.begin(job, actor=owner)
     execute(begun.job_id)  # type: ignore[arg-type]
@@ -147,7 +147,7 @@ def undo_here(job: Any, owner: Any) -> Any:
 
 def undo_killed(job: Any, owner: Any, kills: int) -> tuple[Any, int]:
     """Undo by workers that are killed after a step; return the undo and how many kills hit it."""
-    from backoffice.sheets import undo  # noqa: PLC0415 - needs the settings
+    from backoffice.sheets.undoing import undo  # noqa: PLC0415 - needs the settings
 
     begun = undo.begin(job, actor=owner)
     killed, worker = 0, _fork()

@@ -5,7 +5,6 @@ from importlib import import_module
 from django.apps import apps
 from django.utils.translation import gettext_lazy as _
 
-from backoffice.sheets import exports
 from backoffice.sheets.admin import (
     check,
     dialect,
@@ -19,6 +18,7 @@ from backoffice.sheets.admin import (
     sheets_page,
     undoing,
 )
+from backoffice.sheets.exporting import exports
 from backoffice.site import navigation, staff_site, writers
 
 for page in (

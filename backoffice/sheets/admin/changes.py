@@ -19,10 +19,10 @@ from django.utils.translation import gettext_lazy
 from backoffice.masking.fields import MaskedMixin
 from backoffice.money import Money
 from backoffice.policy import may, may_many, scope
-from backoffice.sheets import closed
 from backoffice.sheets.differences import Part, Shape
 from backoffice.sheets.models import ImportJob, Status
 from backoffice.sheets.staging import Staged
+from backoffice.sheets.writing import closed
 from backoffice.site import Badge
 from backoffice.site.cells import markup, mask_markup
 

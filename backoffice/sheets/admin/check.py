@@ -12,24 +12,17 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from backoffice.sheets import (
-    dialects,
-    differences,
-    formats,
-    gates,
-    heads,
-    services,
-    starting,
-    undo,
-)
+from backoffice.sheets import differences, formats, gates, services, starting
 from backoffice.sheets.admin.base import OneImport, State
 from backoffice.sheets.answers import form_of
 from backoffice.sheets.formats import Column, Format, SheetRow
 from backoffice.sheets.mapping import SheetMapping
 from backoffice.sheets.models import ImportJob, ImportProblem, Status
 from backoffice.sheets.problems import Severity, quote
-from backoffice.sheets.ways import LABELS as WAYS
-from backoffice.sheets.ways import Way
+from backoffice.sheets.reading import dialects, heads
+from backoffice.sheets.undoing import undo
+from backoffice.sheets.writing.ways import LABELS as WAYS
+from backoffice.sheets.writing.ways import Way
 from backoffice.site.visitors import signed_in
 
 _PREVIEW = 5

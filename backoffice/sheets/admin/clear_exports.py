@@ -17,7 +17,7 @@ from backoffice.approvals.models import ApprovalRequest
 from backoffice.files import links
 from backoffice.masking.services import Purpose, Reason
 from backoffice.policy import may
-from backoffice.sheets import clear_exports
+from backoffice.sheets.exporting import clear_exports
 from backoffice.sheets.models import ClearExport
 from backoffice.site import Badge, SitePage, dialogs, navigation, revealing, staff_site
 from backoffice.site.actions import Action, ActionForm

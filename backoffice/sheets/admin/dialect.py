@@ -10,15 +10,16 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from backoffice.sheets import cells, dialects, services, spoken
+from backoffice.sheets import cells, services
 from backoffice.sheets.admin.base import OneImport
 from backoffice.sheets.admin.covered import covered
 from backoffice.sheets.admin.sheets_page import cell_text
-from backoffice.sheets.dialects import Dialect, Guess
 from backoffice.sheets.errors import ReadError
 from backoffice.sheets.intake.charsets import ENCODINGS
 from backoffice.sheets.models import ImportJob
-from backoffice.sheets.reader import CellError
+from backoffice.sheets.reading import dialects, spoken
+from backoffice.sheets.reading.dialects import Dialect, Guess
+from backoffice.sheets.reading.reader import CellError
 from backoffice.site.visitors import signed_in
 
 _ROWS = 12

@@ -9,11 +9,12 @@ from django.utils.translation import gettext_lazy
 
 from backoffice.files.sealing import DamagedError
 from backoffice.policy import may
-from backoffice.sheets import closed, differences, gates, staging
+from backoffice.sheets import differences, gates, staging
 from backoffice.sheets.admin.base import OneImport, State
 from backoffice.sheets.admin.changes import BADGES, ORDER, Lines
 from backoffice.sheets.differences import Shape
 from backoffice.sheets.models import ImportJob, Status
+from backoffice.sheets.writing import closed
 
 _A_PAGE = 25
 

@@ -9,9 +9,9 @@ from django.utils.translation import gettext as _
 
 from backoffice.sheets import mapping, transforms
 from backoffice.sheets.formats import Format
-from backoffice.sheets.guard import letters
 from backoffice.sheets.mapping import SheetMapping
 from backoffice.sheets.models import ImportJob
+from backoffice.sheets.reading.guard import letters
 from backoffice.sheets.transforms import Kind
 
 # The name of a step and its first two arguments, as they are typed.

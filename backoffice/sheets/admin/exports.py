@@ -25,8 +25,8 @@ from backoffice.jobs import services as jobs
 from backoffice.jobs.admin import JobView
 from backoffice.jobs.models import Job
 from backoffice.policy import may
-from backoffice.sheets import export_jobs
-from backoffice.sheets.export_jobs import GoneError, LostRightError, Source, Wanted
+from backoffice.sheets.exporting import export_jobs
+from backoffice.sheets.exporting.export_jobs import GoneError, LostRightError, Source, Wanted
 from backoffice.sheets.models import ExportJob
 from backoffice.site import Badge, SitePage, extracts, navigation, seller_site, staff_site, writers
 from backoffice.site.extracts import Asked

@@ -15,15 +15,16 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from backoffice.policy import scope
-from backoffice.sheets import answers, reader, services
+from backoffice.sheets import answers, services
 from backoffice.sheets.admin import kept_base
 from backoffice.sheets.admin.base import OneImport
 from backoffice.sheets.admin.kept_base import KeptPage, address, is_mine, sheet_of
 from backoffice.sheets.errors import ReadError
-from backoffice.sheets.guard import letters
 from backoffice.sheets.kept import keeping, personal, promoting, recognise
 from backoffice.sheets.kept.frames import SheetFrame
 from backoffice.sheets.models import ImportJob, KeptChart, KeptJoin, KeptSheet
+from backoffice.sheets.reading import reader
+from backoffice.sheets.reading.guard import letters
 from backoffice.site import throttling
 from backoffice.site.visitors import signed_in
 

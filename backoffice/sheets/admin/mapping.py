@@ -9,14 +9,15 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from backoffice.sheets import answers, formats, heads, mapping, profiles, services, transforms
+from backoffice.sheets import answers, formats, mapping, profiles, services, transforms
 from backoffice.sheets.admin import drafts
 from backoffice.sheets.admin.base import OneImport
 from backoffice.sheets.admin.drafts import Draft
 from backoffice.sheets.admin.samples import samples
 from backoffice.sheets.formats import Column, Format
 from backoffice.sheets.models import ImportJob, ImportProfile
-from backoffice.sheets.reader import RawRow
+from backoffice.sheets.reading import heads
+from backoffice.sheets.reading.reader import RawRow
 from backoffice.site.visitors import signed_in
 
 

@@ -10,13 +10,16 @@ from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django.utils.translation import gettext_lazy
 
-from backoffice.sheets import dialects, exports, formats, profiles, services, ways
+from backoffice.sheets import formats, profiles, services
 from backoffice.sheets.admin.dialect import LABELS, encoding_words
 from backoffice.sheets.admin.drafts import typed
+from backoffice.sheets.exporting import exports
 from backoffice.sheets.formats import Format
 from backoffice.sheets.intake.charsets import ENCODINGS
 from backoffice.sheets.models import ImportJob, ImportProfile
+from backoffice.sheets.reading import dialects
 from backoffice.sheets.transforms import TRANSFORMS
+from backoffice.sheets.writing import ways
 from backoffice.site import DialogPage, SitePage
 from backoffice.site.actions import ActionForm
 from backoffice.site.visitors import signed_in

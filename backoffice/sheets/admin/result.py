@@ -17,7 +17,7 @@ from backoffice.audit.services import record
 from backoffice.files import content, links
 from backoffice.files import services as files
 from backoffice.policy import may, may_many, scope
-from backoffice.sheets import differences, patience, services, workbooks
+from backoffice.sheets import differences, services, workbooks
 from backoffice.sheets.admin import undoing
 from backoffice.sheets.admin.base import OneImport, State, standing
 from backoffice.sheets.admin.check import dataset_rows, described
@@ -26,6 +26,7 @@ from backoffice.sheets.errors import ReadError
 from backoffice.sheets.formats import CheckSum, Format
 from backoffice.sheets.models import ImportJob, ImportProblem
 from backoffice.sheets.problems import Severity
+from backoffice.sheets.reading import patience
 from backoffice.site.visitors import signed_in
 
 _A_PAGE = 50

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from backoffice.sheets import dialects, formats
+from backoffice.sheets import formats
 from backoffice.sheets.admin.covered import covered
 from backoffice.sheets.admin.drafts import Draft
 from backoffice.sheets.admin.sheets_page import cell_text
@@ -16,7 +16,8 @@ from backoffice.sheets.formats import Column, Format, SheetRow
 from backoffice.sheets.mapping import SheetMapping
 from backoffice.sheets.models import ImportJob
 from backoffice.sheets.problems import wrong_cell
-from backoffice.sheets.reader import RawRow
+from backoffice.sheets.reading import dialects
+from backoffice.sheets.reading.reader import RawRow
 
 _ROWS = 3
 

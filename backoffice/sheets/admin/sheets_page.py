@@ -9,12 +9,13 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from backoffice.sheets import heads, mapping, services
+from backoffice.sheets import mapping, services
 from backoffice.sheets.admin.base import OneImport
 from backoffice.sheets.admin.covered import covered
-from backoffice.sheets.guard import letters
 from backoffice.sheets.models import ImportJob
-from backoffice.sheets.reader import CellError, RawRow, Value
+from backoffice.sheets.reading import heads
+from backoffice.sheets.reading.guard import letters
+from backoffice.sheets.reading.reader import CellError, RawRow, Value
 from backoffice.site.visitors import signed_in
 
 _SHOWN = 12

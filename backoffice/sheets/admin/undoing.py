@@ -16,11 +16,11 @@ from django.utils.translation import gettext_lazy
 
 from backoffice.jobs.admin.views import JobView
 from backoffice.policy import may_many, scope
-from backoffice.sheets import undo
 from backoffice.sheets.admin.base import OneImport, State
 from backoffice.sheets.answers import form_of
 from backoffice.sheets.models import ImportJob, Undo, UndoLeft
 from backoffice.sheets.services import StateError
+from backoffice.sheets.undoing import undo
 from backoffice.site import Badge, DialogPage
 from backoffice.site.actions import ReasonForm
 from backoffice.site.visitors import signed_in

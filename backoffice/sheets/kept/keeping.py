@@ -20,9 +20,10 @@ from backoffice.jobs import services as jobs
 from backoffice.jobs.models import Job
 from backoffice.policy import register_scope
 from backoffice.policy.registry import STAFF
-from backoffice.sheets import answers, dialects
+from backoffice.sheets import answers
 from backoffice.sheets.kept.columns import Column, Kind
 from backoffice.sheets.models import ImportJob, KeptBlock, KeptChart, KeptJoin, KeptSheet
+from backoffice.sheets.reading import dialects
 
 KEEP: Final = "sheets.keep"
 KEPT = verbs.register("sheets.kept", gettext_lazy("Sheet kept as a table"))

@@ -16,15 +16,15 @@ from django.utils.translation import gettext as _
 
 from backoffice.jobs import registry
 from backoffice.jobs.run import CancelledError, JobError, JobRun, LostError
-from backoffice.sheets import reader
 from backoffice.sheets.errors import ReadError
-from backoffice.sheets.guard import letters
 from backoffice.sheets.kept import recognise, vault
 from backoffice.sheets.kept.columns import DAY, Cell, Column, Kind
 from backoffice.sheets.kept.keeping import KEEP
 from backoffice.sheets.kept.recognise import Guess, Raw, Reading
 from backoffice.sheets.kept.vault import Vault
 from backoffice.sheets.models import KeptBlock, KeptSheet
+from backoffice.sheets.reading import reader
+from backoffice.sheets.reading.guard import letters
 
 _SECONDS: Final = 300
 _LONGEST_LABEL: Final = 80

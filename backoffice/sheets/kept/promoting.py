@@ -15,13 +15,14 @@ from django.utils.translation import gettext_lazy
 from backoffice.accounts.models import User
 from backoffice.audit import verbs
 from backoffice.audit.services import record
-from backoffice.sheets import guard, services
+from backoffice.sheets import services
 from backoffice.sheets.errors import refusal
 from backoffice.sheets.intake.escapes import safe_text
 from backoffice.sheets.kept.columns import Column, Kind, moment
 from backoffice.sheets.kept.frames import SheetFrame
 from backoffice.sheets.kept.keeping import VIEW, must
 from backoffice.sheets.models import ImportJob, KeptSheet
+from backoffice.sheets.reading import guard
 
 PROMOTED = verbs.register("sheets.promoted", gettext_lazy("Kept sheet handed to an import"))
 _AT_ONCE: Final = 1_000

@@ -31,12 +31,12 @@ from backoffice.jobs import registry
 from backoffice.jobs import services as jobs
 from backoffice.jobs.run import CancelledError, JobRun, LostError
 from backoffice.sheets import answers, gates
-from backoffice.sheets.backwards import Past
 from backoffice.sheets.formats import Format
 from backoffice.sheets.models import ImportJob, Undo, UndoLeft
 from backoffice.sheets.plain import ResourceFormat
 from backoffice.sheets.services import StateError
-from backoffice.sheets.unwriting import Walk
+from backoffice.sheets.undoing.backwards import Past
+from backoffice.sheets.undoing.unwriting import Walk
 
 logger = logging.getLogger("backoffice.sheets")
 UNDO: Final = "sheets.undo"

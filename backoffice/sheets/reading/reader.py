@@ -17,15 +17,15 @@ from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple
 from django.utils.translation import gettext as _
 
 from backoffice.files.sealing import CHUNK, DamagedError
-from backoffice.sheets import patience
 from backoffice.sheets.errors import ReadError, refusal
-from backoffice.sheets.guard import Source
 from backoffice.sheets.notes import remarks
+from backoffice.sheets.reading import patience
+from backoffice.sheets.reading.guard import Source
 
 if TYPE_CHECKING:
-    from backoffice.sheets.dialects import Dialect
+    from backoffice.sheets.reading.dialects import Dialect
 
-CHILD: Final = Path(__file__).with_name("child.py")
+CHILD: Final = Path(__file__).parent.parent / "child.py"
 MEMORY: Final = 1024**3
 """Address space of the child, in bytes; what it really holds is about half of it."""
 MEASURING: Final = 300 * 1024**2

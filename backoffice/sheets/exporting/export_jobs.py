@@ -31,7 +31,7 @@ from backoffice.files.models import KeptFile
 from backoffice.jobs import registry
 from backoffice.jobs import services as jobs
 from backoffice.jobs.run import JobError, JobRun
-from backoffice.sheets import exports
+from backoffice.sheets.exporting import exports
 from backoffice.sheets.models import ExportJob
 
 KIND: Final = "sheets.export"

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from backoffice.sheets.reader import RawRow, Value
+    from backoffice.sheets.reading.reader import RawRow, Value
 
 LOOKED_AT: Final = 20
 """The header is looked for in so many filled rows from the top."""

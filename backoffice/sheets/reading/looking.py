@@ -8,12 +8,13 @@ from django.core.exceptions import PermissionDenied
 from django.utils.translation import gettext as _
 
 from backoffice.accounts.models import User
-from backoffice.sheets import heads, layouts, patience, profiles, reader
-from backoffice.sheets.dialects import Dialect, Guess
+from backoffice.sheets import layouts, profiles
 from backoffice.sheets.errors import ReadError
 from backoffice.sheets.formats import Format
 from backoffice.sheets.models import ImportJob, ImportProfile
-from backoffice.sheets.reader import Outline
+from backoffice.sheets.reading import heads, patience, reader
+from backoffice.sheets.reading.dialects import Dialect, Guess
+from backoffice.sheets.reading.reader import Outline
 
 _OTHER_DIALECTS: Final = 5
 _SAME_DAYS: Final = frozenset({"dmy", "mdy"})

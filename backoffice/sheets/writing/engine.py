@@ -18,11 +18,12 @@ from simple_history.utils import get_history_manager_for_model
 from backoffice import refusals
 from backoffice.accounts.models import User
 from backoffice.audit import history
-from backoffice.sheets import closed, fresh, modes, singles, spans, tenants
+from backoffice.sheets import tenants
 from backoffice.sheets.formats import Derivation, Format, Record
 from backoffice.sheets.models import ImportJob, ImportProblem
 from backoffice.sheets.problems import Problem, Severity
 from backoffice.sheets.resources import REFUSED, Plan, SheetResource, Step
+from backoffice.sheets.writing import closed, fresh, modes, singles, spans
 
 CHUNK: Final = 500
 """Records a transaction; short enough that nobody else waits for the lock of SQLite."""

@@ -6,10 +6,10 @@ from typing import Any, Final, Self
 
 from django.utils.translation import gettext_lazy as _
 
-from backoffice.sheets import reader
-from backoffice.sheets.guard import Source
 from backoffice.sheets.intake.charsets import ENCODINGS
 from backoffice.sheets.models import ImportJob
+from backoffice.sheets.reading import reader
+from backoffice.sheets.reading.guard import Source
 
 PREVIEW: Final = 20
 DELIMITERS: Final = {

@@ -4,11 +4,12 @@ from collections.abc import Callable, Sequence
 
 from django.db import transaction
 
-from backoffice.sheets import closed, modes, staging
+from backoffice.sheets import staging
 from backoffice.sheets.formats import Derivation, Format, Record
 from backoffice.sheets.models import ImportJob, Status
 from backoffice.sheets.problems import Problem
 from backoffice.sheets.resources import Coming, Plan, SheetResource
+from backoffice.sheets.writing import closed, modes
 
 Progress = Callable[[int, int, str], None]
 Fence = Callable[[], None]

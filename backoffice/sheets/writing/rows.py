@@ -19,14 +19,14 @@ from tablib import Dataset
 
 from backoffice.audit import history
 from backoffice.masking.fields import masked_fields
-from backoffice.sheets import converting, singles, ways
-from backoffice.sheets.checking import Batch
 from backoffice.sheets.errors import ReadError
 from backoffice.sheets.models import Status
 from backoffice.sheets.plain import ResourceFormat
 from backoffice.sheets.problems import Problem
-from backoffice.sheets.reader import CellError
+from backoffice.sheets.reading.reader import CellError
 from backoffice.sheets.resources import INVALID, REFUSED, safe_message
+from backoffice.sheets.writing import converting, singles, ways
+from backoffice.sheets.writing.checking import Batch
 
 # With one of these a Resource may want to see rows that change nothing.
 _SEES_ALL: Final = frozenset(

@@ -16,8 +16,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from backoffice.jobs.run import LostError
-from backoffice.sheets.engine import TakenOverError
 from backoffice.sheets.models import ImportJob, ImportLane
+from backoffice.sheets.writing.engine import TakenOverError
 
 _PAUSE: Final = 0.3
 _PATIENCE: Final = 3

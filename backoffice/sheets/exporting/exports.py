@@ -20,7 +20,7 @@ from django.http import StreamingHttpResponse
 from django.utils import timezone
 from openpyxl.cell import WriteOnlyCell
 
-from backoffice.sheets import copied_out, xlsx_writer
+from backoffice.sheets.exporting import copied_out, xlsx_writer
 from backoffice.sheets.intake.escapes import ESCAPED, FORMULA_STARTS, safe_text, unescape
 
 __all__ = [

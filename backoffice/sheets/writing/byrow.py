@@ -16,24 +16,16 @@ from import_export.results import RowResult
 
 from backoffice.accounts.models import User
 from backoffice.audit import history
-from backoffice.sheets import (
-    closed,
-    converting,
-    engine,
-    modes,
-    problems,
-    singles,
-    spans,
-    staging,
-)
-from backoffice.sheets.checking import Batch, Check
-from backoffice.sheets.engine import Fence, Progress
+from backoffice.sheets import problems, staging
 from backoffice.sheets.formats import Derivation
 from backoffice.sheets.models import ImportJob, Status
 from backoffice.sheets.plain import ResourceFormat
 from backoffice.sheets.problems import Problem, Text
-from backoffice.sheets.reader import RawRow
-from backoffice.sheets.rows import STATUSES, Rows, problems_of
+from backoffice.sheets.reading.reader import RawRow
+from backoffice.sheets.writing import closed, converting, engine, modes, singles, spans
+from backoffice.sheets.writing.checking import Batch, Check
+from backoffice.sheets.writing.engine import Fence, Progress
+from backoffice.sheets.writing.rows import STATUSES, Rows, problems_of
 
 _SECONDS: Final = 0.15
 """How long the rows of one transaction may take."""

@@ -19,8 +19,8 @@ from simple_history.utils import get_history_manager_for_model
 
 from backoffice import refusals
 from backoffice.audit import history
-from backoffice.sheets import pointers
 from backoffice.sheets.models import Undo, UndoLeft
+from backoffice.sheets.undoing import pointers
 
 _Why = UndoLeft.Why
 _IMPORT, _UNDO = "import ", "undo "

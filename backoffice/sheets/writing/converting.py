@@ -26,10 +26,11 @@ from import_export import widgets
 from import_export.fields import Field
 
 from backoffice.masking.fields import MaskedMixin
-from backoffice.sheets import problems, ways
+from backoffice.sheets import problems
 from backoffice.sheets.problems import Text
-from backoffice.sheets.reader import CellError
+from backoffice.sheets.reading.reader import CellError
 from backoffice.sheets.resources import INVALID, safe_message
+from backoffice.sheets.writing import ways
 
 NO_SUCH: Final = "no-such-record"
 SEVERAL: Final = "several-records"

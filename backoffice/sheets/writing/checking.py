@@ -13,24 +13,16 @@ from django.db import transaction
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
-from backoffice.sheets import (
-    closed,
-    comparing,
-    dialects,
-    engine,
-    formats,
-    modes,
-    problems,
-    staging,
-    ways,
-)
-from backoffice.sheets.converting import Bad, Source, sources
-from backoffice.sheets.forecast import Fence, Progress
+from backoffice.sheets import formats, problems, staging
 from backoffice.sheets.mapping import SheetMapping
 from backoffice.sheets.models import ImportJob, Status
 from backoffice.sheets.plain import ResourceFormat
 from backoffice.sheets.problems import Problem, Text
-from backoffice.sheets.reader import RawRow
+from backoffice.sheets.reading import dialects
+from backoffice.sheets.reading.reader import RawRow
+from backoffice.sheets.writing import closed, comparing, engine, modes, ways
+from backoffice.sheets.writing.converting import Bad, Source, sources
+from backoffice.sheets.writing.forecast import Fence, Progress
 
 TWICE: Final = "twice"
 TAKEN: Final = "taken"

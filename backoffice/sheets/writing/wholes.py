@@ -13,11 +13,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from backoffice.jobs import registry
-from backoffice.sheets import undo
 from backoffice.sheets.errors import ReadError
 from backoffice.sheets.models import ImportJob
 from backoffice.sheets.services import StateError
-from backoffice.sheets.ways import Way
+from backoffice.sheets.undoing import undo
+from backoffice.sheets.writing.ways import Way
 
 SHORT: Final = 2.0
 """How many seconds one write may keep others waiting."""

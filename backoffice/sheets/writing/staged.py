@@ -12,16 +12,17 @@ from django.utils import timezone
 
 from backoffice import refusals
 from backoffice.accounts.models import User
-from backoffice.sheets import comparing, engine, modes, spans, staging, ways, writing
-from backoffice.sheets.byrow import RowWriter
-from backoffice.sheets.converting import Bad, Source, sources
-from backoffice.sheets.engine import Fence, Progress
+from backoffice.sheets import staging
 from backoffice.sheets.formats import CheckSum, Derivation
 from backoffice.sheets.models import ImportJob, Status
 from backoffice.sheets.plain import ResourceFormat
 from backoffice.sheets.resources import Plan, Step
 from backoffice.sheets.staging import Part, Staged
-from backoffice.sheets.writing import Signature, Upsert, Written
+from backoffice.sheets.writing import comparing, engine, modes, spans, statements, ways
+from backoffice.sheets.writing.byrow import RowWriter
+from backoffice.sheets.writing.converting import Bad, Source, sources
+from backoffice.sheets.writing.engine import Fence, Progress
+from backoffice.sheets.writing.statements import Signature, Upsert, Written
 
 _SECONDS: Final = {"sqlite": 0.1, "postgresql": 0.5}
 """How long a transaction of the database's own statements should take."""
@@ -237,7 +238,7 @@ class FastWriter(StagedWriter):
                 if any(isinstance(one, Bad) for one in known.values()):
                     return None
             else:
-                values = writing.prepared(source.stored, values, self.connection)
+                values = statements.prepared(source.stored, values, self.connection)
             if source.stored.primary_key and None in values:
                 return None
             result[source.stored.attname] = values

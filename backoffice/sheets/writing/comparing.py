@@ -7,13 +7,13 @@ from django.core.exceptions import ValidationError
 from django.db.models import Model
 
 from backoffice.masking.fields import MaskedMixin
-from backoffice.sheets import closed, ways
-from backoffice.sheets.converting import Bad
 from backoffice.sheets.models import Status
 from backoffice.sheets.resources import INVALID, first_error, safe_message
+from backoffice.sheets.writing import closed, ways
+from backoffice.sheets.writing.converting import Bad
 
 if TYPE_CHECKING:
-    from backoffice.sheets.checking import Batch, Check
+    from backoffice.sheets.writing.checking import Batch, Check
 
 type Found = dict[int, tuple[Status, Any]]
 type Key = tuple[Any, ...]

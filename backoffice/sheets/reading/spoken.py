@@ -11,10 +11,10 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from backoffice.sheets.reader import CellError, Value
+from backoffice.sheets.reading.reader import CellError, Value
 
 if TYPE_CHECKING:
-    from backoffice.sheets.dialects import Dialect
+    from backoffice.sheets.reading.dialects import Dialect
 
 NUMBER: Final = "number"
 DATE: Final = "date"

@@ -12,9 +12,10 @@ from typing import Any
 
 from django.db.models import Count, Model
 
-from backoffice.sheets import backwards, formats
-from backoffice.sheets.backwards import Part, Past
+from backoffice.sheets import formats
 from backoffice.sheets.models import ImportJob, UndoLeft
+from backoffice.sheets.undoing import backwards
+from backoffice.sheets.undoing.backwards import Part, Past
 
 Verdict = tuple[Past, Part]
 _Why = UndoLeft.Why

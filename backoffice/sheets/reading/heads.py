@@ -16,7 +16,7 @@ from cryptography.exceptions import InvalidTag
 
 from backoffice.files import sealing
 from backoffice.sheets.models import ImportHead, ImportJob
-from backoffice.sheets.reader import CellError, Outline, RawRow, Value
+from backoffice.sheets.reading.reader import CellError, Outline, RawRow, Value
 
 ROWS: Final = 40
 """Rows kept of each sheet."""

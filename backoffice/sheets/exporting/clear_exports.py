@@ -40,7 +40,7 @@ from backoffice.jobs.run import JobError, JobRun
 from backoffice.masking import clear, fingerprints, purposes
 from backoffice.masking.fields import MaskedMixin
 from backoffice.masking.services import Reason
-from backoffice.sheets.exports import csv_lines
+from backoffice.sheets.exporting.exports import csv_lines
 from backoffice.sheets.models import ClearExport
 
 KIND: Final = "sheets.clear_export"

@@ -17,10 +17,11 @@ from django.utils.translation import gettext as _
 from backoffice import refusals
 from backoffice.audit import history
 from backoffice.jobs.run import JobRun, LostError
-from backoffice.sheets import backwards, documents, formats
-from backoffice.sheets.backwards import Part, Past
-from backoffice.sheets.documents import Kind, Verdict
+from backoffice.sheets import formats
 from backoffice.sheets.models import ImportJob, ImportSpan, Undo, UndoLeft
+from backoffice.sheets.undoing import backwards, documents
+from backoffice.sheets.undoing.backwards import Part, Past
+from backoffice.sheets.undoing.documents import Kind, Verdict
 
 CHUNK: Final = 1_000
 """Rows a transaction; short enough that nobody else waits for the lock of SQLite."""
