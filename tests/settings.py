@@ -19,9 +19,11 @@ os.environ.setdefault("BACKOFFICE_LOG_LEVEL", "WARNING")
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
 
 from backoffice.project.settings import *  # noqa: F403 - settings are a star import by design
-from backoffice.project.settings import DATABASES, STATIC_ROOT, VAR_DIR
+from backoffice.project.settings import DATABASES, MEDIA_ROOT, STATIC_ROOT, VAR_DIR
 
 STATIC_ROOT.mkdir(parents=True, exist_ok=True)
+# Tests look which files are left: those of the workers beside must not be among them.
+MEDIA_ROOT /= os.environ.get("PYTEST_XDIST_WORKER", "")
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 BACKOFFICE_RETENTION = dict[str, int]()  # as in production: each test sets its own
