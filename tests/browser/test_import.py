@@ -162,6 +162,7 @@ def test_difference_is_looked_at_before_anything_is_written(stage: Stage, shopke
     actor.look("import-difference-failed")
     assert Seller.objects.get(code="cups").name == "Cups"
     actor.click("Back to the check")
+    actor.page.wait_for_url("**/check/")  # the page before has a button of this name too
     start(actor)
     assert (number(actor, "Created"), number(actor, "Failed")) == (2, 1)
     assert Seller.objects.get(code="cups").name == "Cups and Saucers"
