@@ -23,12 +23,22 @@ from backoffice.masking.mentions import Elsewhere, Mentions
 from backoffice.sheets import formats, places
 from backoffice.sheets.errors import ReadError
 from backoffice.sheets.intake.escapes import safe_text, unescape
-from backoffice.sheets.kept import asking, charting, erasing, joining, keeping, personal, promoting
+from backoffice.sheets.kept import (
+    asking,
+    charting,
+    erasing,
+    joining,
+    keeping,
+    pairing,
+    personal,
+    promoting,
+)
 from backoffice.sheets.kept.asking import BadFilterError, Filter, Wanted
 from backoffice.sheets.kept.columns import Column, Kind, amount
 from backoffice.sheets.kept.frames import SheetFrame
+from backoffice.sheets.kept.hits import MATCHED
 from backoffice.sheets.kept.recognise import Guess, Reading
-from backoffice.sheets.kept.vault import Vault, pack_texts, unpack
+from backoffice.sheets.kept.vault import Vault, pack_numbers, pack_texts, picked, unpack
 from backoffice.sheets.models import ExportJob, KeptBlock, KeptChart, KeptJoin, KeptSheet, Undo
 from backoffice.sheets.reading import guard, reader
 from customers.models import Customer
@@ -165,6 +175,13 @@ def test_kept_sheet_is_what_the_file_holds(oli: User) -> None:
     assert Event.objects.filter(verb=keeping.KEPT, actor=oli).count() == 1
 
 
+def test_cells_are_picked_as_they_are_read_whole() -> None:
+    for packed in (pack_numbers([7, None, -(2**62), 0]), pack_texts(["b", "", "a", "b"])):
+        whole = unpack(packed)
+        for rows in ([], [3, 0], [1], [2, 2, 1, 0, 3]):
+            assert picked(packed, rows) == [whole.at(row) for row in rows]
+
+
 def test_nothing_of_the_sheet_lies_in_clear(oli: User) -> None:
     kept = keep(ORDERS, oli)
     with connection.cursor() as cursor:
@@ -294,10 +311,10 @@ def test_left_join_keeps_every_row(oli: User) -> None:
 def test_keys_that_repeat_on_both_sides_are_refused_in_bulk(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(joining, "MOST_PAIRS", 3)
-    assert joining.match(["a", "b"], ["a", "b", "b"]).counts.pairs == 3
+    monkeypatch.setattr(pairing, "MOST_PAIRS", 3)
+    assert pairing.match(["a", "b"], ["a", "b", "b"]).counts.pairs == 3
     with pytest.raises(ValidationError):
-        joining.match(["a", "a"], ["a", "a"])
+        pairing.match(["a", "a"], ["a", "a"])
 
 
 def test_masked_columns_join_by_whole_values_of_ones_own(oli: User) -> None:
@@ -361,10 +378,13 @@ def test_matching_a_list_with_a_model_takes_the_right_to_reveal(ann: User, eve: 
         "left_ref": "c0",
         "right": "customers.customer",
         "right_ref": "email",
+        "purpose": "legal",
+        "text": "The court of Lyon asks",
+        "fresh": True,
     }
     join = joining.save(actor=ann, name="J", left=KeptSheet.objects.get(owner=ann), **arguments)
+    assert Event.objects.filter(verb=MATCHED, actor=ann).count() == 1
     assert joining.open_join(join, ann).matched.counts.pairs == 1
-    assert Event.objects.filter(verb=joining.MATCHED, actor=ann).count() == 1
     with pytest.raises(PermissionDenied):
         joining.save(actor=eve, name="J", left=KeptSheet.objects.get(owner=eve), **arguments)
 

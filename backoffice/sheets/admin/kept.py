@@ -2,12 +2,19 @@
 
 from django.utils.translation import gettext_lazy as _
 
-from backoffice.sheets.admin import kept_charts, kept_dialogs, kept_joins, kept_sheets
+from backoffice.sheets.admin import (
+    kept_charts,
+    kept_dialogs,
+    kept_joins,
+    kept_new_join,
+    kept_sheets,
+)
 from backoffice.sheets.kept import keeping
 from backoffice.site import navigation, staff_site
 
-for page in (*kept_sheets.PAGES, *kept_dialogs.PAGES, *kept_joins.PAGES, *kept_charts.PAGES):
-    staff_site.add_page(page)
+for part in (kept_sheets, kept_dialogs, kept_new_join, kept_joins, kept_charts):
+    for page in part.PAGES:
+        staff_site.add_page(page)
 
 navigation.add(
     staff_site,

@@ -7,6 +7,7 @@ from typing import Any
 from django.core.exceptions import BadRequest, PermissionDenied
 from django.http import Http404, HttpRequest, QueryDict
 from django.http.response import HttpResponseBase
+from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
@@ -35,10 +36,34 @@ class Head:
     sorted: str
 
 
+class UnopenedError(Exception):
+    """A join cannot be opened now; the message is for the person."""
+
+    def __init__(self, words: str, status: int) -> None:
+        super().__init__(words)
+        self.status = status
+
+
 class KeptPage(SitePage):
     """A page about kept things, for those who may see them."""
 
     permission = keeping.VIEW
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Say in words why a join, or a chart of it, cannot be opened."""
+        try:
+            return super().dispatch(request, *args, **kwargs)
+        except UnopenedError as error:
+            context = {
+                **self.site.each_context(request),
+                "title": _("Join"),
+                "action": {"label": _("Join")},
+                "why_not": str(error),
+                "back_url": reverse("admin:kept"),
+                "dialog_base": "backoffice/page.html",
+            }
+            template = "backoffice/refused.html"
+            return TemplateResponse(request, template, context, status=error.status)
 
     def breadcrumbs(self, request: HttpRequest, **kwargs: Any) -> list[tuple[str, str]]:
         """Return the list of kept sheets."""

@@ -129,6 +129,8 @@ class Found:
         if not self.wanted.filters and column.totals:
             return dict(column.totals)
         cells = self.frame.cells(column.ref)
+        if self.size < len(cells) and cells.currency is None:
+            return {column.currency: sum(map(cells.data.__getitem__, self.places))}
         if self.size < len(cells):
             cells = cells.taken(self.places)
         return sums(cells, column.currency)
@@ -210,10 +212,10 @@ def _flags(cells: Cells, one: Filter, column: Column) -> bytearray:
         codes = cells.currency or [column.currency] * len(cells)
         return bytearray(code == one.value for code in codes)
     fits = one.test(column)
-    known = {cell: fits(cell) for cell in set(cells.data)}
-    return bytearray(
-        known[cell] and not gap for cell, gap in zip(cells.data, cells.empty, strict=True)
-    )
+    known = {cell: bool(fits(cell)) for cell in set(cells.data)}
+    flags = bytes(map(known.__getitem__, cells.data))
+    filled = int.from_bytes(flags) & ~int.from_bytes(cells.empty)
+    return bytearray(filled.to_bytes(len(flags)))
 
 
 def told(frame: Frame, filters: Iterable[Filter]) -> str:

@@ -107,26 +107,29 @@ class SheetFrame(Frame):
         return vault.unpack_places(self._vault.clear(block))
 
     def rows(self, places: Sequence[int]) -> list[list[tuple[Cell, str]]]:
-        """Read only the blocks that the rows lie in."""
-        parts = {place // vault.SIZE for place in places if place >= 0}
-        if len(parts) > len(self.columns) * 4:
-            return super().rows(places)
-        blocks = self.sheet.blocks.filter(kind__in=("v", "c"), part__in=parts)
-        found = {
-            (block.kind, block.column, block.part): vault.unpack(self._vault.clear(block))
-            for block in blocks.iterator(chunk_size=50)
-        }
-        return [[self._cell(found, column, place) for column in self.columns] for place in places]
+        """Read only the blocks that the rows lie in, and of them no other cells."""
+        wanted: dict[int, list[int]] = {}
+        for place in places:
+            if place >= 0:
+                wanted.setdefault(place // vault.SIZE, []).append(place % vault.SIZE)
+        blocks = self.sheet.blocks.filter(kind__in=("v", "c"), part__in=wanted)
+        found = {}
+        for block in blocks.iterator(chunk_size=50):
+            inside = wanted[block.part]
+            cells = vault.picked(self._vault.clear(block), inside)
+            found[block.kind, block.column, block.part] = dict(zip(inside, cells, strict=True))
+        return [[_cell(found, column, place) for column in self.columns] for place in places]
 
-    def _cell(
-        self, found: dict[tuple[str, int, int], Cells], column: Column, place: int
-    ) -> tuple[Cell, str]:
-        if place < 0:
-            return None, ""
-        part, row = divmod(place, vault.SIZE)
-        money = found.get(("c", column.index, part))
-        currency = str(money.data[row]) if money is not None else ""
-        return found["v", column.index, part].at(row), currency
+
+def _cell(
+    found: dict[tuple[str, int, int], dict[int, Cell]], column: Column, place: int
+) -> tuple[Cell, str]:
+    if place < 0:
+        return None, ""
+    part, row = divmod(place, vault.SIZE)
+    money = found.get(("c", column.index, part))
+    currency = str(money[row] or "") if money is not None else ""
+    return found["v", column.index, part][row], currency
 
 
 class ModelFrame(Frame):
@@ -144,6 +147,11 @@ class ModelFrame(Frame):
         self.queryset = rows.order_by("pk")
         self._fields = [found for name in fields if (found := _Field.of(rows.model, name))]
         self.columns = [one.column for one in self._fields]
+
+    def has_more_than(self, most: int) -> bool:
+        """Say whether there are more rows than that; no more of them are counted."""
+        counted: int = self.queryset.order_by().values("pk")[: most + 1].count()
+        return counted > most
 
     @cached_property
     def keys(self) -> list[Any]:

@@ -3,14 +3,12 @@
 Two sheets never change, so their pairs are found once, when the join is saved, and kept. Rows of a
 model are found each time anew, in the scope of whoever looks. A masked column joins by blind index
 (`masking.indexes`), whole values only: that somebody who brings a list of guesses does not learn
-who is among the others, it takes the owner of the sheets, and of a model the right to reveal.
+who is among the others, it takes the owner of the sheets, and of a model what a reveal of each
+record takes (`hits`).
 """
 
-from array import array
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from decimal import Decimal
 from typing import Any, Final, Protocol
 
 from django.apps import apps
@@ -22,25 +20,25 @@ from django.utils.translation import gettext_lazy
 
 from backoffice.accounts.models import User
 from backoffice.audit import verbs
+from backoffice.audit.models import Event
 from backoffice.audit.services import record
 from backoffice.masking import matching
-from backoffice.masking.fields import MaskedMixin
+from backoffice.masking.services import Reason
 from backoffice.masking.values import MaskedQueryError
-from backoffice.policy import codename, may, scope
-from backoffice.sheets.kept import vault
-from backoffice.sheets.kept.columns import Cell, Column, Kind, moment
+from backoffice.policy import scope
+from backoffice.sheets.kept import hits, vault
+from backoffice.sheets.kept.columns import Column
 from backoffice.sheets.kept.frames import Frame, JoinFrame, ModelFrame, Part, SheetFrame
+from backoffice.sheets.kept.hits import MATCHED
 from backoffice.sheets.kept.keeping import ADD, VIEW, columns_of, must
+from backoffice.sheets.kept.pairing import Counts, Matched, Rule, keys_of, match
 from backoffice.sheets.kept.vault import Cells, Vault
 from backoffice.sheets.models import KeptJoin, KeptPairs, KeptSheet
 
 JOINED = verbs.register("sheets.joined", gettext_lazy("Join of sheets saved"))
-MATCHED = verbs.register(
-    "sheets.matched",
-    gettext_lazy("List matched with masked values"),
-    personal="searched",
-)
-MOST_PAIRS: Final = 2_000_000
+MOST_RECORDS: Final = 500_000
+"""Rows of a model that a join reads: each page of it does so anew."""
+_NOTED: Final = "kept_joins_noted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +48,14 @@ class Offer:
     model: type[models.Model]
     label: str
     fields: tuple[str, ...]
+
+
+class Session(Protocol):
+    """What remembers, for as long as somebody is signed in, what is on the record already."""
+
+    def get(self, key: str, default: Any, /) -> Any: ...
+
+    def __setitem__(self, key: str, value: Any, /) -> None: ...
 
 
 class Provider(Protocol):
@@ -71,47 +77,6 @@ def offers(user: Any) -> dict[str, Offer]:
     """Return model label -> what a person may join it by."""
     found = [offer for provider in _providers for offer in provider(user)]
     return {offer.model._meta.label_lower: offer for offer in found}
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """How keys are compared. Spaces at both ends never count, and an empty key matches nothing."""
-
-    fold: bool = False
-    zeros: bool = False
-
-    def of(self, text: str) -> str:
-        """Return the key of a text; "" for none."""
-        key = text.strip()
-        if self.fold:
-            key = key.casefold()
-        return (key.lstrip("0") or key[-1:]) if self.zeros else key
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """What came of a join. `repeated` counts the keys that stand in several rows of a side."""
-
-    pairs: int
-    left_matched: int
-    right_matched: int
-    left_only: int
-    right_only: int
-    left_repeated: int
-    right_repeated: int
-    left_empty: int
-    right_empty: int
-
-
-@dataclass(frozen=True, slots=True)
-class Matched:
-    """Places of rows that belong together, pair by pair, and those of rows that stay alone."""
-
-    left: Sequence[int]
-    right: Sequence[int]
-    left_only: Sequence[int]
-    right_only: Sequence[int]
-    counts: Counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,64 +104,6 @@ class Opened:
         return Part(self.right, self.matched.right_only)
 
 
-def match(left: Sequence[str], right: Sequence[str], *, outer: bool = False) -> Matched:
-    """Pair the rows of equal keys; "" matches nothing. With `outer` a lone left row pairs with -1.
-
-    Raises ValidationError where repeated keys would make too many pairs.
-    """
-    often = Counter(key for key in right if key), Counter(key for key in left if key)
-    in_right, in_left = often
-    pairs = sum(count * in_right[key] for key, count in in_left.items() if key in in_right)
-    if pairs > MOST_PAIRS:
-        text = _(
-            "The keys repeat on both sides: %(pairs)s pairs would come of it. Choose a key that is"
-            " there once on one side."
-        )
-        raise ValidationError(text % {"pairs": f"{pairs:,}"})
-    places: dict[str, list[int]] = {}
-    for place, key in enumerate(right):
-        if key in in_left:
-            places.setdefault(key, []).append(place)
-    lefts, rights, alone = array("i"), array("i"), array("i")
-    for place, key in enumerate(left):
-        found = places.get(key)
-        if found is None:
-            alone.append(place)
-            found = [-1] if outer else []
-        lefts.extend([place] * len(found))
-        rights.extend(found)
-    right_only = array("i", [place for place, key in enumerate(right) if key not in in_left])
-    counts = Counts(
-        pairs=pairs,
-        left_matched=len(left) - len(alone),
-        right_matched=len(right) - len(right_only),
-        left_only=len(alone),
-        right_only=len(right_only),
-        left_repeated=sum(count > 1 for count in in_left.values()),
-        right_repeated=sum(count > 1 for count in in_right.values()),
-        left_empty=len(left) - in_left.total(),
-        right_empty=len(right) - in_right.total(),
-    )
-    return Matched(lefts, rights, alone, right_only, counts)
-
-
-def keys_of(column: Column, cells: Cells, rule: Rule) -> list[str]:
-    """Return the key of each row of a column in clear."""
-    written = {cell: rule.of(_written(column, cell)) for cell in set(cells.data)}
-    return ["" if gap else written[cell] for cell, gap in zip(cells.data, cells.empty, strict=True)]
-
-
-def _written(column: Column, cell: Cell) -> str:
-    """Return a cell as a key: the number 12 and the text "12" are one."""
-    if isinstance(cell, str) or cell is None:
-        return cell or ""
-    if column.kind is Kind.DATE:
-        when = moment(cell)
-        return f"{when:%Y-%m-%d %H:%M:%S}" if column.times else f"{when:%Y-%m-%d}"
-    number = Decimal(cell).scaleb(-column.scale)
-    return format(number.normalize() if cell else number * 0, "f")
-
-
 def _by(cells: Cells, keys: Mapping[str, str]) -> list[str]:
     """Return the key of each row of a masked column."""
     return [keys[str(text)] if text else "" for text in cells.data]
@@ -218,10 +125,16 @@ def save(  # noqa: PLR0913 - the choices of a form
     fold: bool = False,
     zeros: bool = False,
     shared: bool = False,
+    purpose: str = "",
+    text: str = "",
+    fresh: bool = False,
+    session: Session | None = None,
 ) -> KeptJoin:
     """Join a kept sheet with another, or with the model of a label, and keep the join by its name.
 
-    Raises PermissionDenied, ValidationError for columns that cannot be joined.
+    A masked field of a model takes what a reveal takes: `purpose` and `text` say why, `fresh` that
+    the person proved lately who they are. Raises PermissionDenied (RevealRefusedError on the
+    record), ValidationError for columns that cannot be joined and without such a reason.
     """
     must(actor, ADD, VIEW)
     if not name.strip():
@@ -234,16 +147,24 @@ def save(  # noqa: PLR0913 - the choices of a form
         join.right, join.right_column = right, _column(right, right_ref).index
     else:
         join.right_model, join.right_field = right, right_ref
-    opened = _opened(join, actor, made=False)
-    join.counts = asdict(opened.matched.counts) if join.right else {}
+    left_side, own = _sheet(left, actor), columns_of(left)[join.left_column]
+    reason = Reason(purpose, text)
+    if join.right is not None:
+        found = _sheets_matched(join, left_side, _sheet(join.right, actor), own, actor)
+        join.counts = asdict(found.counts)
+    else:
+        sides = _Sides(join, left_side, own, actor)
+        found = sides.matched(reason, fresh=fresh, session=session)
     with transaction.atomic():
         join.save()
         if join.right is not None:
-            _keep_pairs(join, opened.matched)
-        facts = {"model": join.right_model, "pairs": opened.matched.counts.pairs, "how": how}
+            _keep_pairs(join, found)
+        facts = {"model": join.right_model, "pairs": found.counts.pairs, "how": how}
         record(JOINED, actor=actor, subject=join, context=facts)
-        if _is_blind(join) and join.right_model:
-            record(MATCHED, actor=actor, subject=join, context=facts)
+        if own.mask:
+            why = str(reason) if join.right_model else ""
+            facts |= {"purpose": reason.chosen} if why else {}
+            record(MATCHED, actor=actor, subject=join, reason=why, context=facts)
     return join
 
 
@@ -254,8 +175,9 @@ def _column(sheet: KeptSheet, ref: str) -> Column:
     raise ValidationError(_("Choose a column of each side."))
 
 
-def _is_blind(join: KeptJoin) -> bool:
-    return bool(columns_of(join.left)[join.left_column].mask)
+def is_like_reveal(left: KeptSheet, left_ref: str, right: KeptSheet | str) -> bool:
+    """Say whether a join on that column takes what a reveal takes. Raises ValidationError."""
+    return isinstance(right, str) and bool(_column(left, left_ref).mask)
 
 
 def _keep_pairs(join: KeptJoin, matched: Matched) -> None:
@@ -276,29 +198,20 @@ def _name(join: KeptJoin, side: str) -> str:
     return f"join:{join.public_id.hex}:{side}"
 
 
-def open_join(join: KeptJoin, user: User) -> Opened:
+def open_join(join: KeptJoin, user: User, *, session: Session | None = None) -> Opened:
     """Return a join as the person may see it.
 
-    Raises LookupError when one of its sheets is not there for them, PermissionDenied when they may
-    not see the model (or not match by a hidden value).
+    Records that are matched by a masked value go on the record as those that are revealed, once a
+    `session`, and again when others are found; without one each time. Raises LookupError when one
+    of its sheets is not there for them, PermissionDenied when they may not see the model (or not
+    match by a hidden value), ValidationError when too many rows are there by now.
     """
-    return _opened(join, user, made=True)
-
-
-def _opened(join: KeptJoin, user: User, *, made: bool) -> Opened:
-    left = _sheet(join.left, user)
-    own = columns_of(join.left)[join.left_column]
+    left, own = _sheet(join.left, user), columns_of(join.left)[join.left_column]
     if join.right is not None:
-        right: Frame = _sheet(join.right, user)
-        matched = _kept_pairs(join) if made else _sheets_matched(join, left, right, own, user)
-        return Opened(join, left, right, matched)
-    offer = offers(user).get(join.right_model)
-    if offer is None or join.right_field not in offer.fields:
-        raise PermissionDenied
-    rows: QuerySet[Any] = scope(user, offer.model._default_manager.all())
-    frame = ModelFrame(rows, offer.fields)
-    matched = _model_matched(join, left, frame, own, user, offer)
-    return Opened(join, left, frame, matched)
+        return Opened(join, left, _sheet(join.right, user), _kept_pairs(join))
+    sides = _Sides(join, left, own, user)
+    matched = sides.matched(session=session)
+    return Opened(join, left, sides.right, matched)
 
 
 def _sheet(sheet: KeptSheet, user: User) -> SheetFrame:
@@ -342,33 +255,95 @@ def _sheets_matched(join: KeptJoin, left: Frame, right: Frame, own: Column, user
     return match(digests[0], digests[1], outer=_outer(join))
 
 
-def _model_matched(
-    join: KeptJoin, left: Frame, right: ModelFrame, own: Column, user: User, offer: Offer
-) -> Matched:
-    field = offer.model._meta.get_field(join.right_field)
-    cells = left.cells(own.ref)
-    if isinstance(field, MaskedMixin) != bool(own.mask):
-        raise ValidationError(
-            _("Only one of the two columns is masked. Such columns cannot be joined.")
-        )
-    if not isinstance(field, MaskedMixin):
-        rule = Rule(join.fold, join.zeros)
-        theirs = keys_of(right.column(field.name), right.cells(field.name), rule)
-        return match(keys_of(own, cells, rule), theirs, outer=_outer(join))
-    _may_match(join, field, user)
-    try:
-        known, stored = matching.keys(right.queryset, field, _texts(cells))
-    except MaskedQueryError:
-        text = _("This field is not found by its value, so it cannot be joined.")
-        raise ValidationError(text) from None
-    return match(_by(cells, known), stored, outer=_outer(join))
+class _Sides:
+    """A kept sheet and the rows of a model that a person may see."""
+
+    def __init__(self, join: KeptJoin, left: Frame, own: Column, user: User) -> None:
+        """Raise PermissionDenied for a page that is not theirs.
+
+        Raises ValidationError for columns that cannot be joined, and for too many rows.
+        """
+        offer = offers(user).get(join.right_model)
+        if offer is None or join.right_field not in offer.fields:
+            raise PermissionDenied
+        self.join, self.left, self.own, self.user = join, left, own, user
+        rows: QuerySet[Any] = scope(user, offer.model._default_manager.all())
+        self.right = ModelFrame(rows, offer.fields)
+        self.theirs = self.right.column(join.right_field)
+        if bool(self.theirs.mask) != bool(own.mask):
+            raise ValidationError(
+                _("Only one of the two columns is masked. Such columns cannot be joined.")
+            )
+        if self.right.has_more_than(MOST_RECORDS):
+            text = _(
+                "A join reads %(most)s records at most, and there are more of %(kind)s. Export"
+                " those that you need, keep the file as a sheet, and join the two sheets."
+            )
+            raise ValidationError(text % {"most": f"{MOST_RECORDS:,}", "kind": offer.label})
+
+    def matched(
+        self, reason: Reason | None = None, *, fresh: bool = False, session: Session | None = None
+    ) -> Matched:
+        """Pair the rows; with a `reason` for the first time, else as the `session` goes on."""
+        cells = self.left.cells(self.own.ref)
+        if self.own.mask:
+            return self._matched_blindly(cells, reason, fresh=fresh, session=session)
+        rule, ref = Rule(self.join.fold, self.join.zeros), self.theirs.ref
+        theirs = keys_of(self.theirs, self.right.cells(ref), rule)
+        return match(keys_of(self.own, cells, rule), theirs, outer=_outer(self.join))
+
+    def _matched_blindly(
+        self, cells: Cells, reason: Reason | None, *, fresh: bool, session: Session | None
+    ) -> Matched:
+        asking = self._asking(reason)
+        if reason is None:
+            asking.go_on()
+        else:
+            asking.begin(fresh=fresh)
+        rows = self.right.queryset
+        field: Any = rows.model._meta.get_field(self.theirs.ref)
+        try:
+            known, stored = matching.keys(rows, field, _texts(cells))
+        except MaskedQueryError:
+            text = _("This field is not found by its value, so it cannot be joined.")
+            raise ValidationError(text) from None
+        try:
+            found = match(_by(cells, known), stored, outer=_outer(self.join))
+        except ValidationError:
+            asking.told()  # too many pairs: so there are some
+            raise
+        self._spend(asking, found, session)
+        return found
+
+    def _asking(self, reason: Reason | None) -> hits.Asking:
+        """Refuse all but the owner of the sheet; when opened, the purpose is that of the saving."""
+        if self.join.left.owner_id != self.user.pk:
+            raise PermissionDenied
+        facts = {"join": str(self.join.public_id)}
+        said = reason or _said(self.join)
+        return hits.Asking(self.user, self.right.queryset.model, self.theirs.ref, said, facts)
+
+    def _spend(self, asking: hits.Asking, found: Matched, session: Session | None) -> None:
+        keys = [self.right.keys[place] for place in sorted(set(found.right) - {-1})]
+        name, now = self.join.public_id.hex, hits.digest(keys)
+        noted = session.get(_NOTED, {}) if session is not None else {}
+        if noted.get(name) == now:
+            return
+        asking.spend(self.right.queryset, keys)
+        if self.join.pk:
+            facts = {"model": self.join.right_model, "pairs": found.counts.pairs, "opened": True}
+            record(MATCHED, actor=self.user, subject=self.join, context=facts)
+        if session is not None:
+            session[_NOTED] = {**noted, name: now}
 
 
-def _may_match(join: KeptJoin, field: Any, user: User) -> None:
-    """Refuse who may not reveal such a value: matching a list would tell who has which."""
-    model = field.model
-    if join.left.owner_id != user.pk or not may(user, codename("reveal", model), None).allowed:
-        raise PermissionDenied
+def _said(join: KeptJoin) -> Reason:
+    """Return why the join was saved."""
+    events = Event.objects.filter(
+        verb=MATCHED, subject_type=join._meta.label_lower, subject_id=str(join.pk)
+    )
+    first = events.order_by("pk").first()
+    return Reason(first.context.get("purpose", ""), "") if first else Reason("", "")
 
 
 def model_of(label: str) -> str:

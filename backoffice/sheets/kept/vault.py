@@ -28,6 +28,8 @@ SIZE: Final = 5_000
 _NONCE: Final = 12
 _HEAD: Final = struct.Struct("<cI")
 _NUMBERS, _TEXTS, _PLAIN = b"n", b"t", b"j"
+_NUMBER: Final = struct.Struct("=q")
+_PLACE: Final = struct.Struct("=H")
 LARGEST: Final = 2**62
 
 
@@ -136,9 +138,33 @@ def unpack(clear: bytes) -> Cells:
         return Cells(numbers, bytearray(body[size * 8 :]))
     places = array("H")
     places.frombytes(body[: size * 2])
-    words = json.loads(body[size * 2 :].decode("utf-8", "surrogatepass"))
+    words = _words(body[size * 2 :])
+    data = list(map(words.__getitem__, places))
+    if "" not in words:
+        return Cells(data, bytearray(size))
     blank = bytes(not word for word in words)
-    return Cells([words[place] for place in places], bytearray(blank[place] for place in places))
+    return Cells(data, bytearray(map(blank.__getitem__, places)))
+
+
+def picked(clear: bytes, rows: Sequence[int]) -> list[Cell]:
+    """Return the cells of some rows of a block, None for an empty one; much faster than all."""
+    kind, size = _HEAD.unpack_from(clear)
+    start = _HEAD.size
+    if kind == _NUMBERS:
+        flags = start + size * _NUMBER.size
+        numbers = (_NUMBER.unpack_from(clear, start + row * _NUMBER.size)[0] for row in rows)
+        return [
+            None if clear[flags + row] else number
+            for row, number in zip(rows, numbers, strict=True)
+        ]
+    words = _words(clear[start + size * _PLACE.size :])
+    places = (_PLACE.unpack_from(clear, start + row * _PLACE.size)[0] for row in rows)
+    return [words[place] or None for place in places]
+
+
+def _words(text: bytes) -> list[str]:
+    words: list[str] = json.loads(text.decode("utf-8", "surrogatepass"))
+    return words
 
 
 def pack_places(places: Sequence[int]) -> bytes:
