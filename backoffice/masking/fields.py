@@ -35,6 +35,8 @@ else:
 
 _MASKED = _("Type the whole new value, or leave the masked one as it was.")
 
+_PHONE_SAID = _("Type a phone number, for example +82 10 1234 5678.")
+
 # ITU-T E.164: a number has at most 15 digits with its country; the shortest in use have five.
 _PHONE = re.compile(r"\+?[0-9(][0-9 ()./-]*")
 _PHONE_DIGITS = range(5, 16)
@@ -44,7 +46,7 @@ def validate_phone(value: str) -> None:
     """Raise ValidationError for text that is no phone number."""
     digits = sum(character.isdigit() for character in value)
     if not _PHONE.fullmatch(value.strip()) or digits not in _PHONE_DIGITS:
-        raise ValidationError(_("Type a phone number, for example +82 10 1234 5678."), "phone")
+        raise ValidationError(_PHONE_SAID, "phone")
 
 
 class MaskedCharField(MaskedMixin, _CharField):
@@ -58,6 +60,7 @@ class MaskedPhoneField(MaskedCharField):
 
     default_mask = masks.phone
     default_validators = [validate_phone]
+    default_error_messages = {"phone": _PHONE_SAID}
     description = _("Masked phone number")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -14,7 +14,7 @@ Its columns are its fields. A person needs the rights to add and to change recor
 unless the Resource names others in `permissions`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -81,6 +81,10 @@ class ResourceFormat(Format):
             if one.attribute and name in {one.attribute, one.attribute.removesuffix("_id")}:
                 return str(one.column_name)
         return ""
+
+    def masked_of(self, cells: Mapping[str, Any]) -> list[Any]:
+        """Return, of a row's cells by column, those that go into masked fields."""
+        return [cells[name] for name in self._masked if name in cells]
 
     def _is_masked(self, column: str) -> bool:
         return column in self._masked

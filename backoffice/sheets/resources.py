@@ -18,7 +18,8 @@ from import_export.fields import Field
 from import_export.resources import ModelResource
 from import_export.widgets import ForeignKeyWidget
 
-from backoffice.masking.fields import MaskedMixin
+from backoffice.masking.fields import MaskedMixin, masked_fields
+from backoffice.sheets import withheld
 from backoffice.sheets.formats import Derivation, Record
 from backoffice.sheets.models import Status
 from backoffice.sheets.problems import Problem
@@ -320,10 +321,11 @@ class SheetResource(Step, ModelResource):
             instance.clean_fields(exclude=related)
             instance.clean()
         except ValidationError as error:
-            name, message = first_error(error)
+            name, message = withheld.first_error(error, self._meta.model)
             problem = self.problem(INVALID, record, name)
             problem.params = {"message": message}
-            return problem
+            masked = masked_fields(self._meta.model)
+            return withheld.guard(problem, [record.values.get(one.name) for one in masked])
         return None
 
 
@@ -338,25 +340,6 @@ def _differs(instance: Model, name: str, value: Any) -> bool:
     if stored.is_mask(value):
         return bool(str(before) != value)
     return bool(stored.get_prep_value(before) != stored.get_prep_value(stored.seal(value)))
-
-
-def first_error(error: ValidationError) -> tuple[str, str]:
-    """Return the field and the message with parameters but never the value itself."""
-    if hasattr(error, "error_dict"):
-        name, errors = next(iter(error.error_dict.items()))
-        return name, safe_message(errors[0])
-    return "", safe_message(error.error_list[0])
-
-
-def safe_message(error: ValidationError) -> str:
-    """Messages such as "Value 'x' is not a valid choice" quote the value: leave it out."""
-    (error, *_more) = error.error_list
-    params = dict(error.params or {})
-    if "value" in params:
-        params["value"] = "…"
-    if "show_value" in params:
-        params["show_value"] = "…"
-    return str(error.message) % params if params else str(error.message)
 
 
 class Settlement(Step):

@@ -7,8 +7,8 @@ checkpoint. What the Resource's methods write beside its own rows carries the im
 
 import time
 from collections import Counter
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
 
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _lazy
@@ -100,17 +100,17 @@ class RowCheck(Check):
             return set()
         result = trial.one(index, dry_run=True, retain_instance_in_row_result=True)
         if result is not None:
-            self._note(batch, start, result)
+            self._note(batch, start, result, trial.masked(index))
         return trial.tells(index, result)
 
-    def _note(self, batch: Batch, index: int, result: RowResult) -> None:
+    def _note(self, batch: Batch, index: int, result: RowResult, masked: Sequence[Any]) -> None:
         batch.statuses[index] = self._status(batch, index, result)
         if result.import_type != RowResult.IMPORT_TYPE_NEW:
             batch.pks[index] = result.object_id
         for name in (one.name for one in self.sources.values()):
             value = getattr(result.instance, self.form.model._meta.get_field(name).attname, None)
             batch.values.setdefault(name, [None] * batch.size)[index] = value
-        found = problems_of(self.form, result, batch.sheet, batch.numbers[index])
+        found = problems_of(self.form, result, masked, batch.sheet, batch.numbers[index])
         for one in found:
             if one.code == converting.NO_SUCH and self.read + batch.size > _TOGETHER:
                 one.code = NO_SUCH_YET
@@ -208,7 +208,8 @@ class RowWriter(engine.Writer):
         self.result.increment_row_result_total(result)
         self.result.append_row_result(result)
         counts[_COUNTERS[STATUSES[result.import_type]]] += 1
-        found += problems_of(self.form, result, *self._place(index))
+        masked = self.rows.masked(index)
+        found += problems_of(self.form, result, masked, *self._place(index))
         return self.rows.tells(index, result)
 
     def _said(self, code: str, index: int) -> Problem:

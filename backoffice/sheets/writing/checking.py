@@ -13,7 +13,7 @@ from django.db import transaction
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
-from backoffice.sheets import formats, problems, staging
+from backoffice.sheets import formats, problems, staging, withheld
 from backoffice.sheets.mapping import SheetMapping
 from backoffice.sheets.models import ImportJob, Status
 from backoffice.sheets.plain import ResourceFormat
@@ -115,10 +115,16 @@ class Check:
     def _refuse(self, batch: Batch, column: str, bad: Mapping[int, Bad]) -> None:
         for index, one in bad.items():
             cell = batch.cells[column][index] if column in batch.cells else None
-            batch.problems.append(
-                self.form.problem(one, batch.sheet, batch.numbers[index], column, cell)
-            )
+            told = self.form.problem(one, batch.sheet, batch.numbers[index], column, cell)
+            batch.problems.append(withheld.guard(told, self._masked(batch, index)))
             batch.out.add(index)
+
+    def _masked(self, batch: Batch, index: int) -> Iterator[Any]:
+        """Yield the row's cells for masked fields, as they stand and as they were read."""
+        for column in (one.key for one in self.form.masks()):
+            source = self.sources.get(column)
+            yield from batch.cells.get(column, [])[index : index + 1]
+            yield from batch.values.get(source.name if source else "", [])[index : index + 1]
 
     def _resolve(self, batch: Batch) -> None:
         """Find the records that cells name; the staged values stay their natural keys."""

@@ -7,8 +7,9 @@ from django.core.exceptions import ValidationError
 from django.db.models import Model
 
 from backoffice.masking.fields import MaskedMixin
+from backoffice.sheets import withheld
 from backoffice.sheets.models import Status
-from backoffice.sheets.resources import INVALID, first_error, safe_message
+from backoffice.sheets.resources import INVALID
 from backoffice.sheets.writing import closed, ways
 from backoffice.sheets.writing.converting import Bad
 
@@ -158,7 +159,7 @@ def refused(instance: Model) -> tuple[str, Bad] | None:
             instance.clean_fields(exclude={one.name for one in own._meta.fields if one.is_relation})
         instance.clean()
     except ValidationError as error:
-        name, message = first_error(error)
+        name, message = withheld.first_error(error, own)
         return name, Bad(INVALID, (("message", message),))
     return None
 
@@ -186,6 +187,6 @@ def lacking(model: type[Model], brought: set[str]) -> dict[str, Bad]:
         try:
             one.clean(getattr(made, one.attname), made)
         except ValidationError as error:
-            text = f"{one.verbose_name}: {safe_message(error)}"
+            text = f"{one.verbose_name}: {withheld.message(error, one)}"
             found[one.name] = Bad(INVALID, (("message", text),))
     return found

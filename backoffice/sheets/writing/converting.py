@@ -26,10 +26,10 @@ from import_export import widgets
 from import_export.fields import Field
 
 from backoffice.masking.fields import MaskedMixin
-from backoffice.sheets import problems
+from backoffice.sheets import problems, withheld
 from backoffice.sheets.problems import Text
 from backoffice.sheets.reading.reader import CellError
-from backoffice.sheets.resources import INVALID, safe_message
+from backoffice.sheets.resources import INVALID
 from backoffice.sheets.writing import ways
 
 NO_SUCH: Final = "no-such-record"
@@ -220,14 +220,15 @@ class Source:
         try:
             return self._cleaned(value, row)
         except ValidationError as error:
-            return Bad(INVALID, (("message", safe_message(error)),))
+            return Bad(INVALID, (("message", withheld.message(error, self.stored)),))
         except (ArithmeticError, LookupError, TypeError, ValueError) as error:
             return self._unreadable(error)
 
     def _unreadable(self, error: Exception) -> Bad:
         """Return what is wrong; a widget that declares what it reads says it, without the value."""
         if self.reads and isinstance(error, ValueError):
-            return Bad(INVALID, (("message", str(error)),))
+            said = ValidationError(str(error))
+            return Bad(INVALID, (("message", withheld.message(said, self.stored)),))
         return Bad(self._code())
 
     def _cleaned(self, value: Any, row: Mapping[str, Any] | None) -> Any:

@@ -19,12 +19,13 @@ from tablib import Dataset
 
 from backoffice.audit import history
 from backoffice.masking.fields import masked_fields
+from backoffice.sheets import withheld
 from backoffice.sheets.errors import ReadError
 from backoffice.sheets.models import Status
 from backoffice.sheets.plain import ResourceFormat
 from backoffice.sheets.problems import Problem
 from backoffice.sheets.reading.reader import CellError
-from backoffice.sheets.resources import INVALID, REFUSED, safe_message
+from backoffice.sheets.resources import INVALID, REFUSED
 from backoffice.sheets.writing import converting, singles, ways
 from backoffice.sheets.writing.checking import Batch
 
@@ -128,6 +129,10 @@ class Rows:
             return row  # the Resource added or dropped rows
         return {name: cell for name, cell in row.items() if name in self._own[index] or cell}
 
+    def masked(self, index: int) -> list[Any]:
+        """Return the cells of a row that go into masked fields."""
+        return self.form.masked_of(self._row(index))
+
     def _flush(self, actor: Any, reason: str) -> None:
         """Write what the Resource collected to write in bulk, with its history."""
         made, changed = self.resource.create_instances, self.resource.update_instances
@@ -176,13 +181,18 @@ def keep_same(instance: Model, original: Model | None) -> None:
             setattr(instance, one.attname, before)
 
 
-def problems_of(form: ResourceFormat, result: RowResult, sheet: str, row: int) -> list[Problem]:
-    """Return what is wrong with a row, in words that hold no value of it."""
+def problems_of(
+    form: ResourceFormat, result: RowResult, masked: Sequence[Any], sheet: str, row: int
+) -> list[Problem]:
+    """Return what is wrong with a row, in words that hold none of its `masked` values."""
     found: list[Problem] = []
     if result.validation_error is not None:
         for name, errors in _by_field(result.validation_error):
-            params = {"message": "; ".join(safe_message(one) for one in errors)}
-            column = form.column_of(name)
+            stored = withheld.field_of(form.model, name)
+            said = [withheld.message(one, stored) for one in errors]
+            if any(withheld.holds(one, masked) for one in said):
+                said = [str(withheld.NOT_TOLD)]
+            params, column = {"message": "; ".join(said)}, form.column_of(name)
             found.append(Problem(INVALID, sheet, row, column, "", params, dataset=form.dataset))
     found += [Problem(_code(one.error), sheet, row, dataset=form.dataset) for one in result.errors]
     return found

@@ -12,7 +12,8 @@ from django.utils import timezone
 
 from backoffice import refusals
 from backoffice.accounts.models import User
-from backoffice.sheets import staging
+from backoffice.masking.fields import masked_fields
+from backoffice.sheets import staging, withheld
 from backoffice.sheets.formats import CheckSum, Derivation
 from backoffice.sheets.models import ImportJob, Status
 from backoffice.sheets.plain import ResourceFormat
@@ -132,7 +133,9 @@ class StagedStep(Step):
 
     def _refuse(self, plan: Plan, record: Any, name: str, bad: Bad) -> None:
         column = self._by_name[name][0] if name in self._by_name else ""
-        plan.refuse(record, self.form.problem(bad, record.sheet, record.row, column, None))
+        told = self.form.problem(bad, record.sheet, record.row, column, None)
+        masked = [record.values.get(one.name) for one in masked_fields(self.form.model)]
+        plan.refuse(record, withheld.guard(told, masked))
 
     def _sort(self, plan: Plan, record: Any, values: dict[str, Any], rows: list[Model]) -> None:
         instance = rows[0] if rows else self.form.model()
