@@ -90,17 +90,29 @@ def _named(sheet: "Outline", text: str) -> str:
 def short_identities(sheet: "Outline") -> Iterator[tuple[str, str, int, int]]:
     """Yield (letter, header, usual length, shorter length) of columns that may have lost zeros.
 
-    A program that takes a postcode for a number drops its zeros; the first rows show it.
+    A program that takes a postcode for a number drops its zeros; the first rows may show
+    it; the check looks at all of them (`writing.lengths`).
     """
     above = [row for row in sheet.head if row.number <= suggest_header(sheet.head, sheet.columns)]
     names = above[-1].cells if above else ()
     for place, name in enumerate(names):
-        if not isinstance(name, str) or not _IDENTITY.search(name):
+        if not isinstance(name, str) or not is_identity(name):
             continue
         cells = [row.cells[place] for row in sheet.head[len(above) :] if place < len(row.cells)]
         lengths = Counter(len(str(cell)) for cell in cells if cell is not None)
         if not lengths or not all(str(cell).isdecimal() for cell in cells if cell is not None):
             continue
-        usual = lengths.most_common(1)[0][0]
-        if usual > _SHORTEST and max(lengths) == usual and len(lengths) > 1:
+        if may_have_lost_zeros(lengths):
+            usual = lengths.most_common(1)[0][0]
             yield letters(place + 1), name.strip()[:_LONGEST_NAME], usual, min(lengths)
+
+
+def is_identity(name: str) -> bool:
+    """Whether a header speaks of postcodes, numbers of records, phones and the like."""
+    return _IDENTITY.search(name) is not None
+
+
+def may_have_lost_zeros(lengths: Counter[int]) -> bool:
+    """Whether of so many values of each length most have the largest, and some are shorter."""
+    usual = lengths.most_common(1)[0][0]
+    return usual > _SHORTEST and max(lengths) == usual and len(lengths) > 1

@@ -24,7 +24,7 @@ from backoffice.sheets.problems import Severity
 from backoffice.sheets.reading import dialects, reader
 from backoffice.sheets.resources import SheetResource
 from backoffice.sheets.services import CHECK, FINISHED, IMPORT
-from backoffice.sheets.writing import closed, engine, lanes, staged, wholes
+from backoffice.sheets.writing import closed, engine, lanes, lengths, staged, wholes
 from backoffice.sheets.writing.byrow import RowCheck
 from backoffice.sheets.writing.checking import Check
 from backoffice.sheets.writing.forecast import forecast
@@ -38,8 +38,15 @@ def sheet_rows(job: ImportJob, form: Format) -> Iterator[SheetRow]:
 
     Raises ReadError, also when the file is gone or is not the one that was uploaded.
     """
-    maps = {name: SheetMapping.from_json(job.mapping[name]) for name in job.chosen}
-    yield from formats.typed(raw_rows(job), form, maps, dialects.of(job))
+    yield from _typed(job, form, raw_rows(job))
+
+
+def _typed(job: ImportJob, form: Format, rows: Iterable[reader.RawRow]) -> Iterator[SheetRow]:
+    return formats.typed(rows, form, _maps(job), dialects.of(job))
+
+
+def _maps(job: ImportJob) -> dict[str, SheetMapping]:
+    return {name: SheetMapping.from_json(job.mapping[name]) for name in job.chosen}
 
 
 def raw_rows(job: ImportJob) -> Iterator[reader.RawRow]:
@@ -51,7 +58,7 @@ def raw_rows(job: ImportJob) -> Iterator[reader.RawRow]:
         raise ReadError(_("The file is not kept any more. Upload it again."))
     if _digest(job) != job.sha256:
         raise ReadError(_("The stored file is not the one that was uploaded. Upload it again."))
-    maps = {name: SheetMapping.from_json(job.mapping[name]) for name in job.chosen}
+    maps = _maps(job)
     for row in reader.rows(job, sheets=job.chosen, seconds=_SECONDS):
         if row.number > maps[row.sheet].header_row:
             yield row
@@ -65,9 +72,17 @@ def _digest(job: ImportJob) -> str:
         return ""
 
 
-def derive(job: ImportJob, form: Format, run: JobRun | None = None) -> Derivation:
-    """Return what the file's rows make. Raises ReadError."""
-    rows: Iterable[SheetRow] = sheet_rows(job, form)
+def derive(
+    job: ImportJob,
+    form: Format,
+    run: JobRun | None = None,
+    raw: Iterable[reader.RawRow] | None = None,
+) -> Derivation:
+    """Return what the file's rows make; `raw` are they, if they are read already.
+
+    Raises ReadError.
+    """
+    rows: Iterable[SheetRow] = _typed(job, form, raw_rows(job) if raw is None else raw)
     made = form.derive(rows if run is None else _watched(rows, run, _expected(job)))
     made.tenant = job.tenant
     return made
@@ -105,11 +120,22 @@ def run_check(run: JobRun) -> dict[str, Any]:
 
 def _check_rows(job: ImportJob, form: Format, run: JobRun) -> dict[str, Any]:
     """Stage the records and note their problems; return the summary."""
+    watch = lengths.Lengths(form, _maps(job))
+    summary = _stage_rows(job, form, run, watch.watched(raw_rows(job)))
+    with transaction.atomic():
+        run.fence()
+        engine.store_problems(job, watch.problems())
+    return summary
+
+
+def _stage_rows(
+    job: ImportJob, form: Format, run: JobRun, rows: Iterable[reader.RawRow]
+) -> dict[str, Any]:
     if isinstance(form, ResourceFormat):
         check = (RowCheck if form.verdict.way == Way.ROWS else Check)(job, form)
-        check.run(raw_rows(job), run.progress, run.fence, _expected(job))
+        check.run(rows, run.progress, run.fence, _expected(job))
         return check.summary()
-    derivation = derive(job, form, run)
+    derivation = derive(job, form, run, rows)
     found = forecast(job, form, derivation, run.progress, run.fence)
     with transaction.atomic():
         run.fence()

@@ -131,3 +131,49 @@ def test_row_that_changed_between_check_and_run_is_compared_again(oli: User, mod
     run(job)
     assert job.counters[model._meta.model_name]["updated"] == 1
     assert model.objects.get(ext_id=1).note == "note 1"
+
+
+@pytest.mark.parametrize(
+    ("mode", "before", "code"), [("create", [], "exists"), ("update", [2], "absent")]
+)
+def test_rows_that_came_or_went_after_the_check_are_told(
+    oli: User, mode: str, before: list[int], code: str
+) -> None:
+    bring_in([row(1), *map(row, before)], oli, Supply)
+    job = upload(book([row(1), row(2)]), oli)
+    ImportJob.objects.filter(pk=job.pk).update(format="test-supplies", mode=mode)
+    job.refresh_from_db()
+    check(job)
+    assert said(job) == []
+    if before:
+        Supply.objects.filter(ext_id=2).delete()
+    else:
+        bring_in([row(2, note="of somebody else")], oli, Supply)
+    run(job)
+    assert [(one[0], one[2]) for one in said(job)] == [(code, 3)]
+    assert job.counters["supply"] == {
+        "created": 0, "updated": 0, "unchanged": 1, "failed": 0, "skipped": 1,
+    }  # fmt: skip
+
+
+def test_lost_zeros_are_found_wherever_they_begin(oli: User) -> None:
+    """The upload looks at forty rows only."""
+    codes = [10000 + number * 7919 % 90000 for number in range(58)]
+    job = upload(book([row(code) for code in [*codes, 1067, 99999, 4109]]), oli)
+    assert not [one for one in job.notes if "zeros" in one]
+    ImportJob.objects.filter(pk=job.pk).update(format="test-supplies")
+    job.refresh_from_db()
+    check(job)
+    (found,) = job.problems.all()
+    assert (found.code, found.row, found.column, found.count) == ("lost-zeros", 60, "ext_id", 2)
+    assert found.severity == "warning"
+    assert "5 digits, this one 4" in found.wrong
+    assert job.summary["ready"] == 61
+
+
+def test_a_running_number_has_lost_no_zeros(oli: User) -> None:
+    job = upload(book([row(number) for number in (9990, 9995, *range(10000, 10060))]), oli)
+    ImportJob.objects.filter(pk=job.pk).update(format="test-supplies")
+    job.refresh_from_db()
+    check(job)
+    assert not job.problems.exists()

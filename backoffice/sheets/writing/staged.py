@@ -173,6 +173,10 @@ class StagedWriter(engine.Writer):
         self._prepare(job, Derivation({}), [self.step], actor)
 
 
+class _LeftError(Exception):
+    """Since the check rows came or went that the mode leaves alone: each has to be told."""
+
+
 class FastWriter(StagedWriter):
     """Lets the database compare and write; what it refuses is written as by the base."""
 
@@ -222,7 +226,7 @@ class FastWriter(StagedWriter):
             return False
         try:
             self._commit_part(part, columns if good else {}, fence)
-        except refusals.REFUSED:
+        except (*refusals.REFUSED, _LeftError):
             return False
         return True
 
@@ -269,7 +273,10 @@ class FastWriter(StagedWriter):
         plan.unchanged = written.unchanged
         plan.failed = part.statuses.count(Status.FAILED)
         left = tried - written.created - written.updated - written.unchanged
-        plan.skipped = part.statuses.count(Status.SKIPPED) + left
+        only_new = not self._does["updates"]
+        if left or (only_new and written.created != part.statuses.count(Status.NEW)):
+            raise _LeftError
+        plan.skipped = part.statuses.count(Status.SKIPPED)
         self._count(counters, self.form.dataset, plan, written.created, [])
         counters[self.form.dataset]["updated"] += written.updated
 
