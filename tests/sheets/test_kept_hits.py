@@ -334,4 +334,5 @@ def test_no_more_records_are_counted_than_a_join_reads(customers: list[Customer]
     with CaptureQueriesContext(connection) as queries:
         assert frame.has_more_than(2)
         assert not frame.has_more_than(3)
-    assert [f"LIMIT {most}" in query["sql"] for most, query in zip((3, 4), queries, strict=True)]
+    limits = [query["sql"].partition(" LIMIT ")[2][:1] for query in queries]
+    assert limits == ["3", "4"]

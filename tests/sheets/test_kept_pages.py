@@ -8,16 +8,17 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from django.urls import reverse
+from django.urls import URLPattern, resolve, reverse
 from openpyxl import load_workbook
 
 from backoffice.accounts.models import User
-from backoffice.audit.models import Event
+from backoffice.audit.models import Event, Outcome
 from backoffice.jobs.models import Job
 from backoffice.jobs.run import execute
 from backoffice.sheets.kept import charting, joining, keeping
 from backoffice.sheets.kept.frames import SheetFrame
 from backoffice.sheets.models import ImportJob, KeptChart, KeptJoin, KeptSheet
+from backoffice.site import staff_site
 from tests.clients import signed_in
 from tests.people import allow, make_person
 from tests.sheets.kept_made import ITEMS, ORDERS, keep
@@ -108,6 +109,24 @@ def writes(things: list[tuple[str, KeptSheet | KeptJoin | KeptChart]]) -> Iterat
     yield reverse("admin:kept")
 
 
+# What looking alone is enough for.
+READ_ONLY = {"kept_sheet", "kept_progress", "kept_join", "kept_chart"}
+
+
+def test_every_step_of_the_site_is_tried(
+    things: list[tuple[str, KeptSheet | KeptJoin | KeptChart]],
+) -> None:
+    mine = {
+        str(one.name)
+        for one in staff_site.get_urls()
+        if isinstance(one, URLPattern) and str(one.pattern).startswith(("kept/", "imports/"))
+        if "kept" in str(one.name) or "keep" in str(one.name)
+    }
+    tried = {resolve(address.partition("?")[0]).url_name for address in writes(things)}
+    assert mine - READ_ONLY == tried | {"import_keep"}
+    assert mine >= READ_ONLY
+
+
 POSTED = {"format": "csv", "column": "c3", "group": "c3", "measure": "count", "kind": "bar",
           "name": "X", "left_ref": "c0", "right_ref": "c0", "how": "inner"}  # fmt: skip
 
@@ -128,12 +147,19 @@ def test_who_may_only_look_writes_nowhere(
         assert client.get(at(name, thing)).status_code == 200, name
     assert "Workbook or csv file to keep" not in body(client, reverse("admin:kept"))
     before = state()
-    for address in writes(things):
-        assert client.post(address, POSTED).status_code == 403, address
     job = ImportJob.objects.first()
     assert job is not None
-    assert client.post(reverse("admin:import_keep", args=[job.public_id])).status_code == 403
+    keeping_it = reverse("admin:import_keep", args=[job.public_id])
+    for address in (*writes(things), keeping_it):
+        assert client.post(address, POSTED).status_code == 403, address
+        # Neither is the form shown; exports have none.
+        seen = {200} if address == reverse("admin:kept") else {403, 405}
+        assert client.get(address).status_code in seen, address
+    for name, thing in things:
+        assert client.post(at(name, thing), POSTED).status_code == 405, name
     assert state() == before
+    events = Event.objects.filter(actor=request.getfixturevalue(who), outcome=Outcome.DONE)
+    assert not events.filter(verb__startswith="sheets.").exists()
 
 
 @pytest.mark.parametrize("who", ["eve", "max_", "gus"])

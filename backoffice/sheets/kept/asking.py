@@ -171,11 +171,8 @@ def ask(frame: Frame, wanted: Wanted) -> Found:
     if wanted.sort:
         places = _ordered(frame, wanted.sort)
     if flags is not None:
-        places = (
-            list(compress(places, flags))
-            if not wanted.sort
-            else [place for place in places if flags[place]]
-        )
+        sorted_flags = map(flags.__getitem__, places) if wanted.sort else flags
+        places = list(compress(places, sorted_flags))
     return Found(frame, wanted, places)
 
 
@@ -187,9 +184,9 @@ def _ordered(frame: Frame, sort: str) -> Sequence[int]:
     return places[::-1] if sort.startswith("-") else places
 
 
-def _fitting(frame: Frame, filters: Iterable[Filter]) -> bytearray | None:
+def _fitting(frame: Frame, filters: Iterable[Filter]) -> bytes | None:
     """Return a 1 for each row that all filters let through; None without filters."""
-    flags: bytearray | None = None
+    flags: bytes | None = None
     for one in filters:
         try:
             column = frame.column(one.ref)
@@ -197,25 +194,22 @@ def _fitting(frame: Frame, filters: Iterable[Filter]) -> bytearray | None:
             raise BadFilterError(str(one)) from None
         if one.how not in hows(column):
             raise BadFilterError(str(one))
-        more = _flags(frame.cells(one.ref), one, column)
+        more = _flags(frame, one, column)
         both = int.from_bytes(more) & int.from_bytes(flags) if flags is not None else 0
-        flags = more if flags is None else bytearray(both.to_bytes(len(more)))
+        flags = more if flags is None else both.to_bytes(len(more))
     return flags
 
 
-def _flags(cells: Cells, one: Filter, column: Column) -> bytearray:
+def _flags(frame: Frame, one: Filter, column: Column) -> bytes:
+    if one.how not in {"empty", "filled", "in"}:
+        return frame.flags(one.ref, one.test(column))
+    cells = frame.cells(one.ref)
     if one.how == "empty":
-        return bytearray(cells.empty)
+        return bytes(cells.empty)
     if one.how == "filled":
-        return bytearray(not gap for gap in cells.empty)
-    if one.how == "in":
-        codes = cells.currency or [column.currency] * len(cells)
-        return bytearray(code == one.value for code in codes)
-    fits = one.test(column)
-    known = {cell: bool(fits(cell)) for cell in set(cells.data)}
-    flags = bytes(map(known.__getitem__, cells.data))
-    filled = int.from_bytes(flags) & ~int.from_bytes(cells.empty)
-    return bytearray(filled.to_bytes(len(flags)))
+        return bytes(not gap for gap in cells.empty)
+    codes = cells.currency or [column.currency] * len(cells)
+    return bytes(code == one.value for code in codes)
 
 
 def told(frame: Frame, filters: Iterable[Filter]) -> str:

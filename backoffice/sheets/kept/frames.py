@@ -5,10 +5,10 @@ totals, charts and exports ask a frame and nothing else, so that they work for e
 """
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, ClassVar, Final
 
 from django.db import models
@@ -21,7 +21,7 @@ from backoffice.money import exponent
 from backoffice.sheets.kept import recognise, vault
 from backoffice.sheets.kept.columns import ALREADY, EPOCH, Cell, Column, Kind
 from backoffice.sheets.kept.keeping import columns_of
-from backoffice.sheets.kept.vault import Cells, Vault
+from backoffice.sheets.kept.vault import Cells, Fits, Vault
 from backoffice.sheets.models import KeptBlock, KeptSheet
 
 MONEY_SCALE: Final = 4
@@ -54,6 +54,10 @@ class Frame:
         if column.kind is Kind.TEXT:
             keys = [None if key is None else str(key).casefold() for key in keys]
         return recognise.in_order(keys)
+
+    def flags(self, ref: str, fits: Fits) -> bytes:
+        """Return a 1 for each filled cell of a column that fits, a 0 for the others."""
+        return self.cells(ref).flags(fits)
 
     def rows(self, places: Sequence[int]) -> list[list[tuple[Cell, str]]]:
         """Return (cell, currency) of every column for the rows at these places."""
@@ -88,15 +92,25 @@ class SheetFrame(Frame):
         return cells
 
     def _read(self, column: Column, kind: str) -> Cells:
-        rows = self.sheet.blocks.filter(kind=kind, column=column.index).order_by("part")
         whole: Cells | None = None
-        for block in rows.iterator(chunk_size=20):
+        for block in self._blocks(column, kind):
             more = vault.unpack(self._vault.clear(block))
             if whole is None:
                 whole = more
             else:
                 whole.extend(more)
         return whole or Cells([])
+
+    def _blocks(self, column: Column, kind: str) -> Iterator[KeptBlock]:
+        rows = self.sheet.blocks.filter(kind=kind, column=column.index).order_by("part")
+        return rows.iterator(chunk_size=20)
+
+    def flags(self, ref: str, fits: Fits) -> bytes:
+        """Ask each text once, block by block."""
+        column = self.column(ref)
+        blocks = self._blocks(column, KeptBlock.Kind.VALUES)
+        ask = cache(fits) if column.kind is Kind.TEXT else fits
+        return b"".join(vault.flags(self._vault.clear(block), ask) for block in blocks)
 
     def order(self, ref: str) -> Sequence[int]:
         """Return the order that was made when the sheet was read; after an erasure, a new one."""

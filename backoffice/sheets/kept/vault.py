@@ -11,7 +11,7 @@ import os
 import struct
 import zlib
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -31,6 +31,8 @@ _NUMBERS, _TEXTS, _PLAIN = b"n", b"t", b"j"
 _NUMBER: Final = struct.Struct("=q")
 _PLACE: Final = struct.Struct("=H")
 LARGEST: Final = 2**62
+type Fits = Callable[[Any], bool]
+"""Whether a filled cell fits a filter."""
 
 
 class Vault:
@@ -95,6 +97,15 @@ class Cells:
         self.data.extend(more.data)
         self.empty.extend(more.empty)
 
+    def flags(self, fits: Fits) -> bytes:
+        """Return a 1 for each filled cell that fits, a 0 for the others."""
+        if isinstance(self.data, list):
+            known = {cell: bool(fits(cell)) for cell in set(self.data)}
+            marks = bytes(map(known.__getitem__, self.data))
+        else:
+            marks = bytes(map(fits, self.data))
+        return (int.from_bytes(marks) & ~int.from_bytes(self.empty)).to_bytes(len(marks))
+
     def taken(self, places: Sequence[int]) -> "Cells":
         """Return the cells at these places, in this order; -1 stands for an empty one."""
         if isinstance(self.data, list):
@@ -144,6 +155,17 @@ def unpack(clear: bytes) -> Cells:
         return Cells(data, bytearray(size))
     blank = bytes(not word for word in words)
     return Cells(data, bytearray(map(blank.__getitem__, places)))
+
+
+def flags(clear: bytes, fits: Fits) -> bytes:
+    """Return a 1 for each filled cell of a block that fits, a 0 for the others."""
+    kind, size = _HEAD.unpack_from(clear)
+    if kind == _NUMBERS:
+        return unpack(clear).flags(fits)
+    places, words = array("H"), _words(clear[_HEAD.size + size * _PLACE.size :])
+    places.frombytes(clear[_HEAD.size : _HEAD.size + size * _PLACE.size])
+    marks = bytes(bool(word) and fits(word) for word in words)
+    return bytes(map(marks.__getitem__, places))
 
 
 def picked(clear: bytes, rows: Sequence[int]) -> list[Cell]:
