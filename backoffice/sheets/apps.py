@@ -60,6 +60,7 @@ class SheetsConfig(AppConfig):
         autodiscover_modules("sheets")
         import_module("backoffice.sheets.runs")
         import_module("backoffice.sheets.exporting.export_jobs")
+        import_module("backoffice.sheets.exporting.failed_jobs")
         import_module("backoffice.sheets.undoing.undo")
         import_module("backoffice.sheets.folders").register()
         import_module("backoffice.sheets.checks")

@@ -3,11 +3,15 @@
 It has the sheets and columns of the uploaded file, so it imports as it is once the cells are
 corrected. Rows that were taken already stand in it where a corrected row can only be read right
 beside them (`Format.companions`); they come out as unchanged.
+
+A comment costs five kilobytes of memory until the book is saved: after the first ones the words
+stand in a column of their own, at the right of the others.
 """
 
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import dataclass
 from io import BytesIO
 from typing import Any, Final
 
@@ -21,8 +25,9 @@ from backoffice.sheets import formats
 from backoffice.sheets.exporting import exports
 from backoffice.sheets.formats import Format
 from backoffice.sheets.mapping import SheetMapping
-from backoffice.sheets.models import ImportJob, ImportProblem
-from backoffice.sheets.problems import Severity
+from backoffice.sheets.models import ImportJob
+from backoffice.sheets.problems import Severity, what_to_do
+from backoffice.sheets.problems import wrong as wrong_of
 from backoffice.sheets.reading import dialects, reader, spoken
 from backoffice.sheets.reading.reader import CellError, RawRow
 from backoffice.sheets.runs import sheet_rows
@@ -37,25 +42,48 @@ _LONGEST: Final = 31
 """Characters of a sheet's name."""
 _NARROW: Final = 10
 _WIDE: Final = 48
+COMMENTS: Final = 2_000
+"""Rows whose problems stand in comments."""
 Place = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """A problem of a failed row, in words: thousands of these are held."""
+
+    column: str
+    code: str
+    params: dict[str, Any]
+
+    @property
+    def words(self) -> str:
+        """Say what is wrong, and what to do."""
+        wrong, to_do = wrong_of(self.code, self.params), what_to_do(self.code, self.params)
+        return f"{wrong}. {to_do}" if to_do else wrong
 
 
 def failed_rows(job: ImportJob) -> bytes:
     """Return the workbook; ReadError when the file is not kept any more."""
     form = formats.get(job.format)
-    problems: dict[Place, list[ImportProblem]] = defaultdict(list)
-    said: set[tuple[str, int, str, str]] = set()
-    for one in job.problems.filter(severity=Severity.FAILED):
-        key = (one.sheet, one.row, one.column, one.code)
-        if key not in said:  # the run may have met again what the check found
-            said.add(key)
-            problems[one.sheet, one.row].append(one)
+    problems = _problems(job)
     beside = _companions(job, form, set(problems))
     book = Workbook(write_only=True)
     _Sheets(book, job, form, problems).fill(_wanted(job, {*problems, *beside}))
     file = BytesIO()
     book.save(file)
     return file.getvalue()
+
+
+def _problems(job: ImportJob) -> dict[Place, list[Wrong]]:
+    problems: dict[Place, list[Wrong]] = defaultdict(list)
+    found = job.problems.filter(severity=Severity.FAILED).order_by("pk")
+    names = ("sheet", "row", "column", "code", "params")
+    for sheet, row, column, code, params in found.values_list(*names).iterator():
+        known = problems[sheet, row]
+        # The run may have met again what the check found.
+        if not any((one.column, one.code) == (column, code) for one in known):
+            known.append(Wrong(column, code, params))
+    return problems
 
 
 def _companions(job: ImportJob, form: Format, failed: set[Place]) -> set[Place]:
@@ -88,10 +116,12 @@ class _Sheets:
         book: Workbook,
         job: ImportJob,
         form: Format,
-        problems: dict[Place, list[ImportProblem]],
+        problems: dict[Place, list[Wrong]],
     ) -> None:
         self.book = book
         self.problems = problems
+        self.commented = 0
+        self.widths = {one["name"]: len(one.get("headers", ())) for one in job.sheets}
         self.maps = {name: SheetMapping.from_json(job.mapping[name]) for name in job.chosen}
         spoken_by = dialects.of(job)
         self.plain = {name: _plain(form, one, spoken_by) for name, one in self.maps.items()}
@@ -118,21 +148,42 @@ class _Sheets:
         places = one.columns
         width = max(len(row.cells), *(place + 1 for place in places.values()), 1)
         if _is_header(one, row):
-            return [_header(sheet, row, index) for index in range(width)]
+            return self._headers(sheet, row, width)
         made = [self._cell(sheet, row, index) for index in range(width)]
         wrong = self.problems.get((row.sheet, row.number), [])
         first = min(places.values(), default=0)
         for problem in wrong:
-            cell = made[places.get(problem.column, first)]
-            cell.fill = BAD
-            cell.comment = _comment(problem.wrong, problem.what_to_do, cell.comment)
+            made[places.get(problem.column, first)].fill = BAD
         if not wrong:
             for cell in made:
                 cell.font = QUIET
-            made[0].comment = _comment(
-                _("Imported already"), _("It stands here to be counted."), None
-            )
-        return made
+        if self.commented < COMMENTS:
+            self.commented += 1
+            self._comment(made, wrong, places, first)
+            return made
+        words = "\n".join(one.words for one in wrong) or _already()
+        return [*made, *self._gap(sheet, row.sheet, width), exports.cell(sheet, words)]
+
+    @staticmethod
+    def _comment(made: list[Any], wrong: list[Wrong], places: dict[str, int], first: int) -> None:
+        for problem in wrong:
+            cell = made[places.get(problem.column, first)]
+            cell.comment = _comment(problem.words, cell.comment)
+        if not wrong:
+            made[0].comment = _comment(_already(), None)
+
+    def _headers(self, sheet: Any, row: RawRow, width: int) -> list[Any]:
+        made = [_header(sheet, row, index) for index in range(width)]
+        last = row.number == self.maps[row.sheet].header_row
+        if len(self.problems) <= COMMENTS or not last:
+            return made
+        said = exports.cell(sheet, _("What is wrong"))
+        said.font = HEAD
+        return [*made, *self._gap(sheet, row.sheet, width), said]
+
+    def _gap(self, sheet: Any, name: str, width: int) -> list[Any]:
+        """Return empty cells up to the column of the words, right of all that the sheet has."""
+        return [exports.cell(sheet, None) for _place in range(width, self.widths.get(name, 0))]
 
     def _cell(self, sheet: Any, row: RawRow, index: int) -> Any:
         value = row.cells[index] if index < len(row.cells) else None
@@ -168,8 +219,11 @@ def _header(sheet: Any, row: RawRow, index: int) -> Any:
     return made
 
 
-def _comment(wrong: str, what_to_do: str, present: Comment | None) -> Comment:
-    text = f"{wrong}. {what_to_do}" if what_to_do else wrong
+def _already() -> str:
+    return f"{_('Imported already')}. {_('It stands here to be counted.')}"
+
+
+def _comment(text: str, present: Comment | None) -> Comment:
     if present is not None:
         text = f"{present.text}\n{text}"
     return Comment(text, "backoffice", *_COMMENT_SIZE)

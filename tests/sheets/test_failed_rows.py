@@ -6,17 +6,24 @@ from io import BytesIO
 from typing import Any
 
 import pytest
+from django.core.exceptions import PermissionDenied
+from django.urls import reverse
 from openpyxl import Workbook, load_workbook
 
 from backoffice.accounts.models import User
+from backoffice.audit.models import Event
+from backoffice.jobs.models import Job
+from backoffice.jobs.run import execute
 from backoffice.sheets import formats, services, workbooks
 from backoffice.sheets.admin import result
+from backoffice.sheets.exporting import failed_jobs
 from backoffice.sheets.models import ImportJob
 from backoffice.sheets.reading import dialects
 from backoffice.sheets.reading.reader import RawRow
 from orders.models import Order, OrderLine
 from sellers.models import Seller
-from tests.people import allow
+from tests.clients import signed_in
+from tests.people import allow, make_person
 from tests.sheets.made import HEAD, book, bring_in, check, line, run, upload
 
 pytestmark = pytest.mark.django_db
@@ -144,3 +151,44 @@ def test_odd_name_of_a_sheet_is_no_obstacle(oli: User) -> None:
     sheets.maps[renamed] = sheets.maps["A"]
     made = sheets._sheet(RawRow(renamed, 1, HEAD))
     assert made.title == "Orders _of_ 2011_12_ all of the"
+
+
+def test_many_are_made_by_a_job_with_words_beside_the_rows(
+    oli: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(failed_jobs, "AT_ONCE", 3)
+    monkeypatch.setattr(workbooks, "COMMENTS", 2)
+    rows = [[f"00{number}", "Cups", "nonsense"] for number in range(4)]
+    job = bring_in(book([*rows, ["009", "Pots", "active"]], head=SHOPS), oli)
+    client, url = signed_in(oli), reverse("admin:import_failed", args=[job.public_id])
+    assert "/files/" not in client.post(url)["Location"]
+    assert "/files/" not in client.post(url)["Location"]
+    (made,) = Job.objects.filter(kind=failed_jobs.KIND)
+    execute(made.pk)
+    execute(made.pk)
+    assert Event.objects.filter(verb=failed_jobs.KIND, actor=oli).count() == 1
+    answer = client.post(url, follow=True)
+    assert client.post(url)["Location"].startswith("/admin/files/")
+    assert Job.objects.filter(kind=failed_jobs.KIND).count() == 1
+    content = b"".join(answer.streaming_content)  # type: ignore[attr-defined]
+    found = load_workbook(BytesIO(content))
+    sheet = found["A"]
+    told = [(row[2].comment is not None, row[3].value) for row in sheet.iter_rows()]
+    assert told[0] == (False, "What is wrong")
+    assert told[1:3] == [(True, None)] * 2
+    assert all(not comment and "Left out" in str(words) for comment, words in told[3:])
+    assert len(told) == 5
+    for row in sheet.iter_rows(min_row=2):
+        row[2].value, row[2].comment = "active", None
+    file = BytesIO()
+    found.save(file)
+    assert bring_in(file.getvalue(), oli).created == 4
+
+
+def test_job_is_for_whose_file_it_is(oli: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(failed_jobs, "AT_ONCE", 0)
+    job = bring_in(book([["001", "Cups", "nonsense"]], head=SHOPS), oli)
+    other = allow(make_person("qzother", "operations"), "sheets.add_importjob")
+    with pytest.raises(PermissionDenied):
+        failed_jobs.ask(job, actor=other)
+    assert not Job.objects.filter(kind=failed_jobs.KIND).exists()

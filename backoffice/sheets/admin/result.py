@@ -13,20 +13,18 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from simple_history.utils import get_history_manager_for_model
 
-from backoffice.audit.services import record
-from backoffice.files import content, links
-from backoffice.files import services as files
+from backoffice.files import links
 from backoffice.policy import may, may_many, scope
-from backoffice.sheets import differences, services, workbooks
+from backoffice.sheets import differences, services
 from backoffice.sheets.admin import undoing
 from backoffice.sheets.admin.base import OneImport, State, standing
 from backoffice.sheets.admin.check import dataset_rows, described
 from backoffice.sheets.differences import Shape
 from backoffice.sheets.errors import ReadError
+from backoffice.sheets.exporting import failed_jobs
 from backoffice.sheets.formats import CheckSum, Format
 from backoffice.sheets.models import ImportJob, ImportProblem
 from backoffice.sheets.problems import Severity
-from backoffice.sheets.reading import patience
 from backoffice.site.visitors import signed_in
 
 _A_PAGE = 50
@@ -212,24 +210,12 @@ class FailedRowsPage(OneImport):
         if not job.problems.filter(severity=Severity.FAILED).exists():
             raise Http404
         try:
-            # The file is read again while the person waits: it takes the place of a look.
-            with patience.look():
-                made = workbooks.failed_rows(job)
+            kept = failed_jobs.ask(job, actor=signed_in(request))
         except ReadError as error:
             messages.error(request, str(error))
             return self.go("import", job)
-        failed = job.problems.filter(severity=Severity.FAILED).count()
-        record(
-            services.FAILED_ROWS,
-            actor=signed_in(request),
-            subject=job,
-            context={"problems": failed},
-        )
-        kept = files.keep(
-            made,
-            name=f"failed-rows-{job.public_id.hex[:8]}.xlsx",
-            kind=content.WORKBOOK,
-            purpose=services.FAILED_ROWS,
-            owner=signed_in(request),
-        )
+        if kept is None:
+            text = _("The workbook is being made. Ask for it here again in a minute.")
+            messages.info(request, text)
+            return self.go("import", job)
         return redirect(links.address(kept, self.site.name))
