@@ -112,8 +112,8 @@ soak-import: ## the workbook on both databases, whole, sheet after sheet and aga
 soak-undo: ## a large import is undone, some rows edited since, workers killed: ROWS=100000 KILLS=10 DATABASES=sqlite,postgres
 	$(DEV) exec $(PY) tests/soak/soak_undo.py --strict --rows $(or $(ROWS),100000) --kills $(or $(KILLS),10) --databases $(or $(DATABASES),sqlite,postgres)
 
-fuzz-sheets: ## files and rows by chance, from upload to undo: no crash, no file left behind, nothing half applied: MINUTES=60
-	$(DEV) export BACKOFFICE_WHOLE=1 FUZZ_MINUTES=$(or $(MINUTES),60) && $(PY) -m pytest -q -n0 -s tests/sheets/test_fuzz.py tests/sheets/test_attacks.py tests/sheets/test_awkward.py
+fuzz-sheets: ## files and rows by chance on both databases, from upload to undo: no crash, no file left, values as an oracle says: MINUTES=60
+	$(DEV) { export BACKOFFICE_WHOLE=1 FUZZ_MINUTES=$(or $(MINUTES),60); $(PY) -m pytest -q -n0 -s tests/sheets/test_fuzz.py tests/sheets/test_fuzz_values.py tests/sheets/test_attacks.py tests/sheets/test_awkward.py; one=$$?; $(PY) .ci/postgres $(PY) -m pytest -q -n0 -s -k "imports_of or values_of" tests/sheets/test_fuzz.py tests/sheets/test_fuzz_values.py && exit $$one; }
 
 fuzz-api: ## schemathesis over the whole API on both databases: EXAMPLES=100
 	$(DEV) export BACKOFFICE_FUZZ_EXAMPLES=$(or $(EXAMPLES),100) && $(PY) -m pytest -q -n0 tests/project/test_api_fuzz.py && $(PY) .ci/postgres $(PY) -m pytest -q -n0 tests/project/test_api_fuzz.py

@@ -3,9 +3,11 @@
 import sys
 from datetime import datetime, timedelta
 from decimal import Decimal
+from importlib import import_module
 from io import BytesIO
 from typing import Any, ClassVar
 
+from django.apps import AppConfig, apps
 from django.core.exceptions import ValidationError
 from django.db import models
 from import_export.resources import ModelResource
@@ -15,6 +17,8 @@ from simple_history.models import HistoricalRecords
 from backoffice.audit.models import ActedFor
 from backoffice.sheets import formats
 from sellers.models import Seller
+from sellers.sheets.lists import Products
+from tests.sheets.app import SheetsTests
 
 # simple-history looks for the app of a model; this one is not installed, so it finds this module.
 sys.modules["sheets_tests.models"] = sys.modules[__name__]
@@ -140,7 +144,24 @@ class RowSellers(PlainSellers):
         """Look at the row."""
 
 
-RESOURCES = (Supplies, RuledSupplies, PlainSellers, RowSellers)
+class RowProducts(Products):
+    """With a row method, which changes nothing."""
+
+    key = "test-product-rows"
+
+    def before_import_row(self, row: Any, **kwargs: Any) -> None:
+        """Look at the row."""
+
+
+RESOURCES = (Supplies, RuledSupplies, PlainSellers, RowSellers, RowProducts)
+
+
+def app() -> AppConfig:
+    """Return the app of these models, for `apps.app_configs` of what looks for them by label."""
+    made = SheetsTests("tests.sheets", import_module("tests.sheets"))
+    made.apps = apps
+    made.import_models()
+    return made
 
 
 def register() -> None:

@@ -98,9 +98,10 @@ class RowCheck(Check):
             place = batch.sheet, batch.numbers[start]
             batch.problems.append(Problem(singles.TOO_OFTEN, *place, dataset=self.form.dataset))
             return set()
-        result = trial.one(index, dry_run=True, retain_instance_in_row_result=True)
-        if result is not None:
-            self._note(batch, start, result, trial.masked(index))
+        # What the mode leaves alone is not there for the rows below either.
+        out = modes.unwanted(self.job.mode)
+        result = trial.one(index, out, dry_run=True, retain_instance_in_row_result=True)
+        self._note(batch, start, result, trial.masked(index))
         return trial.tells(index, result)
 
     def _note(self, batch: Batch, index: int, result: RowResult, masked: Sequence[Any]) -> None:
@@ -185,10 +186,11 @@ class RowWriter(engine.Writer):
         self._advance(counters, place)
         self.rows.singles.note(told)
 
-    def _rows(self, index: int, counts: Counter[str]) -> tuple[int, list[Problem], set[str]]:
+    def _rows(self, first: int, counts: Counter[str]) -> tuple[int, list[Problem], set[str]]:
         """Write rows; end early where the person is told that a personal value is taken."""
         end, found, told = time.monotonic() + _SECONDS, list[Problem](), set[str]()
-        while index < self.sizes[0] and time.monotonic() < end and not told:
+        index = first
+        while index < self.sizes[0] and not told and (index == first or time.monotonic() < end):
             if self._is_skipped(index):
                 counts["skipped"] += 1
             elif self.rows.is_closed(index):
@@ -200,8 +202,9 @@ class RowWriter(engine.Writer):
         return index, found, told
 
     def _row(self, index: int, counts: Counter[str], found: list[Problem]) -> set[str]:
-        result = self.rows.one(index, modes.unwanted(self.job.mode), dry_run=False)
-        if result is None:
+        out = modes.unwanted(self.job.mode)
+        result = self.rows.one(index, out, dry_run=False)
+        if STATUSES[result.import_type] == out:
             counts["skipped"] += 1
             found.append(self._said(modes.code(self.job.mode), index))
             return set()

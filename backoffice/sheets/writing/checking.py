@@ -96,8 +96,9 @@ class Check:
     def _look_at(self, batch: Batch) -> None:
         self._convert(batch)
         self._resolve(batch)
-        self._find_twice(batch)
         self._compare(batch)
+        # After it: where the first of two is refused, the second is taken.
+        self._find_twice(batch)
         self._find_taken(batch)
         self._by_mode(batch)
 

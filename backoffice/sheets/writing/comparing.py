@@ -1,9 +1,9 @@
 """What a chunk of values would change: found by one look at the database, nothing is written."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from django.core.exceptions import ValidationError
+from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.db.models import Model
 
 from backoffice.masking.fields import MaskedMixin
@@ -15,6 +15,10 @@ from backoffice.sheets.writing.converting import Bad
 
 if TYPE_CHECKING:
     from backoffice.sheets.writing.checking import Batch, Check
+
+_STUMBLES: Final = (
+    ArithmeticError, AttributeError, LookupError, ObjectDoesNotExist, TypeError, ValueError,
+)  # fmt: skip
 
 type Found = dict[int, tuple[Status, Any]]
 type Key = tuple[Any, ...]
@@ -93,7 +97,9 @@ def _by_objects(check: "Check", batch: "Batch", columns: dict[str, list[Any]]) -
         instance = rows[0] if rows else check.form.model()
         changed, bad = assign(instance, values, is_new=not rows)
         hidden = closed.brought(check.closed, values) if rows else set()
+        lacking = next(iter(check.lacking(batch).items()), None) if not rows else None
         # Refused or not, whether a hidden value is another one: so the answer tells nothing of it.
+        bad = bad or lacking
         if bad is None and (changed or hidden or not rows):
             bad = refused(instance)
         if bad is not None:

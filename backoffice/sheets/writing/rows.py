@@ -101,8 +101,8 @@ class Rows:
         loader = self.resource._meta.instance_loader_class
         self.loader = loader(self.resource, self.dataset)
 
-    def one(self, index: int, out: Status | None = None, **kwargs: Any) -> RowResult | None:
-        """Import one row, in a savepoint; None for one that would become `out`: it is undone."""
+    def one(self, index: int, out: Status | None = None, **kwargs: Any) -> RowResult:
+        """Import one row, in a savepoint; one that would become `out` is undone."""
         row = self._row(index)
         kwargs |= {"row_number": index + 1, "using_transactions": True, "user": self._actor}
         try:
@@ -111,7 +111,7 @@ class Rows:
                 if STATUSES[result.import_type] == out:
                     self._drop()
                     transaction.set_rollback(True)
-                    return None
+                    return result
                 if self.resource._meta.use_bulk and result.is_valid():
                     self._flush(self._actor, self._reason)
                 if result.errors or result.validation_error:
