@@ -17,7 +17,7 @@ from backoffice.masking.existence import TOLD
 from backoffice.masking.models import Alarm
 from backoffice.masking.services import REVEALED, RevealRefusedError, allowance
 from backoffice.policy import registry
-from backoffice.sheets.kept import joining, keeping, pairing
+from backoffice.sheets.kept import hits, joining, keeping, pairing
 from backoffice.sheets.kept.frames import ModelFrame
 from backoffice.sheets.kept.hits import MATCHED
 from backoffice.sheets.models import KeptChart, KeptJoin, KeptSheet
@@ -139,7 +139,10 @@ def test_each_record_that_is_found_counts_as_one_that_was_looked_into(
     assert allowance(asks).hour == before.hour - 2
 
 
-def test_more_than_the_caps_shows_nothing_and_is_told(asks: User, settings: Settings) -> None:
+def test_more_than_the_caps_shows_nothing_and_is_told(
+    asks: User, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hits, "may_many", None)  # however many they are, they are not even read
     for cap in ("HOUR", "DAY"):
         setattr(settings, f"BACKOFFICE_REVEALS_PER_{cap}", 1)
         with pytest.raises(RevealRefusedError, match="limit"):
@@ -231,8 +234,9 @@ def test_records_that_come_later_count_when_they_are_found(
 def test_lost_right_or_acting_for_somebody_opens_nothing(asks: User, kim: User) -> None:
     session: dict[str, Any] = {}
     join = save(asks, session=session)
-    with context.in_the_name_of_another(kim.pk), pytest.raises(PermissionDenied):
+    with context.in_the_name_of_another(kim.pk), pytest.raises(RevealRefusedError):
         joining.open_join(join, asks, session=session)
+    assert refused() == ["not while somebody acts for the person"]
     asks.user_permissions.filter(codename="reveal_customer").delete()
     with pytest.raises(RevealRefusedError):
         joining.open_join(join, User.objects.get(pk=asks.pk), session=session)

@@ -63,7 +63,8 @@ class SidesForm(forms.Form):
         super().__init__(*args, **kwargs)
         user = signed_in(request)
         ready = KeptSheet.objects.filter(state=KeptSheet.State.READY)
-        sheets = [(str(one.public_id), one.name) for one in scope(user, ready)]
+        named = scope(user, ready).values_list("public_id", "name")
+        sheets = [(str(number), name) for number, name in named]
         models = [(f"{_MODEL}{label}", one.label) for label, one in joining.offers(user).items()]
         groups = [(_("Kept sheets"), sheets), (_("Data of the system"), sorted(models, key=_label))]
         self.fields["left"].choices = sheets  # type: ignore[attr-defined]

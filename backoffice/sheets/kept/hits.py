@@ -16,7 +16,6 @@ from django.db.models import Model, QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from backoffice.accounts import acting
 from backoffice.accounts.models import User
 from backoffice.audit import verbs
 from backoffice.audit.models import Outcome
@@ -60,8 +59,7 @@ class Asking:
             raise self._refused("not fresh", _("Enter your password first."))
 
     def go_on(self) -> None:
-        """Raise RevealRefusedError unless they may (still) match at all."""
-        acting.refuse()
+        """Raise RevealRefusedError unless they may (still) match at all, themselves."""
         decision = may(self.user, codename("reveal", self.model), None)
         if not decision:
             raise self._refused(decision.rule, _("You may not see this."))
