@@ -265,6 +265,31 @@ def write_chosen(
         return int(cursor.rowcount)
 
 
+def write_made(
+    model: type[models.Model],
+    insert: str,
+    values: Sequence[Any],
+    *,
+    actor: Any,
+    reason: str = "",
+    at: datetime | None = None,
+) -> int:
+    """Run an INSERT of our own together with the history of what it makes; return how many rows.
+
+    For databases whose statements can go on with what an INSERT returns (PostgreSQL).
+    """
+    connection = connections[router.db_for_write(model)]
+    known = _known(model, "+", actor, reason, at)
+    into, marks, kept = _columns(connection, model, known)
+    sql = (
+        f"WITH made AS ({insert} RETURNING {kept})"  # noqa: S608 - names of the models
+        f" INSERT {into} SELECT {marks}, {kept} FROM made"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [*values, *_stored(connection, known)])
+        return int(cursor.rowcount)
+
+
 def _known(
     model: type[models.Model], kind: str, actor: Any, reason: str, at: datetime | None
 ) -> dict[Any, Any]:
@@ -296,14 +321,23 @@ def _copy(
     connection: Any, model: Any, known: Mapping[Any, Any], keys: str
 ) -> tuple[str, list[Any]]:
     """Return INSERT … SELECT from the table into its history; every name is the models' own."""
+    into, marks, kept = _columns(connection, model, known)
+    quote = connection.ops.quote_name
+    table, key = quote(model._meta.db_table), quote(model._meta.pk.column)
+    sql = (
+        f"INSERT {into} SELECT {marks}, {kept} FROM {table} WHERE {key} IN ({keys}) ORDER BY {key}"  # noqa: S608
+    )
+    return sql, _stored(connection, known)
+
+
+def _columns(connection: Any, model: Any, known: Mapping[Any, Any]) -> tuple[str, str, str]:
+    """Return "INTO history (…)", the marks of `known`, and the columns that are copied."""
     past, quote = get_history_manager_for_model(model).model, connection.ops.quote_name
     kept = [quote(field.column) for field in past.tracked_fields if not field.many_to_many]
-    into = ", ".join([*(quote(field.column) for field in known), *kept])
+    names = ", ".join([*(quote(field.column) for field in known), *kept])
     marks = ", ".join(["%s"] * len(known))
-    table, key = quote(model._meta.db_table), quote(model._meta.pk.column)
-    target = quote(past._meta.db_table)
-    sql = (
-        f"INSERT INTO {target} ({into}) SELECT {marks}, {', '.join(kept)}"  # noqa: S608
-        f" FROM {table} WHERE {key} IN ({keys}) ORDER BY {key}"
-    )
-    return sql, [field.get_db_prep_save(value, connection) for field, value in known.items()]
+    return f"INTO {quote(past._meta.db_table)} ({names})", marks, ", ".join(kept)
+
+
+def _stored(connection: Any, known: Mapping[Any, Any]) -> list[Any]:
+    return [field.get_db_prep_save(value, connection) for field, value in known.items()]

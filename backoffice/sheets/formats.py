@@ -20,7 +20,7 @@ from backoffice.masking.fields import masked_fields
 from backoffice.sheets import cells, transforms
 from backoffice.sheets.problems import Problem, Severity, quote
 from backoffice.sheets.reading import spoken
-from backoffice.sheets.reading.reader import RawRow, Value
+from backoffice.sheets.reading.reader import Batch, RawRow, Value
 
 if TYPE_CHECKING:
     from backoffice.sheets.mapping import SheetMapping
@@ -252,21 +252,14 @@ def typed(
 
 def column_reader(
     form: Format, mapping: "SheetMapping", dialect: "Dialect | None" = None
-) -> Callable[[Sequence[RawRow]], dict[str, list[Value]]]:
+) -> Callable[[Batch], dict[str, list[Value]]]:
     """Return what gives the cells of many rows by column key, for the columns that are mapped."""
     known = [
         one
         for one in _sources(form, mapping, dialect)
         if one.place is not None or one.constant is not None or one.change is not None
     ]
-
-    def read(rows: Sequence[RawRow]) -> dict[str, list[Value]]:
-        # Rows of one length are turned into columns at once.
-        alike = len({len(row.cells) for row in rows}) == 1
-        columns = list(zip(*(row.cells for row in rows), strict=True)) if alike else []
-        return {one.column.key: one.values(rows, columns) for one in known}
-
-    return read
+    return lambda batch: {one.column.key: one.values(batch) for one in known}
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,17 +285,14 @@ class _Source:
             return self.constant
         return value
 
-    def values(
-        self, rows: Sequence[RawRow], columns: Sequence[tuple[Value, ...]] = ()
-    ) -> list[Value]:
-        """Return the cells of many rows; `columns` are theirs where they have one length."""
+    def values(self, batch: Batch) -> list[Value]:
+        """Return the cells of many rows."""
         place = self.place
         others = (self.constant, self.change, self.say)
         if place is None or any(one is not None for one in others):
-            return [self.value(row.cells) for row in rows]
-        if place < len(columns):
-            return list(columns[place])
-        return [row.cells[place] if place < len(row.cells) else None for row in rows]
+            return [self.value(cells_of_row) for cells_of_row in zip(*batch.columns, strict=True)]
+        known = place < len(batch.columns)
+        return list(batch.columns[place]) if known else [None] * len(batch.numbers)
 
 
 def _sources(

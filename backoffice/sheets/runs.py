@@ -54,14 +54,28 @@ def raw_rows(job: ImportJob) -> Iterator[reader.RawRow]:
 
     Raises ReadError, also when the file is gone or is not the one that was uploaded.
     """
+    last = _headers(job)
+    for row in reader.rows(job, sheets=job.chosen, seconds=_SECONDS):
+        if row.number > last[row.sheet]:
+            yield row
+
+
+def raw_batches(job: ImportJob) -> Iterator[reader.Batch]:
+    """Yield the same as columns, some thousand rows at a time."""
+    last = _headers(job)
+    for batch in reader.batches(job, sheets=job.chosen, seconds=_SECONDS):
+        below = batch.below(last[batch.sheet])
+        if below.numbers:
+            yield below
+
+
+def _headers(job: ImportJob) -> dict[str, int]:
+    """Return the last header row of each sheet. Raises ReadError unless the file is the same."""
     if not job.file:
         raise ReadError(_("The file is not kept any more. Upload it again."))
     if _digest(job) != job.sha256:
         raise ReadError(_("The stored file is not the one that was uploaded. Upload it again."))
-    maps = _maps(job)
-    for row in reader.rows(job, sheets=job.chosen, seconds=_SECONDS):
-        if row.number > maps[row.sheet].header_row:
-            yield row
+    return {name: one.header_row for name, one in _maps(job).items()}
 
 
 def _digest(job: ImportJob) -> str:
@@ -121,7 +135,7 @@ def run_check(run: JobRun) -> dict[str, Any]:
 def _check_rows(job: ImportJob, form: Format, run: JobRun) -> dict[str, Any]:
     """Stage the records and note their problems; return the summary."""
     watch = lengths.Lengths(form, _maps(job))
-    summary = _stage_rows(job, form, run, watch.watched(raw_rows(job)))
+    summary = _stage_rows(job, form, run, watch)
     with transaction.atomic():
         run.fence()
         engine.store_problems(job, watch.problems())
@@ -129,13 +143,14 @@ def _check_rows(job: ImportJob, form: Format, run: JobRun) -> dict[str, Any]:
 
 
 def _stage_rows(
-    job: ImportJob, form: Format, run: JobRun, rows: Iterable[reader.RawRow]
+    job: ImportJob, form: Format, run: JobRun, watch: lengths.Lengths
 ) -> dict[str, Any]:
     if isinstance(form, ResourceFormat):
         check = (RowCheck if form.verdict.way == Way.ROWS else Check)(job, form)
+        rows = watch.watched_batches(raw_batches(job))
         check.run(rows, run.progress, run.fence, _expected(job))
         return check.summary()
-    derivation = derive(job, form, run, rows)
+    derivation = derive(job, form, run, watch.watched(raw_rows(job)))
     found = forecast(job, form, derivation, run.progress, run.fence)
     with transaction.atomic():
         run.fence()

@@ -46,6 +46,20 @@ def test_rows_come_in_with_history_and_again_change_nothing(oli: User, model: An
     assert staging.totals(again)[model._meta.model_name][Status.UNCHANGED] == 60
 
 
+ODD = [r"\N", r"\.", r"a\tb\\", "tab\there", "two\nlines", '"quoted", and more', "üñí 김 😀", "."]
+
+
+@BOTH
+@pytest.mark.parametrize("beside", [[], [row(90, note=None)]], ids=["all filled", "one empty"])
+def test_odd_texts_are_stored_as_they_stand(oli: User, model: Any, beside: list[list[Any]]) -> None:
+    rows = [row(number, note=text) for number, text in enumerate(ODD, 1)]
+    job = bring_in([*rows, *beside], oli, model)
+    assert (job.state, said(job)) == (ImportJob.State.DONE, [])
+    for manager in (model.objects, model.history):
+        stored = manager.filter(ext_id__lt=90).order_by("ext_id")
+        assert list(stored.values_list("note", flat=True)) == ODD
+
+
 @BOTH
 def test_changed_rows_are_written_with_history_and_a_span(oli: User, model: Any) -> None:
     bring_in([row(number) for number in range(1, 21)], oli, model)

@@ -6,7 +6,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Collection, Iterator, Mapping
+from bisect import bisect_right
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -64,8 +65,13 @@ class Batch(NamedTuple):
     """Filled rows column by column: all columns are as long as `numbers`."""
 
     sheet: str
-    numbers: Collection[int]
+    numbers: Sequence[int]
     columns: list[list[Value]]
+
+    def below(self, number: int) -> "Batch":
+        """Return the rows after the one of this number."""
+        first = bisect_right(self.numbers, number)
+        return Batch(self.sheet, self.numbers[first:], [one[first:] for one in self.columns])
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +234,7 @@ def _as_kept() -> Iterator[None]:
         raise ReadError(text) from None
 
 
-def _numbers(line: dict[str, Any]) -> Collection[int]:
+def _numbers(line: dict[str, Any]) -> Sequence[int]:
     at = line["at"]
     if isinstance(at, int):
         return range(at, at + len(line["cols"][0][1]))

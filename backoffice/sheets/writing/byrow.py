@@ -21,7 +21,7 @@ from backoffice.sheets.formats import Derivation
 from backoffice.sheets.models import ImportJob, Status
 from backoffice.sheets.plain import ResourceFormat
 from backoffice.sheets.problems import Problem, Text
-from backoffice.sheets.reading.reader import RawRow
+from backoffice.sheets.reading.reader import Batch as Read
 from backoffice.sheets.writing import closed, converting, engine, modes, singles, spans
 from backoffice.sheets.writing.checking import Batch, Check
 from backoffice.sheets.writing.engine import Fence, Progress
@@ -53,7 +53,7 @@ _COUNTERS: Final = {
 class RowCheck(Check):
     """The check of a Resource with row methods: every row is tried and taken back."""
 
-    def run(self, rows: Iterable[RawRow], progress: Progress, fence: Fence, total: int) -> None:
+    def run(self, rows: Iterable[Read], progress: Progress, fence: Fence, total: int) -> None:
         """Stage every row with what becomes of it."""
         batches = list(self._batches(rows))
         trial = Rows(self.form, batches, self.job.owner, self.job.change_reason)

@@ -6,7 +6,6 @@ own, while the child goes on parsing.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import batched, groupby
 from typing import Any, Final
 
 from django.db import transaction
@@ -19,7 +18,7 @@ from backoffice.sheets.models import ImportJob, Status
 from backoffice.sheets.plain import ResourceFormat
 from backoffice.sheets.problems import Problem, Text
 from backoffice.sheets.reading import dialects
-from backoffice.sheets.reading.reader import RawRow
+from backoffice.sheets.reading.reader import Batch as Read
 from backoffice.sheets.writing import closed, comparing, engine, modes, ways
 from backoffice.sheets.writing.converting import Bad, Source, sources
 from backoffice.sheets.writing.forecast import Fence, Progress
@@ -78,7 +77,7 @@ class Check:
         self._single: dict[str, dict[Any, int]] = {}
         self._first_skipped: tuple[str, int] | None = None
 
-    def run(self, rows: Iterable[RawRow], progress: Progress, fence: Fence, total: int) -> None:
+    def run(self, rows: Iterable[Read], progress: Progress, fence: Fence, total: int) -> None:
         """Stage every row with what becomes of it."""
         for number, batch in enumerate(self._batches(rows)):
             self._look_at(batch)
@@ -86,12 +85,12 @@ class Check:
             progress(self.read, max(total, self.read), str(self.form.label))
         self._tell_skipped(fence)
 
-    def _batches(self, rows: Iterable[RawRow]) -> Iterator[Batch]:
+    def _batches(self, rows: Iterable[Read]) -> Iterator[Batch]:
         maps = {name: SheetMapping.from_json(self.job.mapping[name]) for name in self.job.chosen}
-        for sheet, mine in groupby(rows, key=lambda row: row.sheet):
-            read = formats.column_reader(self.form, maps[sheet], dialects.of(self.job))
-            for part in batched(mine, staging.SIZE):
-                yield Batch(sheet, [row.number for row in part], read(part))
+        dialect = dialects.of(self.job)
+        read = {name: formats.column_reader(self.form, one, dialect) for name, one in maps.items()}
+        for one in rows:
+            yield Batch(one.sheet, list(one.numbers), read[one.sheet](one))
 
     def _look_at(self, batch: Batch) -> None:
         self._convert(batch)

@@ -5,8 +5,10 @@ alone (`notes.short_identities`); here each row that is read passes by once.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import batched, groupby
+from operator import gt, lt
 from typing import Final
 
 from django.utils.translation import gettext_lazy as _
@@ -15,10 +17,11 @@ from backoffice.sheets import notes, problems
 from backoffice.sheets.formats import Column, Format
 from backoffice.sheets.mapping import SheetMapping
 from backoffice.sheets.problems import Problem, Severity, Text
-from backoffice.sheets.reading.reader import RawRow
+from backoffice.sheets.reading.reader import Batch, RawRow, Value
 
 LOST_ZEROS: Final = "lost-zeros"
 _LONGEST: Final = 40
+_TOGETHER: Final = 1000
 
 problems.register(
     {
@@ -40,28 +43,31 @@ class _Seen:
     first: dict[int, int] = field(default_factory=dict)
     """Length -> the first row that has it."""
     lengths: Counter[int] = field(default_factory=Counter)
-    last: int = -1
+    last: list[int] = field(default_factory=list)
+    """The last value, if there was one."""
     rises: bool = False
     falls: bool = False
     is_open: bool = True
 
-    def take(self, row: RawRow) -> None:
-        """Look at the cell of a row."""
-        cell = row.cells[self.place] if self.place < len(row.cells) else None
-        if cell is None:
+    def take(self, rows: Sequence[int], cells: Sequence[Value]) -> None:
+        """Look at cells of the column, and the numbers of their rows."""
+        filled = [
+            (row, str(cell)) for row, cell in zip(rows, cells, strict=True) if cell is not None
+        ]
+        texts = [text for _row, text in filled]
+        if not texts:
             return
-        text = str(cell)
-        if not text.isdecimal() or len(text) > _LONGEST:
+        lengths = Counter(map(len, texts))
+        if not all(map(str.isdecimal, texts)) or max(lengths) > _LONGEST:
             self.is_open = False
             return
-        size = len(text)
-        if size not in self.lengths:
-            self.first[size] = row.number
-        self.lengths[size] += 1
-        number = int(text)
-        self.rises = self.rises or number > self.last >= 0
-        self.falls = self.falls or number < self.last
-        self.last = number
+        for size in lengths.keys() - self.lengths.keys():
+            self.first[size] = next(row for row, text in filled if len(text) == size)
+        self.lengths += lengths
+        values = [*self.last, *map(int, texts)]
+        self.rises = self.rises or any(map(lt, values, values[1:]))
+        self.falls = self.falls or any(map(gt, values, values[1:]))
+        self.last = values[-1:]
 
     def short(self) -> tuple[int, int, int] | None:
         """Return the usual length, that of the first shorter value, and how many are shorter.
@@ -94,11 +100,24 @@ class Lengths:
 
     def watched(self, rows: Iterable[RawRow]) -> Iterator[RawRow]:
         """Pass the rows on."""
-        for row in rows:
-            for one in self._of[row.sheet]:
-                if one.is_open:
-                    one.take(row)
-            yield row
+        for sheet, mine in groupby(rows, key=lambda row: row.sheet):
+            for some in batched(mine, _TOGETHER):
+                for one in self._open(sheet):
+                    place = one.place
+                    cells = [row.cells[place] if place < len(row.cells) else None for row in some]
+                    one.take([row.number for row in some], cells)
+                yield from some
+
+    def watched_batches(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+        """Pass rows on that come as columns."""
+        for batch in batches:
+            for one in self._open(batch.sheet):
+                if one.place < len(batch.columns):
+                    one.take(batch.numbers, batch.columns[one.place])
+            yield batch
+
+    def _open(self, sheet: str) -> list[_Seen]:
+        return [one for one in self._of[sheet] if one.is_open]
 
     def problems(self) -> list[Problem]:
         """Return a warning for each column whose values may have lost zeros."""

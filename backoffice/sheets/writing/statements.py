@@ -5,10 +5,12 @@ find the rows that differ, change them, make the missing ones, and copy all of t
 history. Everything runs in the transaction of its caller.
 """
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
+from types import NoneType
 from typing import Any, Final
 
 from django.db import connections, models, router
@@ -18,6 +20,9 @@ from django.utils import timezone
 from backoffice.audit import history
 
 _UTC: Final = "+00:00"
+# What the text format of COPY takes for something else, and how it is written there.
+_ESCAPES: Final = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
+_SPECIAL: Final = re.compile(r"[\\\t\n\r]")
 
 
 @dataclass(slots=True)
@@ -55,6 +60,7 @@ class Upsert:
     ) -> None:
         self.model, self.creates, self.updates = model, creates, updates
         self.connection: Any = connections[router.db_for_write(model)]
+        self._is_postgres = self.connection.vendor == "postgresql"
         self.quote: Callable[[str], str] = self.connection.ops.quote_name
         self.keys = [_field(model, name) for name in keys]
         self.fields = [_field(model, name) for name in names]
@@ -117,10 +123,8 @@ class Upsert:
         )
         rows = zip(count(), *columns, *filled, strict=False)
         names = ", ".join(["n", *(self.quote(one.column) for one in fields)])
-        if self.connection.vendor == "postgresql":
-            with cursor.copy(f"COPY {self.rows} ({names}) FROM STDIN") as copy:
-                for row in _first(rows, size):
-                    copy.write_row(row)
+        if self._is_postgres:
+            _copy_in(cursor, f"COPY {self.rows} ({names}) FROM STDIN", list(_first(rows, size)))
         else:
             marks = ", ".join(["%s"] * (len(fields) + 1))
             sql = f"INSERT INTO {self.rows} ({names}) VALUES ({marks})"  # noqa: S608
@@ -130,9 +134,11 @@ class Upsert:
     def _make_tables(self, cursor: Any, fields: Sequence[Any]) -> None:
         columns = ", ".join(f"{self.quote(one.column)} {self._type(one)}" for one in fields)
         key = self._type(self.model._meta.pk)
-        bodies = {self.rows: f"n integer PRIMARY KEY, {columns}", self.changed: f"k {key}"}
+        # SQLite's rows lie by such a key anyway; elsewhere it would be an index to be kept.
+        number = "integer" if self._is_postgres else "integer PRIMARY KEY"
+        bodies = {self.rows: f"n {number}, {columns}", self.changed: f"k {key}"}
         # The schema is said: a table of the same name that is not temporary stays.
-        schema = "pg_temp" if self.connection.vendor == "postgresql" else "temp"
+        schema = "pg_temp" if self._is_postgres else "temp"
         for name, body in bodies.items():
             cursor.execute(f"DROP TABLE IF EXISTS {schema}.{name}")
             cursor.execute(f"CREATE TEMPORARY TABLE {name} ({body})")
@@ -148,7 +154,7 @@ class Upsert:
         names = [self.quote(one.column) for one in self._others]
         if not names:
             return 0
-        differs = "IS DISTINCT FROM" if self.connection.vendor == "postgresql" else "IS NOT"
+        differs = "IS DISTINCT FROM" if self._is_postgres else "IS NOT"
         different = " OR ".join(f"t.{name} {differs} r.{name}" for name in names)
         cursor.execute(
             f"INSERT INTO {self.changed} SELECT t.{self.key} FROM {self.rows} r"  # noqa: S608
@@ -174,11 +180,17 @@ class Upsert:
         brought = [self.quote(one.column) for one in (*self.fields, *self._made)]
         into = ", ".join([*brought, *(self.quote(one.column) for one in self._constants)])
         marks = "".join(", %s" for _one in self._constants)
-        cursor.execute(
+        insert = (
             f"INSERT INTO {self.table} ({into}) SELECT {', '.join(brought)}{marks}"  # noqa: S608
-            f" FROM {self.rows} r ORDER BY n",
-            [self._constant(one, value, signature.at) for one, value in self._constants.items()],
+            f" FROM {self.rows} r ORDER BY n"
         )
+        values = [
+            self._constant(one, value, signature.at) for one, value in self._constants.items()
+        ]
+        if self._is_postgres and history.is_tracked(self.model):
+            by = {"actor": signature.actor, "reason": signature.reason, "at": signature.at}
+            return history.write_made(self.model, insert, values, **by)
+        cursor.execute(insert, values)
         created = int(cursor.rowcount)
         self._remember(
             f"SELECT t.{self.key} FROM {self.rows} r JOIN {self.table} t ON {self._same()}",  # noqa: S608
@@ -205,6 +217,39 @@ class Upsert:
 
     def _prepared(self, field: Any, value: Any) -> Any:
         return field.get_db_prep_save(value, self.connection)
+
+
+def _copy_in(cursor: Any, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+    """Send rows to a COPY: as lines made column by column where all values are plain."""
+    lines = _lines(rows)
+    with cursor.copy(sql) as copy:
+        if lines is not None:
+            copy.write(lines)
+        for row in rows if lines is None else ():
+            copy.write_row(row)
+
+
+def _lines(rows: Sequence[Sequence[Any]]) -> str | None:
+    """Return rows in the text format of COPY; None where a value is neither text nor whole."""
+    columns = []
+    for values in zip(*rows, strict=True):
+        kinds = set(map(type, values))
+        if not kinds <= {int, str, NoneType}:
+            return None
+        if str in kinds:
+            columns.append(_escaped(values))
+        else:
+            columns.append(["\\N" if one is None else str(one) for one in values])
+    return "".join(f"{line}\n" for line in map("\t".join, zip(*columns, strict=True)))
+
+
+def _escaped(values: Sequence[Any]) -> Sequence[str]:
+    """Return texts as COPY takes them; most columns hold none that it would read otherwise."""
+    try:
+        whole = "".join(values)
+    except TypeError:  # some are empty, or numbers
+        return ["\\N" if one is None else str(one).translate(_ESCAPES) for one in values]
+    return [one.translate(_ESCAPES) for one in values] if _SPECIAL.search(whole) else values
 
 
 def _first(rows: Iterable[Any], size: int) -> Iterable[Any]:
