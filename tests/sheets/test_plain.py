@@ -7,6 +7,7 @@ import pytest
 from backoffice.accounts.models import User
 from backoffice.sheets import formats, staging
 from backoffice.sheets.models import ImportJob, ImportSpan, Status
+from backoffice.sheets.writing import staged
 from backoffice.sheets.writing.ways import Way
 from tests.sheets.made import check, run, said, upload
 from tests.sheets.supplies import Ruled, Supply, book, row
@@ -44,6 +45,17 @@ def test_rows_come_in_with_history_and_again_change_nothing(oli: User, model: An
     assert again.counters[again.format and model._meta.model_name] == counts
     assert model.history.count() == 60
     assert staging.totals(again)[model._meta.model_name][Status.UNCHANGED] == 60
+
+
+@BOTH
+def test_sum_differs_where_the_table_does_not_hold_a_record(oli: User, model: Any) -> None:
+    job = bring_in([row(number) for number in range(1, 6)], oli, model)
+    form: Any = formats.get(job.format)
+    (fine,) = staged.sums(job, form)
+    assert (fine["ready"], fine["system"]) == (5, 5)
+    model.objects.filter(ext_id=4)._raw_delete("default")  # nobody says so in the history
+    (wrong,) = staged.sums(job, form)
+    assert (wrong["ready"], wrong["system"]) == (5, 4)
 
 
 ODD = [r"\N", r"\.", r"a\tb\\", "tab\there", "two\nlines", '"quoted", and more', "üñí 김 😀", "."]

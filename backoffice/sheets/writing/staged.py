@@ -19,7 +19,7 @@ from backoffice.sheets.models import ImportJob, Status
 from backoffice.sheets.plain import ResourceFormat
 from backoffice.sheets.resources import Plan, Step
 from backoffice.sheets.staging import Part, Staged
-from backoffice.sheets.writing import comparing, engine, modes, spans, statements, ways
+from backoffice.sheets.writing import comparing, engine, modes, present, spans, statements, ways
 from backoffice.sheets.writing.byrow import RowWriter
 from backoffice.sheets.writing.converting import Bad, Source, sources
 from backoffice.sheets.writing.engine import Fence, Progress
@@ -316,10 +316,13 @@ def writer(job: ImportJob, form: ResourceFormat, *, actor: User | None) -> engin
 def sums(job: ImportJob, form: ResourceFormat) -> list[dict[str, Any]]:
     """Return the check sums of the check, with what the system holds now.
 
-    Rows that were written are counted in the history, not by the counters that writing kept.
+    Rows that were written are counted in the history, not by the counters that writing kept, and
+    no more of them than the table holds by their keys.
     """
     counts = job.counters.get(form.dataset, {})
+    there = present.count(job, form)
     result = [CheckSum.from_json(one) for one in job.summary["sums"]]
     for one in result:
-        one.system = spans.rows(job, form.model) + counts.get("unchanged", 0)
+        said = spans.rows(job, form.model) + counts.get("unchanged", 0)
+        one.system = said if there is None else min(said, there)
     return [one.as_json() for one in result]
