@@ -30,7 +30,7 @@ def environment(**more: str) -> dict[str, str]:
     gateway = settings.GATEWAYS["simulator"]["OPTIONS"]["base_url"]
     return {
         **os.environ,
-        "DJANGO_SETTINGS_MODULE": "backoffice.project.settings",
+        "DJANGO_SETTINGS_MODULE": "tests.child_settings",
         "DATABASE_URL": database_url(),
         "BACKOFFICE_SIMULATOR_URL": gateway,
         **more,

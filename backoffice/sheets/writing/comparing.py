@@ -11,7 +11,7 @@ from backoffice.sheets import withheld
 from backoffice.sheets.models import Status
 from backoffice.sheets.resources import INVALID
 from backoffice.sheets.writing import closed, ways
-from backoffice.sheets.writing.converting import Bad
+from backoffice.sheets.writing.converting import UNREADABLE, Bad
 
 if TYPE_CHECKING:
     from backoffice.sheets.writing.checking import Batch, Check
@@ -167,6 +167,9 @@ def refused(instance: Model) -> tuple[str, Bad] | None:
     except ValidationError as error:
         name, message = withheld.first_error(error, own)
         return name, Bad(INVALID, (("message", message),))
+    except _STUMBLES:
+        # As in import-export: of a record that lacks what `clean` looks at, this row alone is out.
+        return own._meta.pk.name, Bad(UNREADABLE)
     return None
 
 
