@@ -8,7 +8,7 @@ DEV := @.ci/bootstrap dev &&
 .DEFAULT_GOAL := help
 .PHONY: help run web worker backends reset shell test lint format types imports deploy migrations \
 	messages catalogues test-sqlite test-postgres test-browser postgres bench-sheets bench-audit \
-	bench-exports bench-history bench-kept bench-masking bench-refunds mutate-masking fuzz-masking soak-jobs soak-refunds soak-race soak-login soak-policy soak-walk soak-import soak-sheets soak-undo fuzz-sheets fuzz-api fuzz-approvals audit wheel lock clean
+	bench-exports bench-history bench-kept bench-masking bench-refunds mutate-masking fuzz-masking soak-jobs soak-refunds soak-race soak-login soak-policy soak-walk soak-import soak-sheets soak-undo soak-killed fuzz-sheets fuzz-api fuzz-approvals audit wheel lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -111,6 +111,9 @@ soak-import: ## the workbook on both databases, whole, sheet after sheet and aga
 
 soak-undo: ## a large import is undone, some rows edited since, workers killed: ROWS=100000 KILLS=10 DATABASES=sqlite,postgres
 	$(DEV) exec $(PY) tests/soak/soak_undo.py --strict --rows $(or $(ROWS),100000) --kills $(or $(KILLS),10) --databases $(or $(DATABASES),sqlite,postgres)
+
+soak-killed: ## imports of each way and their checks, killed (-9) before any statement, on both databases: ROUNDS=20
+	$(DEV) export KILLED_ROUNDS=$(or $(ROUNDS),20) KILLED_SEED=$$(date +%s) && $(PY) -m pytest -q -n0 tests/sheets/test_killed.py && $(PY) .ci/postgres $(PY) -m pytest -q -n0 tests/sheets/test_killed.py
 
 fuzz-sheets: ## files and rows by chance on both databases, from upload to undo: no crash, no file left, values as an oracle says: MINUTES=60
 	$(DEV) { export BACKOFFICE_WHOLE=1 FUZZ_MINUTES=$(or $(MINUTES),60); $(PY) -m pytest -q -n0 -s tests/sheets/test_fuzz.py tests/sheets/test_fuzz_values.py tests/sheets/test_attacks.py tests/sheets/test_awkward.py; one=$$?; $(PY) .ci/postgres $(PY) -m pytest -q -n0 -s -k "imports_of or values_of" tests/sheets/test_fuzz.py tests/sheets/test_fuzz_values.py && exit $$one; }
