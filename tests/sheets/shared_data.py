@@ -27,7 +27,7 @@ def shared(path: str) -> Path:
     """Return a file or folder of it ("awkward/s01.xlsx"); skips the test that asks without one."""
     found = folder()
     if found is None:
-        pytest.skip(f"needs the folder shared/data beside the repository, or {VARIABLE}")
+        pytest.skip(f"needs the folder of real sheets that {VARIABLE} names")
     if not (found / path).exists():
         pytest.skip(f"needs {path} in the folder of shared data")
     return found / path

@@ -1,6 +1,6 @@
 """How many of the records of a plain Resource the table holds, by their keys, after the run."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import batched
 from typing import Any, Final
 
@@ -37,11 +37,11 @@ def _wanted(job: ImportJob, form: ResourceFormat, keys: list[Any]) -> Iterator[K
     """Yield the key of each record as the table's columns have it."""
     readers = {one.name: one for one in sources(form.resource()).values()}
     for part in staging.parts(job, form.dataset):
-        columns: list[Iterable[Any]] = []
+        columns: list[list[Any]] = []
         for one in keys:
             values = part.columns.get(one.name) or [None] * len(part.statuses)
             known = readers[one.name].resolve(values) if readers[one.name].is_reference else {}
-            columns.append(known.get(value, value) for value in values)
+            columns.append([known.get(value, value) for value in values])
         for letter, key in zip(part.statuses, zip(*columns, strict=True), strict=True):
             if letter in _WRITES and not any(isinstance(value, Bad) for value in key):
                 yield key
