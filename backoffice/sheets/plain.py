@@ -142,6 +142,8 @@ def _reader(field: Field, stored: Any) -> Callable[[Value], Any]:
     if stored is None:
         return lambda value: value
     source = Source(field, stored)
+    if source.reads:  # a cell alone tells too little
+        return lambda value: value
 
     def read(value: Value) -> Any:
         (result,), bad = source.convert([value])

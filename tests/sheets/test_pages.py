@@ -153,6 +153,16 @@ def test_preview_shows_no_text_of_other_columns(oli: User) -> None:
     assert "(16 characters)" in page
 
 
+def test_nothing_ready_is_not_offered_to_be_imported(oli: User) -> None:
+    for rows, offered in (([line(quantity="three")], False), (BAD, True)):
+        job = check(upload(book(rows), oli))
+        for name in ("import_check", "import_difference"):
+            page = signed_in(oli).get(address(name, job)).content.decode()
+            assert ('name="do" value="start"' in page) is offered, name
+        page = signed_in(oli).get(address("import_check", job)).content.decode()
+        assert ("None of the rows can be imported." in page) is not offered
+
+
 def test_list_needs_the_same_queries_for_more_imports(oli: User) -> None:
     client = signed_in(oli)
     counts = []
