@@ -76,14 +76,14 @@ audit: ## what we stand on: advisories, bandit, licences, a bill of materials in
 bench-history: ## what the history of 20,000 rows costs
 	$(DEV) exec $(PY) -m pytest -q -n0 -s tests/benchmarks/bench_history.py
 
-bench-exports: ## exports beside stock django-import-export, on both databases: ROWS=100000 LONG=1000000 XLSXWRITER=folder
-	$(DEV) $(PY) -m pytest -q -n0 -s tests/benchmarks/bench_exports.py && $(PY) .ci/postgres $(PY) -m pytest -q -n0 -s tests/benchmarks/bench_exports.py
+bench-exports: ## exports beside stock django-import-export, on both databases: ROWS=100000 LONG=1000000
+	$(DEV) { bad=0; $(PY) -m pytest -q -n0 -s tests/benchmarks/bench_exports.py || bad=1; $(PY) .ci/postgres $(PY) -m pytest -q -n0 -s tests/benchmarks/bench_exports.py || bad=1; exit $$bad; }
 
 bench-kept: ## pages, joins and charts of large kept sheets, on both databases: ROWS=541909 JOINED=100000
-	$(DEV) $(PY) -m pytest -q -n0 -s tests/benchmarks/bench_kept.py && $(PY) .ci/postgres $(PY) -m pytest -q -n0 -s tests/benchmarks/bench_kept.py
+	$(DEV) { bad=0; $(PY) -m pytest -q -n0 -s tests/benchmarks/bench_kept.py || bad=1; $(PY) .ci/postgres $(PY) -m pytest -q -n0 -s tests/benchmarks/bench_kept.py || bad=1; exit $$bad; }
 
 bench-sheets: ## import the workbook: seconds and memory; 100,000 rows beside import-export, on both databases
-	$(DEV) $(PY) tests/benchmarks/bench_sheets.py && $(PY) tests/benchmarks/sheets_speed.py && $(PY) .ci/postgres $(PY) tests/benchmarks/sheets_speed.py
+	$(DEV) { bad=0; $(PY) tests/benchmarks/bench_sheets.py || bad=1; $(PY) tests/benchmarks/sheets_speed.py || bad=1; $(PY) .ci/postgres $(PY) tests/benchmarks/sheets_speed.py || bad=1; exit $$bad; }
 
 soak-jobs: ## kill workers at random moments: KILLS=200 DATABASES=sqlite,postgres
 	$(DEV) exec $(PY) tests/soak/soak_jobs.py --kills $(or $(KILLS),200) --databases $(or $(DATABASES),sqlite,postgres)

@@ -6,7 +6,7 @@ seconds of this process on SQLite, of the clock on PostgreSQL, where another pro
 Each pair is measured in turn, three times; the medians are compared.
 
 Fails when csv is less than 10 times as fast as stock (50 where COPY serves, 4 with masks), xlsx
-less than 15 times and less than 5 times xlsxwriter (if there is one: XLSXWRITER=folder), when the
+less than 15 times and less than 5 times xlsxwriter, when the
 first byte takes 50 ms, or when memory grows from a tenth of the rows to all of them.
 
     ROWS=100000 LONG=1000000 STOCK=5000 TURNS=3 make bench-exports
@@ -15,7 +15,6 @@ first byte takes 50 ms, or when memory grows from a tenth of the rows to all of 
 import gc
 import os
 import statistics
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -23,6 +22,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
 
 import pytest
+import xlsxwriter
 from django.db import connection, models
 from django.test import RequestFactory
 from import_export.formats import base_formats
@@ -157,23 +157,12 @@ def stock(kind: type[base_formats.Format], model: type[models.Model], rows: int)
     return len(kind().export_data(resource.export(queryset=found)))
 
 
-def xlsxwriter_or_none() -> Any:
-    """Return the module, also from a folder that XLSXWRITER names."""
-    if folder := os.environ.get("XLSXWRITER"):
-        sys.path.append(folder)
-    try:
-        import xlsxwriter  # type: ignore[import-not-found]  # noqa: PLC0415 - no dependency of ours
-    except ImportError:
-        return None
-    return xlsxwriter
-
-
-def by_xlsxwriter(module: Any, rows: Iterable[Any]) -> int:
+def by_xlsxwriter(rows: Iterable[Any]) -> int:
     """Write the rows with xlsxwriter at its leanest."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / "book.xlsx"
         options = {"constant_memory": True, "remove_timezone": True}
-        book = module.Workbook(str(path), options)
+        book = xlsxwriter.Workbook(str(path), options)
         day = book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
         sheet = book.add_worksheet()
         for number, row in enumerate(rows):
@@ -247,13 +236,10 @@ def test_xlsx(tables: None) -> None:
 
 
 def test_xlsx_beside_xlsxwriter(tables: None) -> None:
-    module = xlsxwriter_or_none()
-    if module is None:
-        pytest.skip("xlsxwriter is not installed")
     compare(
         "xlsx beside xlsxwriter",
         lambda n: ours("xlsx", Taken, n),
-        lambda n: by_xlsxwriter(module, extract(Taken, n)),
+        lambda n: by_xlsxwriter(extract(Taken, n)),
         LEAST_XLSXWRITER,
     )
 
