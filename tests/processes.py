@@ -31,6 +31,7 @@ def environment(**more: str) -> dict[str, str]:
     return {
         **os.environ,
         "DJANGO_SETTINGS_MODULE": "tests.child_settings",
+        "FILES_OF_THE_TEST": str(settings.MEDIA_ROOT),
         "DATABASE_URL": database_url(),
         "BACKOFFICE_SIMULATOR_URL": gateway,
         **more,

@@ -56,7 +56,8 @@ class Part:
             return self.stored
         field = self.stored
         for step in self.natural.split("__"):
-            field = field.related_model._meta.get_field(step)
+            related = field.related_model._meta
+            field = related.pk if step == "pk" else related.get_field(step)
         return field
 
     @property

@@ -145,14 +145,18 @@ class Writer:
 
     def _create(self, plan: Plan, now: datetime) -> int:
         rows = [row for row, _record in plan.create]
-        history.bulk_create(rows, batch_size=_ROWS_A_STATEMENT, **self._signed(now))
+        if history.is_tracked(plan.model):
+            history.bulk_create(rows, batch_size=_ROWS_A_STATEMENT, **self._signed(now))
+        else:
+            plan.model._base_manager.bulk_create(rows, batch_size=_ROWS_A_STATEMENT)
         return len(rows)
 
     def _update(self, plan: Plan, now: datetime) -> list[Model]:
-        rows = [row for row, _record in plan.update]
-        history.bulk_update(
-            rows, list(plan.fields), batch_size=_ROWS_A_STATEMENT, **self._signed(now)
-        )
+        rows, fields = [row for row, _record in plan.update], list(plan.fields)
+        if history.is_tracked(plan.model):
+            history.bulk_update(rows, fields, batch_size=_ROWS_A_STATEMENT, **self._signed(now))
+        elif rows:
+            plan.model._base_manager.bulk_update(rows, fields, batch_size=_ROWS_A_STATEMENT)
         return rows
 
     def _signed(self, now: datetime) -> dict[str, Any]:
