@@ -141,15 +141,26 @@ def page(
     return result
 
 
-def parts(job: ImportJob, dataset: str, first: int = 0) -> Iterator[Part]:
-    """Yield the parts of a data set from the one numbered `first` on."""
+def parts(
+    job: ImportJob, dataset: str, first: int = 0, *, only: Collection[str] | None = None
+) -> Iterator[Part]:
+    """Yield the parts of a data set from the one numbered `first` on; `only` these columns."""
     numbers = _of(job, dataset).filter(number__gte=first).values_list("number", flat=True)
     for number in list(numbers):
-        yield load(job, dataset, number)
+        yield load(job, dataset, number, only=only)
 
 
-def load(job: ImportJob, dataset: str, number: int, *, decoded: bool = True) -> Part:
+def load(
+    job: ImportJob,
+    dataset: str,
+    number: int,
+    *,
+    decoded: bool = True,
+    only: Collection[str] | None = None,
+) -> Part:
     """Return one part; `decoded=False` leaves what JSON does not know as it was written.
+
+    `only` names the columns that are wanted; all of them without it.
 
     Raises StagedPart.DoesNotExist, sealing.DamagedError.
     """
@@ -164,8 +175,12 @@ def load(job: ImportJob, dataset: str, number: int, *, decoded: bool = True) -> 
         body["rows"],
         stored.statuses,
         body["pks"] or [None] * stored.records,
-        {name: read(column) for name, column in body["columns"].items()},
-        {name: read(column) for name, column in body["raw"].items()},
+        {
+            name: read(column)
+            for name, column in body["columns"].items()
+            if only is None or name in only
+        },
+        {} if only is not None else {name: read(one) for name, one in body["raw"].items()},
     )
 
 
