@@ -194,9 +194,9 @@ def soak(rows: int, kills: int, seed: int, *, strict: bool) -> int:
     scene = Scene(rows, owner, random.Random(seed))
     scene.prepare()
     wrong, told = [], []
-    for count in (0, kills):
+    for turn, count in enumerate((0, kills)):
         before = scene.digests()
-        job = scene.bring_in(f"n{count}-")
+        job = scene.bring_in(f"n{turn}-")
         edited, start = scene.digests(), time.monotonic()
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         with timed() as took:
