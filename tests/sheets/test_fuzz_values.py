@@ -133,7 +133,13 @@ def _begun(lot: random.Random, oli: User) -> Round:
     left += ["price"] if "currency" in left else []
     names = [name for name in kind.cells if name not in left or name in kind.keys]
     lot.shuffle(names)
-    lines = [draw(kind, names, lot) for _row in range(lot.randint(1, 14))]
+    lines: list[Line] = []
+    while not lines:
+        drawn = (draw(kind, names, lot) for _row in range(lot.randint(1, 14)))
+        # A row of empty cells is none: no reader gives it, and the numbers of others would shift.
+        lines = [
+            one for one in drawn if any(str(cell or "").strip() for cell in one.cells.values())
+        ]
     content, name = _file(names, lines, lot)
     job = upload(content, oli, name)
     if job.kind == "csv":
