@@ -68,6 +68,16 @@ def _working() -> Iterator[tuple[str, Any, QuerySet[Any]]]:
 
 def register() -> None:
     """Put the places in force."""
+    _register_files()
+    _register_notes()
+    _register_staged()
+    _register_undos()
+    _register_exports()
+    subjects.register_blocker(busy)
+
+
+def _register_files() -> None:
+    """Say what stays of uploads: nothing of their content."""
     subjects.register(
         Place(
             "sheets.files",
@@ -86,6 +96,18 @@ def register() -> None:
             },
         )
     )
+    subjects.register(
+        Place(
+            "sheets.heads",
+            gettext_lazy("First rows of uploaded sheets"),
+            "sheets.importhead",
+            kept={"body": gettext_lazy("Sealed; deleted with the file")},
+        )
+    )
+
+
+def _register_notes() -> None:
+    """Say what is cleaned of what was noted: texts of files and of people."""
     texts = ("original_name", "sheets", "chosen", "mapping", "notes", "summary", "counters", "sums",
              "message", "reference")  # fmt: skip
     subjects.register(
@@ -112,14 +134,6 @@ def register() -> None:
     )
     subjects.register(
         Place(
-            "sheets.heads",
-            gettext_lazy("First rows of uploaded sheets"),
-            "sheets.importhead",
-            kept={"body": gettext_lazy("Sealed; deleted with the file")},
-        )
-    )
-    subjects.register(
-        Place(
             "sheets.profiles",
             gettext_lazy("How suppliers' sheets are read"),
             "sheets.importprofile",
@@ -128,10 +142,6 @@ def register() -> None:
             everywhere=True,
         )
     )
-    _register_staged()
-    _register_undos()
-    _register_exports()
-    subjects.register_blocker(busy)
 
 
 def _register_staged() -> None:

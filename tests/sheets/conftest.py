@@ -24,3 +24,17 @@ def supply_tables(_tables_of_supplies: None) -> Iterator[None]:
     supplies.register()
     yield
     supplies.take_out()
+
+
+@pytest.fixture
+def emptied(supply_tables: None, transactional_db: None) -> Iterator[None]:
+    """Empty the tables that no migration knows, before and after."""
+
+    def empty() -> None:
+        for model in (supplies.Supply, supplies.Ruled):
+            model.history.all().delete()
+            model.objects.all()._raw_delete(model.objects.db)
+
+    empty()
+    yield
+    empty()

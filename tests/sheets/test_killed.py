@@ -46,20 +46,6 @@ CASES = (
 MODELS: tuple[Any, ...] = (Supply, Ruled, Seller)
 
 
-@pytest.fixture
-def emptied(supply_tables: None, transactional_db: None) -> Any:
-    """Empty the tables that no migration knows, before and after."""
-
-    def empty() -> None:
-        for model in (Supply, Ruled):
-            model.history.all().delete()
-            model.objects.all()._raw_delete(model.objects.db)
-
-    empty()
-    yield
-    empty()
-
-
 def content(case: Case) -> bytes:
     """Return a file that makes so many rows of the model."""
     numbers = range(1, case.rows + 1)

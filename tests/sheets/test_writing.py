@@ -25,20 +25,6 @@ pytestmark = pytest.mark.usefixtures("supply_tables")
 ROWS = 7000
 
 
-@pytest.fixture
-def emptied(supply_tables: None, transactional_db: None) -> Any:
-    """Empty the tables that no migration knows, before and after."""
-
-    def empty() -> None:
-        for model in (Supply, Ruled):
-            model.history.all().delete()
-            model.objects.all()._raw_delete(model.objects.db)
-
-    empty()
-    yield
-    empty()
-
-
 def checked(rows: list[list[Any]], oli: User, **values: Any) -> ImportJob:
     job = upload(book(rows), oli)
     ImportJob.objects.filter(pk=job.pk).update(format="test-supplies", **values)

@@ -159,13 +159,17 @@ def save(  # noqa: PLR0913 - the choices of a form
         join.save()
         if join.right is not None:
             _keep_pairs(join, found)
-        facts = {"model": join.right_model, "pairs": found.counts.pairs, "how": how}
-        record(JOINED, actor=actor, subject=join, context=facts)
-        if own.mask:
-            why = str(reason) if join.right_model else ""
-            facts |= {"purpose": reason.chosen} if why else {}
-            record(MATCHED, actor=actor, subject=join, reason=why, context=facts)
+        _record(join, found.counts.pairs, reason, actor, is_masked=bool(own.mask))
     return join
+
+
+def _record(join: KeptJoin, pairs: int, reason: Reason, actor: User, *, is_masked: bool) -> None:
+    facts = {"model": join.right_model, "pairs": pairs, "how": join.how}
+    record(JOINED, actor=actor, subject=join, context=facts)
+    if is_masked:
+        why = str(reason) if join.right_model else ""
+        facts |= {"purpose": reason.chosen} if why else {}
+        record(MATCHED, actor=actor, subject=join, reason=why, context=facts)
 
 
 def _column(sheet: KeptSheet, ref: str) -> Column:
